@@ -1,0 +1,232 @@
+/**
+ * BitConfig: the hyper-parameters of a BiT network. Pure, no I/O.
+ * Reference: transformers 5.18 `models/bit/configuration_bit.py`, and the defaults of `PreTrainedConfig` that reach it.
+ */
+import { z } from 'zod';
+import { ModelError } from '../worker/errors.ts';
+import { describeContradiction } from './bit-architecture.ts';
+
+/** Residual layer: ResNetV2 (norm and activation before each convolution) or ResNetV1.5 (after it). */
+export type LayerType = 'preactivation' | 'bottleneck';
+
+/** Activation behind group norm. `gelu` is the exact one (erf); HF's `swish` is `silu`, its `gelu_python` is `gelu`. */
+export type HiddenAct = 'relu' | 'gelu' | 'silu';
+
+/** Padding of every convolution: null is PyTorch's symmetric one, SAME is TensorFlow's, VALID is none. */
+export type GlobalPadding = null | 'SAME' | 'VALID';
+
+/** Hyper-parameters, in HF's names but camel case; every field is present. */
+export interface BitConfig {
+  readonly numChannels: number;
+  /** Channels of the stem. */
+  readonly embeddingSize: number;
+  /** Channels of each stage, before `widthFactor`. */
+  readonly hiddenSizes: readonly number[];
+  /** Residual layers of each stage; as long as `hiddenSizes`. */
+  readonly depths: readonly number[];
+  readonly layerType: LayerType;
+  readonly hiddenAct: HiddenAct;
+  readonly globalPadding: GlobalPadding;
+  /** Groups of every group norm. */
+  readonly numGroups: number;
+  /** Whether the stem's max pool pads its input dynamically (TensorFlow's SAME, with zeros). */
+  readonly embeddingDynamicPadding: boolean;
+  /** Input px per last feature map px; stages beyond it dilate instead of striding. */
+  readonly outputStride: number;
+  readonly widthFactor: number;
+  /** Stochastic depth while training; no effect at inference. */
+  readonly dropPathRate: number;
+  /** 0 for a network without a head. */
+  readonly numLabels: number;
+  /** Names of the classes, `numLabels` of them. */
+  readonly labels: readonly string[];
+  /** Feature maps of a `BitBackbone`, in the order of the network: `stem`, `stage1`, ... */
+  readonly outFeatures: readonly string[];
+  /** The same as indices: 0 is the stem. Never negative. */
+  readonly outIndices: readonly number[];
+}
+
+const ACTIVATIONS: ReadonlyMap<string, HiddenAct> = new Map([
+  ['relu', 'relu'],
+  ['gelu', 'gelu'],
+  ['gelu_python', 'gelu'],
+  ['silu', 'silu'],
+  ['swish', 'silu'],
+]);
+
+/** Fields of every HF config (versions 4 and 5) that say nothing about a BiT network's numbers. */
+const IGNORED_FIELDS: ReadonlySet<string> = new Set(
+  (
+    'label2id problem_type dtype torch_dtype transformers_version name_or_path return_dict ' +
+    'output_hidden_states output_attentions use_cache use_bfloat16 torchscript tf_legacy_loss pruned_heads ' +
+    'tie_word_embeddings tie_encoder_decoder tie_last_hidden_states chunk_size_feed_forward is_encoder_decoder ' +
+    'is_decoder add_cross_attention cross_attention_hidden_size finetuning_task tokenizer_class task_specific_params ' +
+    'prefix bos_token_id eos_token_id pad_token_id sep_token_id decoder_start_token_id max_length min_length do_sample ' +
+    'early_stopping num_beams num_beam_groups diversity_penalty temperature top_k top_p typical_p repetition_penalty ' +
+    'length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids num_return_sequences output_scores ' +
+    'return_dict_in_generate forced_bos_token_id forced_eos_token_id remove_invalid_values suppress_tokens ' +
+    'begin_suppress_tokens exponential_decay_length_penalty attn_implementation experts_implementation image_size'
+  ).split(' '),
+);
+
+const positive = z.int().min(1);
+
+const fields = z.object({
+  model_type: z.literal('bit').optional(),
+  architectures: z.array(z.string()).nullable().optional(),
+  num_channels: positive.default(3),
+  embedding_size: positive.default(64),
+  hidden_sizes: z.array(positive).min(1).default([256, 512, 1024, 2048]),
+  depths: z.array(positive).min(1).default([3, 4, 6, 3]),
+  layer_type: z.enum(['preactivation', 'bottleneck']).default('preactivation'),
+  hidden_act: z.string().default('relu'),
+  global_padding: z.string().nullable().default(null),
+  num_groups: positive.default(32),
+  drop_path_rate: z.number().min(0).max(1).default(0),
+  embedding_dynamic_padding: z.boolean().default(false),
+  output_stride: positive.default(32),
+  width_factor: positive.default(1),
+  num_labels: z.int().min(0).optional(),
+  id2label: z.record(z.string(), z.string()).nullable().optional(),
+  stage_names: z.array(z.string()).optional(),
+  out_features: z.array(z.string()).nullable().optional(),
+  out_indices: z.array(z.int()).nullable().optional(),
+});
+type Fields = z.infer<typeof fields>;
+
+/**
+ * Reads a config.json of Hugging Face; a field that is absent has HF's default.
+ * Where `architectures` names no `BitForImageClassification` (`BitModel`, `BitBackbone`) there is no head: 0 labels.
+ * @param json the parsed JSON.
+ * @param file what to call it in messages.
+ * @throws ModelError `invalid_model_config`, naming the field that is unknown, out of range or contradicts another.
+ */
+export function parseBitConfig(json: unknown, file = 'config.json'): BitConfig {
+  const parsed = fields.safeParse(json);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    throw invalid(file, issue.path.map(String).join('.') || 'the file', issue.message);
+  }
+  for (const name of Object.keys(json as object)) {
+    if (!(name in fields.shape) && !IGNORED_FIELDS.has(name) && !name.startsWith('_')) {
+      throw invalid(file, name, 'is no field of BitConfig; remove it if it does not change the network');
+    }
+  }
+  const raw = parsed.data;
+  const hasHead = raw.architectures?.includes('BitForImageClassification') ?? true;
+  const labels = hasHead ? readLabels(raw, file) : [];
+  const stageNames = ['stem', ...raw.depths.map((_, index) => `stage${index + 1}`)];
+  if (raw.stage_names !== undefined && raw.stage_names.join() !== stageNames.join()) {
+    throw invalid(file, 'stage_names', `[${raw.stage_names}] contradicts depths, which give [${stageNames}]`);
+  }
+  const outIndices = readOutIndices(raw, stageNames, file);
+  const config: BitConfig = {
+    numChannels: raw.num_channels,
+    embeddingSize: raw.embedding_size,
+    hiddenSizes: raw.hidden_sizes,
+    depths: raw.depths,
+    layerType: raw.layer_type,
+    hiddenAct: readHiddenAct(raw.hidden_act, file),
+    globalPadding: readGlobalPadding(raw.global_padding, file),
+    numGroups: raw.num_groups,
+    embeddingDynamicPadding: raw.embedding_dynamic_padding,
+    outputStride: raw.output_stride,
+    widthFactor: raw.width_factor,
+    dropPathRate: raw.drop_path_rate,
+    numLabels: labels.length,
+    labels,
+    outFeatures: outIndices.map((index) => stageNames[index]!),
+    outIndices,
+  };
+  const contradiction = describeContradiction(config);
+  if (contradiction !== null) throw invalid(file, contradiction.field, contradiction.problem);
+  return config;
+}
+
+/** The config in Hugging Face's field names, complete: `parseBitConfig` gives the same config back. */
+export function bitConfigToJson(config: BitConfig): Record<string, z.core.util.JSONType> {
+  return {
+    model_type: 'bit',
+    num_channels: config.numChannels,
+    embedding_size: config.embeddingSize,
+    hidden_sizes: [...config.hiddenSizes],
+    depths: [...config.depths],
+    layer_type: config.layerType,
+    hidden_act: config.hiddenAct,
+    global_padding: config.globalPadding,
+    num_groups: config.numGroups,
+    drop_path_rate: config.dropPathRate,
+    embedding_dynamic_padding: config.embeddingDynamicPadding,
+    output_stride: config.outputStride,
+    width_factor: config.widthFactor,
+    id2label: Object.fromEntries(config.labels.map((label, index) => [String(index), label])),
+    label2id: Object.fromEntries(config.labels.map((label, index) => [label, index])),
+    out_features: [...config.outFeatures],
+    out_indices: [...config.outIndices],
+    stage_names: ['stem', ...config.depths.map((_, index) => `stage${index + 1}`)],
+  };
+}
+
+/** HF's names for classes that have none: `LABEL_0`, `LABEL_1`, ... */
+export function defaultLabels(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `LABEL_${index}`);
+}
+
+function readLabels(raw: Fields, file: string): string[] {
+  const { id2label } = raw;
+  if (id2label === undefined || id2label === null) return defaultLabels(raw.num_labels ?? 2);
+  const count = Object.keys(id2label).length;
+  if (raw.num_labels !== undefined && raw.num_labels !== count) {
+    throw invalid(file, 'num_labels', `${raw.num_labels} contradicts id2label, which has ${count} entries`);
+  }
+  return Array.from({ length: count }, (_, index) => {
+    const label = id2label[String(index)];
+    if (label === undefined) throw invalid(file, 'id2label', `has ${count} entries but none for ${index}`);
+    return label;
+  });
+}
+
+function readHiddenAct(name: string, file: string): HiddenAct {
+  const activation = ACTIVATIONS.get(name);
+  if (activation === undefined) {
+    throw invalid(file, 'hidden_act', `"${name}" is not supported; supported: ${[...ACTIVATIONS.keys()].join(', ')}`);
+  }
+  return activation;
+}
+
+function readGlobalPadding(name: string | null, file: string): GlobalPadding {
+  const padding = name?.toUpperCase() ?? null;
+  if (padding === null || padding === 'SAME' || padding === 'VALID') return padding;
+  throw invalid(file, 'global_padding', `"${name}" is not supported; supported: null, SAME, VALID`);
+}
+
+function readOutIndices(raw: Fields, stageNames: readonly string[], file: string): number[] {
+  const fromNames = raw.out_features?.map((name) => {
+    const index = stageNames.indexOf(name);
+    if (index < 0) throw invalid(file, 'out_features', `"${name}" is not one of ${stageNames.join(', ')}`);
+    return index;
+  });
+  const fromIndices = raw.out_indices?.map((index) => {
+    const positiveIndex = index < 0 ? index + stageNames.length : index;
+    if (positiveIndex < 0 || positiveIndex >= stageNames.length) {
+      throw invalid(file, 'out_indices', `${index} is out of range; there are ${stageNames.length} stages`);
+    }
+    return positiveIndex;
+  });
+  for (const [field, indices] of [
+    ['out_features', fromNames],
+    ['out_indices', fromIndices],
+  ] as const) {
+    if (indices?.some((index, position) => position > 0 && index <= indices[position - 1]!)) {
+      throw invalid(file, field, `has duplicates or is not in the order of ${stageNames.join(', ')}`);
+    }
+  }
+  if (fromNames !== undefined && fromIndices !== undefined && fromNames.join() !== fromIndices.join()) {
+    throw invalid(file, 'out_indices', `[${raw.out_indices}] contradicts out_features [${raw.out_features}]`);
+  }
+  return fromNames ?? fromIndices ?? [stageNames.length - 1];
+}
+
+function invalid(file: string, field: string, problem: string): ModelError {
+  return new ModelError('invalid_model_config', `${file}: ${field}: ${problem}`, { details: { file, field } });
+}
