@@ -67,6 +67,8 @@ export const manifestSchema = z.strictObject({
   /** BitImageProcessor's options in Hugging Face's field names. */
   preprocessor: fileReferenceSchema,
   report: fileReferenceSchema.nullable(),
+  /** Files for people, which no reader needs: the report as a page (report.md) and its plot (report.svg). */
+  attachments: z.array(fileReferenceSchema).default([]),
   variants: z.partialRecord(variantNameSchema, variantSchema),
   /** The variant a worker loads. */
   default_variant: z.enum(['int8', 'fp32']),
@@ -74,7 +76,13 @@ export const manifestSchema = z.strictObject({
 export type Manifest = z.infer<typeof manifestSchema>;
 
 /** What an alias object holds. */
-export const aliasRecordSchema = z.strictObject({ version: name, updated_at: z.string() });
+export const aliasRecordSchema = z.strictObject({
+  version: name,
+  /** RFC 3339. */
+  updated_at: z.string(),
+  /** The versions it named before, oldest first; rollback goes back along it. */
+  history: z.array(name).default([]),
+});
 export type AliasRecord = z.infer<typeof aliasRecordSchema>;
 
 /**

@@ -1,0 +1,64 @@
+/**
+ * The models bucket from outside a worker, through wrangler: the local one that `wrangler dev` uses, or the real one.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { getPlatformProxy, unstable_readConfig } from 'wrangler';
+import { type R2BucketLike, R2ObjectStore } from '../../model-store/r2-object-store.ts';
+import { ConfigurationError } from '../../worker/errors.ts';
+import type { OpenStore } from './open-store.ts';
+
+/** The binding of the models bucket in wrangler.toml. */
+const BINDING = 'MODELS';
+
+/**
+ * Opens the bucket that wrangler.toml binds as `MODELS`.
+ *
+ * Local: miniflare on the state folder of `wrangler dev`, which may be running at the same time.
+ * Remote: wrangler's remote bindings; needs `wrangler login` or `CLOUDFLARE_API_TOKEN`.
+ * Only this one binding is proxied, so that the worker's Durable Objects and queues are not touched.
+ * @param configPath of wrangler.toml.
+ * @param persistPath of the local state; null for `.wrangler/state/v3` beside wrangler.toml.
+ * @throws ConfigurationError where wrangler.toml has no such bucket.
+ */
+export async function openR2Bucket(
+  where: 'local' | 'remote',
+  configPath: string,
+  persistPath: string | null = null,
+): Promise<OpenStore> {
+  const config = unstable_readConfig({ config: configPath }, { hideWarnings: true });
+  const bucket = config.r2_buckets.find((each: { binding: string; bucket_name?: string }) => each.binding === BINDING);
+  if (bucket?.bucket_name === undefined) {
+    throw new ConfigurationError(`${configPath}: no [[r2_buckets]] with binding = "${BINDING}"`);
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'bit-edge-r2-'));
+  try {
+    const onlyBucket = {
+      name: config.name ?? 'bit-edge',
+      ...(config.account_id === undefined ? {} : { account_id: config.account_id }),
+      compatibility_date: config.compatibility_date,
+      r2_buckets: [{ binding: BINDING, bucket_name: bucket.bucket_name, remote: where === 'remote' }],
+    };
+    const onlyBucketPath = join(directory, 'wrangler.json');
+    await writeFile(onlyBucketPath, JSON.stringify(onlyBucket));
+    const persist = { path: persistPath ?? join(dirname(configPath), '.wrangler/state/v3') };
+    const proxy = await getPlatformProxy<{ MODELS: R2BucketLike }>({
+      configPath: onlyBucketPath,
+      persist,
+      envFiles: [],
+      remoteBindings: where === 'remote',
+    });
+    return {
+      store: new R2ObjectStore(proxy.env.MODELS),
+      description: where === 'remote' ? `R2 bucket ${bucket.bucket_name}` : `local R2 bucket ${bucket.bucket_name}`,
+      close: async () => {
+        await proxy.dispose();
+        await rm(directory, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
