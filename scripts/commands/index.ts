@@ -15,4 +15,10 @@ export interface Command {
 }
 
 /** Every command, in the order `--help` lists them. */
-export const COMMANDS: readonly Command[] = [];
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'preprocess',
+    summary: 'pictures to pixel_values, with the bits of BitImageProcessor',
+    load: () => import('./preprocess.ts'),
+  },
+];

@@ -20,7 +20,7 @@ const MIRRORED_Y: readonly number[] = [3, 4, 6, 7];
 /** The part of `ImageInfo` that a plan depends on. */
 export type PlannedImage = Pick<
   ImageInfo,
-  'format' | 'width' | 'height' | 'storedWidth' | 'storedHeight' | 'orientation'
+  'format' | 'width' | 'height' | 'storedWidth' | 'storedHeight' | 'orientation' | 'components'
 >;
 
 /** What preprocessing does to one picture. */
@@ -98,13 +98,19 @@ function storedAxes(
  * Plans one picture. `exact` false lets a JPEG be decoded at 1/2, 1/4 or 1/8 where that leaves at least twice the
  * resized edges (nothing else changes, and small pictures are exact anyway).
  *
- * Throws `ImageError` `unsupported_image_feature` where an edge would become 0 px, or exceeds the size to pad to.
+ * Throws `ImageError` `unsupported_image_feature` where an edge would become 0 px, or exceeds the size to pad to, or
+ * where the picture is not stored as RGB and the processor does not convert it (the reference would feed the model
+ * another number of channels).
  */
 export function planPreprocess(
   image: PlannedImage,
   config: ProcessorConfig,
   { exact }: { readonly exact: boolean },
 ): PreprocessPlan {
+  if (!config.doConvertRgb && image.components !== 3) {
+    const message = `image has ${image.components} components a pixel; this processor takes RGB as it is (do_convert_rgb is false)`;
+    throw new ImageError('unsupported_image_feature', message, { details: { components: image.components } });
+  }
   const upright: Size = { height: image.height, width: image.width };
   const resized = config.resize === null ? upright : resizedSize(upright, config.resize.target);
   const scaleDenominator = exact ? 1 : chooseScale(image, resized, config);
@@ -130,6 +136,21 @@ export function planPreprocess(
     output.height * output.width * 3,
   );
   return { ...partial, resizeBytes, pixelValuesBytes: padded.height * padded.width * 3 * 4 };
+}
+
+/**
+ * Throws `ImageError` `image_memory_exceeded` where resizing and `otherBytes` (decoding, the result) together take more
+ * than `limitBytes`.
+ */
+export function checkPlannedMemory(plan: PreprocessPlan, otherBytes: number, limitBytes: number): void {
+  const bytes = plan.resizeBytes + otherBytes;
+  if (bytes <= limitBytes) return;
+  const { image, resized } = plan;
+  const mib = (n: number): string => (n / 2 ** 20).toFixed(1);
+  const size = `${image.storedWidth}x${image.storedHeight} ${image.format} to ${resized.width}x${resized.height} px`;
+  const message = `decoding and resizing this ${size} takes ${mib(bytes)} MiB; limit ${mib(limitBytes)} MiB`;
+  const details = { limit: 'maxMemoryBytes', value: bytes, maximum: limitBytes };
+  throw new ImageError('image_memory_exceeded', message, { details });
 }
 
 /** Starts the resizer that a plan describes. */

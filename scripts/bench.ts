@@ -1,0 +1,38 @@
+/**
+ * `npm run bench -- <suite> [--runs N] [--json] [--only TEXT]`: measures a suite and prints a table of medians.
+ *
+ * The sides of a comparison are run in turn within one process, so that a slow moment of the machine falls on all of
+ * them. With `--json` the last line of standard output is one JSON object; the table goes to standard error.
+ */
+import { parseArgs } from 'node:util';
+import type { BenchSuite } from './bench/suite.ts';
+
+const SUITES: Readonly<Record<string, () => Promise<BenchSuite>>> = {
+  imaging: async () => (await import('./bench/imaging.ts')).IMAGING_SUITE,
+};
+
+const DEFAULT_RUNS = 7;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: 'string', default: String(DEFAULT_RUNS) },
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const load = positionals.length === 1 ? SUITES[positionals[0] ?? ''] : undefined;
+const runs = Number(values.runs);
+if (load === undefined || !Number.isInteger(runs) || runs < 1) {
+  process.stderr.write(
+    `usage: npm run bench -- <${Object.keys(SUITES).join(' | ')}> [--runs N] [--only TEXT] [--json]\n`,
+  );
+  process.exitCode = 2;
+} else {
+  const suite = await load();
+  const print = (line: string): void => {
+    (values.json ? process.stderr : process.stdout).write(`${line}\n`);
+  };
+  const result = await suite.run({ runs, only: values.only ?? '', print });
+  if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+}

@@ -1,0 +1,24 @@
+/** Child of `peak-memory.ts`: preprocesses one file once, cold, and prints how many bytes that allocated. */
+import { readFileSync } from 'node:fs';
+import { PerformanceObserver } from 'node:perf_hooks';
+import { preprocessToRgb8 } from '../../worker/preprocess/preprocess.ts';
+import { THUMBNAIL_CONFIG } from './thumbnail.ts';
+
+const bytes = new Uint8Array(readFileSync(process.argv[2] ?? ''));
+const { gc } = globalThis;
+if (gc === undefined) throw new Error('run with --expose-gc');
+await gc();
+
+let collections = 0;
+const observer = new PerformanceObserver((list) => {
+  collections += list.getEntries().length;
+});
+observer.observe({ entryTypes: ['gc'] });
+
+const before = process.memoryUsage();
+const picture = await preprocessToRgb8(bytes, THUMBNAIL_CONFIG);
+const after = process.memoryUsage();
+await new Promise((resolve) => setTimeout(resolve, 50));
+if (collections > 0) process.stderr.write(`${collections} garbage collections: the figure is a lower bound\n`);
+if (picture.rgb8.length === 0) throw new Error('no picture');
+process.stdout.write(String(after.heapUsed - before.heapUsed + after.arrayBuffers - before.arrayBuffers));
