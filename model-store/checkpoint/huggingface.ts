@@ -13,17 +13,33 @@ import { readJsonFile, readShardedWeights } from './safetensors-weights.ts';
  */
 export async function readHuggingFace(directory: CheckpointDirectory): Promise<Checkpoint> {
   const json = await readJsonFile(directory, 'config.json');
-  if (json === null) throw new ModelError('invalid_model_config', 'config.json is missing');
-  const config = parseBitConfig(json);
+  parseBitConfig(requireConfig(json));
   const found = await readShardedWeights(directory);
   if (found === null) {
     throw new ModelError('invalid_checkpoint', 'neither model.safetensors nor model.safetensors.index.json is there');
   }
-  const withoutPrefix = found.weights.has('embedder.convolution.weight');
-  const weights = withoutPrefix ? addPrefix(found.weights) : found.weights;
+  return fromHuggingFace(found.weights, json, found.files.join(', '));
+}
+
+/**
+ * A checkpoint from weights in HF's names.
+ * @param json config.json, parsed; null where there is none.
+ * @param file the weights' file, for messages.
+ * @throws ModelError `invalid_model_config` or `invalid_checkpoint`, naming the file and the field or tensor.
+ */
+export function fromHuggingFace(found: ReadonlyMap<string, WeightTensor>, json: unknown, file: string): Checkpoint {
+  const fields = requireConfig(json);
+  const config = parseBitConfig(fields);
+  const withoutPrefix = found.has('embedder.convolution.weight');
+  const weights = withoutPrefix ? addPrefix(found) : found;
   const describe = (name: string): string => (withoutPrefix ? name.replace(/^bit\./, '') : name);
-  const named = typeof json === 'object' && 'architectures' in json && json.architectures !== null;
-  return makeCheckpoint(named ? config : headOf(config, weights), weights, found.files.join(', '), describe);
+  const namesArchitecture = 'architectures' in fields && fields.architectures !== null;
+  return makeCheckpoint(namesArchitecture ? config : headOf(config, weights), weights, file, describe);
+}
+
+function requireConfig(json: unknown): object {
+  if (typeof json === 'object' && json !== null) return json;
+  throw new ModelError('invalid_model_config', json === null ? 'config.json is missing' : 'config.json: not an object');
 }
 
 /** A bare `BitModel` has no `bit.` before its names. */
