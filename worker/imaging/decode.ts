@@ -9,6 +9,7 @@ import { detectFormat } from './format.ts';
 import type { DecodeOptions, ImageFormat, ImageInfo, RgbImage, RowSink } from './image.ts';
 import { UprightCollector } from './orient.ts';
 import { decodePng, estimatePngBytes, readPngInfo } from './png/decoder.ts';
+import { decodeWebp, estimateWebpBytes, readWebpInfo } from './webp/decoder.ts';
 
 export { detectFormat } from './format.ts';
 
@@ -23,6 +24,7 @@ interface Decoder {
 
 const DECODERS: Readonly<Partial<Record<ImageFormat, Decoder>>> = {
   png: { readInfo: readPngInfo, estimateBytes: estimatePngBytes, decode: decodePng },
+  webp: { readInfo: readWebpInfo, estimateBytes: estimateWebpBytes, decode: decodeWebp },
 };
 
 /**
