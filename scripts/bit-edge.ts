@@ -22,6 +22,9 @@ if (command === undefined) {
     } else if (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
       process.stderr.write(`bit-edge ${command.name}: ${error.message}\n`);
       process.exitCode = 2;
+    } else if (error instanceof Error && 'syscall' in error && 'path' in error) {
+      process.stderr.write(`bit-edge ${command.name}: ${error.message}\n`);
+      process.exitCode = 1;
     } else {
       throw error;
     }

@@ -17,6 +17,36 @@ export interface Command {
 /** Every command, in the order `--help` lists them. */
 export const COMMANDS: readonly Command[] = [
   {
+    name: 'publish',
+    summary: 'an imported version into the model store, and aliases to it',
+    load: () => import('./publish.ts'),
+  },
+  {
+    name: 'alias',
+    summary: 'lets an alias name a version',
+    load: () => import('./alias.ts'),
+  },
+  {
+    name: 'list',
+    summary: 'what is in the model store',
+    load: () => import('./list.ts'),
+  },
+  {
+    name: 'rollback',
+    summary: 'lets an alias name the version it named before',
+    load: () => import('./rollback.ts'),
+  },
+  {
+    name: 'delete',
+    summary: 'removes a version from the model store',
+    load: () => import('./delete.ts'),
+  },
+  {
+    name: 'gc',
+    summary: 'removes what unfinished publishes left',
+    load: () => import('./gc.ts'),
+  },
+  {
     name: 'preprocess',
     summary: 'pictures to pixel_values, with the bits of BitImageProcessor',
     load: () => import('./preprocess.ts'),

@@ -2,7 +2,6 @@
 import { resolve } from 'node:path';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import { FolderObjectStore } from './folder-object-store.ts';
-import { openR2Bucket } from './r2-bucket.ts';
 
 /** An open store; `close` must be called, or a process stays behind. */
 export interface OpenStore {
@@ -41,5 +40,7 @@ async function openStore(options: StoreOptions): Promise<OpenStore> {
   }
   const where = options.remote === true ? 'remote' : 'local';
   const persistPath = options.persistPath === undefined ? null : resolve(options.persistPath);
+  // Loaded when needed: wrangler takes a second to load.
+  const { openR2Bucket } = await import('./r2-bucket.ts');
   return openR2Bucket(where, resolve(options.config ?? 'wrangler.toml'), persistPath);
 }

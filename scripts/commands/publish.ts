@@ -1,0 +1,79 @@
+/** `bit-edge publish`: a version's folder into the model store, and aliases to it. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { parseManifest } from '../../model-store/manifest.ts';
+import { manifestFiles, publishVersion } from '../../model-store/publish.ts';
+import { moveAlias } from '../../model-store/versions.ts';
+import { ModelError } from '../../worker/errors.ts';
+import { readBytes } from '../files/read-file.ts';
+import { formatBytes, Progress } from '../progress.ts';
+import { withStore } from '../store/open-store.ts';
+import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './store-options.ts';
+
+const HELP = `usage: bit-edge publish OUT [--alias latest]... [--remote | --store DIR]
+
+Publishes the version that "bit-edge import" left in OUT: files first, the manifest last, then the aliases. A publish that was
+interrupted can be run again; what is there already is skipped. A published version never changes.
+  --alias NAME       lets this alias name the version; may be given several times.
+${STORE_HELP}`;
+
+/** Runs the command. */
+export async function run(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { ...STORE_OPTIONS, alias: { type: 'string', multiple: true, default: [] } },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const folder = positionals[0];
+  if (folder === undefined || positionals.length > 1) return wrongUsage('publish', 'one folder is needed', HELP);
+  const text = await readManifestFile(folder);
+  const manifest = parseManifest(text);
+  const files = manifestFiles(manifest);
+  const result = await withStore(toStoreOptions(values), async ({ store, description }) => {
+    const progress = new Progress(`${manifest.name}/${manifest.version}`, sum(files), formatBytes);
+    let done = 0;
+    progress.update(done);
+    const read = async (path: string): Promise<Uint8Array> => readBytes(join(folder, path));
+    const published = await publishVersion(store, { manifest: text, read }, (file) => {
+      done += file.bytes;
+      progress.update(done);
+    });
+    progress.clear();
+    const aliases = [];
+    for (const alias of values.alias) {
+      aliases.push(await moveAlias(store, manifest.name, alias, manifest.version, new Date().toISOString()));
+    }
+    return { store: description, ...published, aliases };
+  });
+  const written = result.files.filter(({ action }) => action !== 'skipped');
+  const lines = [
+    `${result.name}/${result.version} ${result.alreadyPublished ? 'was published before' : 'published'} in ${result.store}: ` +
+      `${written.length} of ${result.files.length} files written, ${formatBytes(sum(written))}`,
+    ...result.aliases.map(({ alias, from, to }) => `${alias}: ${from ?? 'new'} -> ${to}`),
+  ];
+  print(values.json, result, lines.join('\n'));
+  return 0;
+}
+
+async function readManifestFile(folder: string): Promise<string> {
+  try {
+    return await readFile(join(folder, 'manifest.json'), 'utf8');
+  } catch (cause) {
+    throw new ModelError(
+      'invalid_manifest',
+      `${join(folder, 'manifest.json')}: not readable; is this what import wrote?`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function sum(files: readonly { readonly bytes: number }[]): number {
+  return files.reduce((total, { bytes }) => total + bytes, 0);
+}
