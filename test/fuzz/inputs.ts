@@ -24,10 +24,10 @@ export function randomOf(seed: number, index: number): Random {
   return new Random(Math.imul(seed, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca77));
 }
 
-/** One input: a seed with one to four mutations, structural ones more often than blind ones. */
+/** One input: a seed with one to five mutations, structural ones more often than blind ones. */
 export function makeInput(random: Random, format: ImageFormat, seeds: readonly Uint8Array[]): Uint8Array {
   let bytes = random.pick(seeds);
-  const mutations = 1 + random.below(4);
+  const mutations = random.pick([1, 1, 1, 1, 2, 2, 3, 5]);
   for (let i = 0; i < mutations && bytes.length > 0; i++) {
     const mutate = random.chance(0.75) ? MUTATORS[format] : mutateBytes;
     bytes = mutate(random, bytes, random.pick(seeds));

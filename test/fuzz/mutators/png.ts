@@ -78,7 +78,7 @@ function mutateScanlines(random: Random, chunks: readonly Chunk[], at: number): 
   const stream = concat(chunks.filter(({ type }) => type === 'IDAT').map(({ data }) => data));
   let lines: Uint8Array;
   try {
-    lines = inflateSync(stream, { maxOutputLength: 4_000_000 });
+    lines = new Uint8Array(inflateSync(stream, { maxOutputLength: 4_000_000 }));
   } catch {
     out[at] = withData(chunks[at]!, scribble(random, chunks[at]!.data, 0, chunks[at]!.data.length));
     return out;
@@ -86,7 +86,7 @@ function mutateScanlines(random: Random, chunks: readonly Chunk[], at: number): 
   const changed = mutateBytes(random, lines, lines);
   const first = out.findIndex(({ type }) => type === 'IDAT');
   const rest = out.filter(({ type }, i) => type !== 'IDAT' || i === first);
-  rest[first] = withData(out[first]!, deflateSync(changed, { level: random.pick([0, 1, 6]) }));
+  rest[first] = withData(out[first]!, new Uint8Array(deflateSync(changed, { level: random.pick([0, 1, 6]) })));
   return rest;
 }
 

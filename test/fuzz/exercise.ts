@@ -1,0 +1,130 @@
+/** Decodes one input in one way, and holds the decoder to its contract. */
+import { AppError, type ErrorCode } from '../../worker/errors.ts';
+import { decodeRows, estimateDecodeBytes, readInfo } from '../../worker/imaging/decode.ts';
+import type { ImageInfo, RowSink, ScaleDenominator } from '../../worker/imaging/image.ts';
+import { checkLimits, DEFAULT_LIMITS, type ImageLimits } from '../../worker/imaging/limits.ts';
+import { parseProcessorConfig } from '../../worker/preprocess/config.ts';
+import { preprocess } from '../../worker/preprocess/preprocess.ts';
+import type { Random } from './random.ts';
+
+/** How an input is decoded. */
+export interface Choices {
+  readonly scaleDenominator: ScaleDenominator;
+  readonly allowTruncated: boolean;
+  /** True: the limits of production. False: 1 MP, so that most inputs are quick. */
+  readonly fullLimits: boolean;
+  /** True: through `preprocess`, so that the resizer runs too. */
+  readonly preprocess: boolean;
+  readonly exact: boolean;
+  readonly resample: number;
+  readonly sizePx: number;
+  readonly cropPx: number;
+}
+
+/** What became of an input. */
+export interface Outcome {
+  /** Null where the input was decoded. */
+  readonly refused: ErrorCode | null;
+}
+
+/** A decoder that broke its contract without throwing. */
+export class ContractError extends Error {}
+
+const SMALL_LIMITS: ImageLimits = { ...DEFAULT_LIMITS, maxPixels: 1_000_000 };
+
+/** Allocations that estimates need not count: the odd view, the engine's own tables. */
+const UNCOUNTED_BYTES = 64 * 1024;
+
+/** Chooses at random. */
+export function chooseDecoding(random: Random): Choices {
+  return {
+    scaleDenominator: random.pick([1, 1, 2, 4, 8]),
+    allowTruncated: random.chance(0.5),
+    fullLimits: random.chance(0.05),
+    preprocess: random.chance(0.3),
+    exact: random.chance(0.5),
+    resample: random.below(6),
+    sizePx: random.pick([1, 7, 24, 100]),
+    cropPx: random.pick([1, 16, 100]),
+  };
+}
+
+/** Checks that rows come in order, each once, inside their buffer, in the announced size. */
+class CheckingSink implements RowSink {
+  readonly #width: number;
+  readonly #height: number;
+  #started = false;
+  #next = 0;
+
+  constructor(info: ImageInfo, denominator: number) {
+    this.#width = Math.ceil(info.storedWidth / denominator);
+    this.#height = Math.ceil(info.storedHeight / denominator);
+  }
+
+  start(width: number, height: number): void {
+    if (this.#started) throw new ContractError('start() was called twice');
+    this.#started = true;
+    if (width !== this.#width || height !== this.#height) {
+      throw new ContractError(`decodes to ${width}x${height}, announced ${this.#width}x${this.#height}`);
+    }
+  }
+
+  rows(data: Uint8Array, offset: number, y: number, count: number): void {
+    if (!this.#started) throw new ContractError('rows before start()');
+    if (y !== this.#next || count < 1) throw new ContractError(`rows ${y}+${count} where row ${this.#next} was due`);
+    this.#next += count;
+    if (this.#next > this.#height) throw new ContractError(`row ${this.#next - 1} of ${this.#height}`);
+    if (offset < 0 || offset + count * this.#width * 3 > data.length)
+      throw new ContractError('rows outside their buffer');
+  }
+
+  finish(): void {
+    if (this.#next !== this.#height) throw new ContractError(`${this.#next} rows of ${this.#height}, and no error`);
+  }
+}
+
+async function decode(bytes: Uint8Array, choices: Choices): Promise<void> {
+  const limits = choices.fullLimits ? DEFAULT_LIMITS : SMALL_LIMITS;
+  const { allowTruncated } = choices;
+  if (choices.preprocess) {
+    const config = parseProcessorConfig({
+      size: choices.sizePx,
+      crop_size: choices.cropPx,
+      resample: choices.resample,
+    });
+    await preprocess(bytes, config, { exact: choices.exact, allowTruncated, limits });
+    return;
+  }
+  const info = readInfo(bytes);
+  const scaleDenominator = info.format === 'jpeg' ? choices.scaleDenominator : 1;
+  const options = { scaleDenominator, allowTruncated };
+  const estimate = estimateDecodeBytes(bytes, options);
+  checkLimits(info, bytes.length, estimate, limits);
+  const sink = new CheckingSink(info, scaleDenominator);
+  const before = process.memoryUsage().arrayBuffers;
+  const error: unknown = await decodeRows(bytes, sink, options).then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  // A collection in between can hide an excess, never make one up.
+  const allocated = process.memoryUsage().arrayBuffers - before;
+  if (allocated > estimate + UNCOUNTED_BYTES) {
+    throw new ContractError(`allocated ${allocated} bytes, estimated ${estimate}`);
+  }
+  if (error !== null) throw error;
+  sink.finish();
+}
+
+/**
+ * Decodes an input. An `AppError` is an outcome; anything else that is thrown is the decoder's failure and passes
+ * through, as does `ContractError`.
+ */
+export async function exercise(bytes: Uint8Array, choices: Choices): Promise<Outcome> {
+  try {
+    await decode(bytes, choices);
+    return { refused: null };
+  } catch (error) {
+    if (error instanceof AppError && error.code !== 'internal_error') return { refused: error.code };
+    throw error;
+  }
+}
