@@ -24,7 +24,7 @@ export const DATATYPE_BYTES = {
 /** A data type as the protocol spells it. */
 export type Datatype = keyof typeof DATATYPE_BYTES;
 
-/** What holds a tensor's elements, row-major. BOOL is one byte of 0 or 1; FP16 is the raw bits (see `float16.ts`). */
+/** What holds a tensor's elements, row-major. BOOL is one byte of 0 or 1; FP16 is the raw bits (see `float-formats.ts`). */
 export interface DataOf {
   BOOL: Uint8Array;
   UINT8: Uint8Array;

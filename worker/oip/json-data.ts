@@ -2,9 +2,12 @@
  * Tensor data as JSON: a flat array, or nested arrays of exactly the tensor's shape. Pure.
  * Source: Open Inference Protocol, "Tensor Data". Elements are checked, never coerced.
  */
+import { float16Bits, float16ToFloat32 } from '../../model-store/float-formats.ts';
 import { RequestError } from '../errors.ts';
 import { allocateData, type Datatype, elementCount, makeTensor, type NumericTensor, type Tensor } from './datatypes.ts';
-import { FLOAT16_MAX, float16ToNumber, numberToFloat16 } from './float16.ts';
+
+/** The largest finite binary16. */
+const FLOAT16_MAX = 65504;
 
 /** Smallest and largest value of the integer types whose values are JSON numbers. */
 const INTEGER_RANGE: Partial<Record<Datatype, readonly [number, number]>> = {
@@ -53,7 +56,7 @@ function readNumbers(name: string, datatype: NumericTensor['datatype'], values: 
       data[index] = value ? 1 : 0;
     } else {
       const number = checkNumber(name, datatype, index, value);
-      data[index] = datatype === 'FP16' ? numberToFloat16(number) : number;
+      data[index] = datatype === 'FP16' ? float16Bits(number) : number;
     }
   }
   return data;
@@ -114,7 +117,7 @@ export function writeJson(tensor: Tensor): string {
   if (tensor.datatype === 'BYTES')
     return JSON.stringify(tensor.data.map((element) => decodeUtf8(tensor.name, element)));
   if (tensor.datatype === 'BOOL') return `[${Array.from(tensor.data, (value) => value !== 0).join(',')}]`;
-  if (tensor.datatype === 'FP16') return writeFloats(tensor.name, Array.from(tensor.data, float16ToNumber));
+  if (tensor.datatype === 'FP16') return writeFloats(tensor.name, float16ToFloat32(tensor.data));
   if (tensor.datatype === 'FP32' || tensor.datatype === 'FP64') return writeFloats(tensor.name, tensor.data);
   return `[${tensor.data.join(',')}]`;
 }
