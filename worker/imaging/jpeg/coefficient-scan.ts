@@ -1,0 +1,144 @@
+/**
+ * One scan of a file with several: decodes its share of a row of MCUs into that row's coefficients.
+ *
+ * The scans of a file run side by side, each with its own place in the data, so that one row of coefficients is enough: a
+ * block's coefficients depend on that block in the earlier scans and on nothing else (ITU-T T.81 G.1.1.1).
+ */
+import { buildHuffmanTable, type HuffmanTable } from './huffman-table.ts';
+import type { ComponentLayout, Layout } from './layout.ts';
+import type { Scan } from './marker-reader.ts';
+import { NATURAL_ORDER } from './markers.ts';
+import { decodeAcFirst, decodeAcRefine, decodeBit, decodeDcFirst } from './progressive.ts';
+import type { ScanReader } from './scan-reader.ts';
+import { requireHuffmanSpec } from './scan-setup.ts';
+import { decodeBlock } from './sequential.ts';
+
+/** The coefficients of one component in one row of MCUs: blocks row by row, padded to whole MCUs, 64 each in natural order. */
+export type CoefficientRow = Int16Array;
+
+/** Multipliers that leave coefficients as they are. */
+const UNSCALED = new Int32Array(80).fill(1);
+
+type Kind = 'sequential' | 'dc-first' | 'dc-refine' | 'ac-first' | 'ac-refine';
+
+interface Target {
+  readonly index: number;
+  readonly layout: ComponentLayout;
+  readonly dcTable: HuffmanTable | undefined;
+  readonly acTable: HuffmanTable | undefined;
+}
+
+/** Decodes a scan a row of MCUs at a time. */
+export class CoefficientScan {
+  /** The last row of MCUs in which an MCU began with data to read; 0 at first. Only kept where asked for. */
+  lastGoodRow = 0;
+
+  private readonly scan: Scan;
+  private readonly layout: Layout;
+  private readonly reader: ScanReader;
+  private readonly kind: Kind;
+  private readonly targets: readonly Target[];
+  private readonly predictors: Int32Array;
+  private readonly trackGoodRows: boolean;
+  private interval = 0;
+  private run = 0;
+
+  constructor(scan: Scan, layout: Layout, progressive: boolean, reader: ScanReader, trackGoodRows: boolean) {
+    this.scan = scan;
+    this.layout = layout;
+    this.reader = reader;
+    this.trackGoodRows = trackGoodRows;
+    this.kind = kindOf(scan, progressive);
+    const needsDc = this.kind === 'sequential' || this.kind === 'dc-first';
+    const needsAc = this.kind !== 'dc-first' && this.kind !== 'dc-refine';
+    this.targets = scan.components.map(({ index, dcSpec, acSpec }) => ({
+      index,
+      layout: layout.components[index]!,
+      dcTable: needsDc ? buildHuffmanTable(requireHuffmanSpec(dcSpec), true) : undefined,
+      acTable: needsAc ? buildHuffmanTable(requireHuffmanSpec(acSpec), false) : undefined,
+    }));
+    this.predictors = new Int32Array(scan.components.length);
+  }
+
+  /** Decodes row `mcuRow` of the MCUs into `rows`, one entry a component of the frame. */
+  decodeRow(mcuRow: number, rows: readonly CoefficientRow[]): void {
+    if (this.targets.length > 1) this.decodeInterleavedRow(mcuRow, rows);
+    else this.decodeComponentRow(mcuRow, rows[this.targets[0]!.index]!);
+  }
+
+  private decodeInterleavedRow(mcuRow: number, rows: readonly CoefficientRow[]): void {
+    const { layout, targets } = this;
+    for (let mcu = 0; mcu < layout.mcusPerRow; mcu++) {
+      if (!this.nextMcu(mcuRow)) {
+        if (this.reader.finished) return;
+        continue;
+      }
+      for (let c = 0; c < targets.length; c++) {
+        const target = targets[c]!;
+        const { horizontal, vertical, paddedWidthInBlocks } = target.layout;
+        for (let y = 0; y < vertical; y++) {
+          let base = (y * paddedWidthInBlocks + mcu * horizontal) * 64;
+          for (let x = 0; x < horizontal; x++, base += 64) this.decodeDcOrBlock(target, c, rows[target.index]!, base);
+        }
+      }
+    }
+  }
+
+  private decodeComponentRow(mcuRow: number, row: CoefficientRow): void {
+    const target = this.targets[0]!;
+    const { vertical, heightInBlocks, widthInBlocks, paddedWidthInBlocks } = target.layout;
+    const blockRows = Math.min(vertical, heightInBlocks - mcuRow * vertical);
+    for (let y = 0; y < blockRows; y++) {
+      const base = y * paddedWidthInBlocks * 64;
+      for (let x = 0; x < widthInBlocks; x++) {
+        if (this.run > 0 && this.kind === 'ac-first') {
+          const passed = this.reader.passMcus(Math.min(this.run, widthInBlocks - x));
+          this.run -= passed;
+          x += passed;
+          if (x >= widthInBlocks) break;
+        }
+        if (this.nextMcu(mcuRow)) this.decodeSingle(target, row, base + x * 64);
+        else if (this.reader.finished) return;
+      }
+    }
+  }
+
+  private nextMcu(mcuRow: number): boolean {
+    const { reader } = this;
+    if (this.trackGoodRows && reader.sufficient) this.lastGoodRow = mcuRow;
+    const hasData = reader.nextMcu();
+    if (reader.interval !== this.interval) {
+      this.interval = reader.interval;
+      this.predictors.fill(0);
+      this.run = 0;
+    }
+    return hasData;
+  }
+
+  private decodeSingle(target: Target, row: CoefficientRow, base: number): void {
+    const { spectralStart, spectralEnd, approxLow } = this.scan;
+    const { bits } = this.reader;
+    if (this.kind === 'ac-first') {
+      this.run = decodeAcFirst(bits, target.acTable!, spectralStart, spectralEnd, approxLow, row, base);
+    } else if (this.kind === 'ac-refine') {
+      this.run = decodeAcRefine(bits, target.acTable!, spectralStart, spectralEnd, approxLow, this.run, row, base);
+    } else this.decodeDcOrBlock(target, 0, row, base);
+  }
+
+  private decodeDcOrBlock(target: Target, c: number, row: CoefficientRow, base: number): void {
+    const { bits } = this.reader;
+    if (this.kind === 'dc-first') {
+      row[base] = decodeDcFirst(bits, target.dcTable!, this.predictors, c, this.scan.approxLow);
+    } else if (this.kind === 'dc-refine') {
+      if (decodeBit(bits) !== 0) row[base] = row[base]! | (1 << this.scan.approxLow);
+    } else {
+      decodeBlock(bits, target.dcTable!, target.acTable!, UNSCALED, NATURAL_ORDER, this.predictors, c, row, base);
+    }
+  }
+}
+
+function kindOf(scan: Scan, progressive: boolean): Kind {
+  if (!progressive) return 'sequential';
+  if (scan.spectralStart === 0) return scan.approxHigh === 0 ? 'dc-first' : 'dc-refine';
+  return scan.approxHigh === 0 ? 'ac-first' : 'ac-refine';
+}

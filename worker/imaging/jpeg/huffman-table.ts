@@ -1,0 +1,113 @@
+/**
+ * Huffman tables, from their DHT form to the lookup tables that the entropy decoders index.
+ * Source: ITU-T T.81 annex C and figure F.15; validity rules of libjpeg-turbo jdhuff.c `jpeg_make_d_derived_tbl`.
+ */
+import { ImageError } from '../../errors.ts';
+
+/** Bits of the stream that one step of `HuffmanTable.lookup` resolves. */
+export const LOOKUP_BITS = 10;
+
+/** Entry kinds of `lookup`, in bits 5 to 7. */
+export const KIND_VALUE = 0;
+export const KIND_END_OF_BLOCK = 1 << 5;
+export const KIND_ZERO_RUN = 2 << 5;
+export const KIND_NEEDS_BITS = 3 << 5;
+export const KIND_LONG_CODE = 4 << 5;
+
+/** Mask of the bit count in a `lookup` entry. */
+export const LENGTH_MASK = 31;
+
+/** Mask of the kind in a `lookup` entry. */
+export const KIND_MASK = 7 << 5;
+
+/** A DHT table as transmitted: counts of codes by length (index 1..16) and symbols in code order, zero-padded to 256. */
+export interface HuffmanSpec {
+  readonly counts: Uint8Array;
+  readonly symbols: Uint8Array;
+}
+
+/**
+ * A table ready for decoding.
+ *
+ * `lookup` is indexed by the next `LOOKUP_BITS` bits. An entry holds the bits to consume (bits 0 to 4), the kind (5 to 7),
+ * the zero run or the whole symbol (8 to 15), and the signed value (16 to 31):
+ * - `KIND_VALUE`: code and value bits both fit; everything is resolved.
+ * - `KIND_END_OF_BLOCK`, `KIND_ZERO_RUN`: AC symbols without a value.
+ * - `KIND_NEEDS_BITS`: the code fits, its value bits do not; bits 8 to 15 are the symbol.
+ * - `KIND_LONG_CODE`: the code is longer; use `limits`.
+ */
+export interface HuffmanTable {
+  readonly lookup: Int32Array;
+  /** By code length: one past the largest code, left-aligned in 16 bits; 0 where there is no code of that length. */
+  readonly limits: Int32Array;
+  /** By code length: what to add to a code to get its index in `symbols`. */
+  readonly offsets: Int32Array;
+  readonly symbols: Uint8Array;
+}
+
+/**
+ * Derives the decoding tables of a DHT table.
+ *
+ * @param isDc DC symbols are value sizes and must be 15 or less
+ * @throws ImageError `corrupt_image` where the counts are no prefix code or a DC symbol is out of range
+ */
+export function buildHuffmanTable(spec: HuffmanSpec, isDc: boolean): HuffmanTable {
+  const { counts, symbols } = spec;
+  const lookup = new Int32Array(1 << LOOKUP_BITS).fill(KIND_LONG_CODE);
+  const limits = new Int32Array(18);
+  const offsets = new Int32Array(18);
+  let code = 0;
+  let index = 0;
+  for (let length = 1; length <= 16; length++) {
+    const count = counts[length]!;
+    if (index + count > 256) throw badTable('it has more than 256 codes');
+    if (count > 0) {
+      offsets[length] = index - code;
+      for (let i = 0; i < count; i++, code++, index++) {
+        const symbol = symbols[index]!;
+        if (isDc && symbol > 15) throw badTable(`it has a DC difference of ${symbol} bits; at most 15 are possible`);
+        if (length <= LOOKUP_BITS) fillLookup(lookup, code, length, symbol, isDc);
+      }
+      limits[length] = code << (16 - length);
+      // Figure C.2: no code may be all ones.
+      if (code >= 1 << length) throw badTable(`its codes of ${length} bits overflow`);
+    }
+    code <<= 1;
+  }
+  return { lookup, limits, offsets, symbols };
+}
+
+/** Fills every entry that starts with one code, value bits included where they fit. */
+function fillLookup(lookup: Int32Array, code: number, length: number, symbol: number, isDc: boolean): void {
+  const spare = LOOKUP_BITS - length;
+  const first = code << spare;
+  const last = first + (1 << spare);
+  // A code beyond its length's range is refused by the caller right after; keep within the table until then.
+  if (last > lookup.length) return;
+  const size = isDc ? symbol : symbol & 15;
+  const run = isDc ? 0 : symbol >> 4;
+  if (!isDc && size === 0) {
+    lookup.fill(length | (run === 15 ? KIND_ZERO_RUN : KIND_END_OF_BLOCK) | (symbol << 8), first, last);
+    return;
+  }
+  if (size > spare) {
+    lookup.fill(length | KIND_NEEDS_BITS | (symbol << 8), first, last);
+    return;
+  }
+  for (let entry = first; entry < last; entry++) {
+    const bits = (entry >> (spare - size)) & ((1 << size) - 1);
+    lookup[entry] = (extend(bits, size) << 16) | (run << 8) | KIND_VALUE | (length + size);
+  }
+}
+
+/**
+ * Turns `size` received bits into the signed value they stand for.
+ * Source: ITU-T T.81 figure F.12 (EXTEND).
+ */
+function extend(bits: number, size: number): number {
+  return size > 0 && bits < 1 << (size - 1) ? bits - (1 << size) + 1 : bits;
+}
+
+function badTable(reason: string): ImageError {
+  return new ImageError('corrupt_image', `JPEG Huffman table is invalid: ${reason}`);
+}

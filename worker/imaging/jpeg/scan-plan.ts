@@ -1,0 +1,128 @@
+/**
+ * All scans of a file with several, found before any of them is decoded, and how precise they leave the coefficients.
+ *
+ * Source: ITU-T T.81 G.1.1.1; libjpeg-turbo jdphuff.c `start_pass_phuff_decoder` (which scripts are fatal), jdinput.c
+ * `latch_quant_tables`.
+ */
+import { END_OF_DATA } from './bit-window.ts';
+import { transformReads } from './component-output.ts';
+import { corrupt, truncated } from './failures.ts';
+import type { Layout } from './layout.ts';
+import type { MarkerReader, Scan } from './marker-reader.ts';
+import { NATURAL_ORDER } from './markers.ts';
+import { findScanEnd } from './scan-reader.ts';
+import { mcuBlocks, mcuCount, requireQuantTable } from './scan-setup.ts';
+
+/** Coefficients, in zigzag order, whose precision decides about smoothing: DC and nine AC. */
+export const TRACKED_COEFFICIENTS = 10;
+
+/** Furthest that a damaged band can write beyond its end: a zero run of 15. */
+const MAX_OVERSHOOT = 15;
+
+/** How many low bits of a component's coefficients are still unknown; -1 where nothing is known. */
+export interface Precision {
+  /** After all scans, by zigzag index. */
+  readonly current: Int8Array;
+  /** Before the last scan of the component. */
+  readonly previous: Int8Array;
+}
+
+/** The scans of a file, and what is known of them beforehand. */
+export interface ScanPlan {
+  readonly scans: readonly Scan[];
+  /** The table of each component: the one that stood in its slot when its first scan began. */
+  readonly quantTables: readonly (Uint16Array | undefined)[];
+  readonly precision: readonly Precision[];
+}
+
+/**
+ * Reads all scan headers up to the end of the image.
+ *
+ * @param first the first scan, already read
+ * @throws ImageError `truncated_image` where the file ends before the end-of-image marker and that is not allowed
+ */
+export function planScans(
+  bytes: Uint8Array,
+  headers: MarkerReader,
+  layout: Layout,
+  first: Scan,
+  allowTruncated: boolean,
+): ScanPlan {
+  const scans: Scan[] = [];
+  const quantTables: (Uint16Array | undefined)[] = layout.components.map(() => undefined);
+  const precision = layout.components.map(
+    (): Precision => ({ current: new Int8Array(64).fill(-1), previous: new Int8Array(64).fill(-1) }),
+  );
+  const progressive = headers.frame?.progressive === true;
+  let scan = first;
+  for (;;) {
+    mcuBlocks(scan, layout);
+    for (const { index, quantTable } of scan.components) quantTables[index] ??= requireQuantTable(quantTable);
+    if (progressive) trackPrecision(scan, scans.length === 0, precision);
+    scans.push(scan);
+    const end = findScanEnd(bytes, scan, mcuCount(scan, layout));
+    headers.resume(end.marker, end.next);
+    const stop = end.marker === END_OF_DATA ? undefined : headers.next();
+    if (stop?.kind === 'scan') {
+      scan = stop.scan;
+      continue;
+    }
+    if (stop?.kind !== 'end' && !allowTruncated) {
+      throw truncated(
+        `ends after ${bytes.length} bytes, in or after scan ${scans.length}, without end-of-image marker`,
+        {
+          bytes: bytes.length,
+          scans: scans.length,
+        },
+      );
+    }
+    return { scans, quantTables, precision };
+  }
+}
+
+/** Checks a progressive scan's parameters and notes which bits it brings. */
+function trackPrecision(scan: Scan, isFirst: boolean, precision: readonly Precision[]): void {
+  const { spectralStart, spectralEnd, approxHigh, approxLow, components } = scan;
+  const badBand =
+    spectralStart === 0
+      ? spectralEnd !== 0
+      : spectralStart > spectralEnd || spectralEnd > 63 || components.length !== 1;
+  if (badBand || (approxHigh !== 0 && approxLow !== approxHigh - 1) || approxLow > 13) {
+    throw corrupt(
+      `progressive scan is invalid: band ${spectralStart}..${spectralEnd}, bits ${approxHigh}..${approxLow}, ` +
+        `${components.length} components`,
+    );
+  }
+  for (const { index } of components) {
+    const { current, previous } = precision[index]!;
+    const last = Math.max(spectralEnd, TRACKED_COEFFICIENTS - 1);
+    for (let k = Math.min(spectralStart, 1); k <= last; k++) previous[k] = isFirst ? 0 : current[k]!;
+    current.fill(approxLow, spectralStart, spectralEnd + 1);
+  }
+}
+
+/**
+ * Chooses the scans that the output depends on. At reduced size the transforms do not read every coefficient; but a
+ * refinement reads the history of its whole band, so what a chosen refinement touches is needed too.
+ */
+export function neededScans(plan: ScanPlan, layout: Layout, progressive: boolean): Scan[] {
+  if (!progressive) return [...plan.scans];
+  const needed = layout.components.map(({ blockSize }) =>
+    Array.from({ length: 64 }, (_, k) => transformReads(NATURAL_ORDER[k]!, blockSize)),
+  );
+  const touches = (scan: Scan): boolean =>
+    scan.spectralStart === 0 ||
+    needed[scan.components[0]!.index]!.slice(scan.spectralStart, scan.spectralEnd + MAX_OVERSHOOT + 1).includes(true);
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const scan of plan.scans) {
+      if (scan.approxHigh === 0 || scan.spectralStart === 0 || !touches(scan)) continue;
+      const band = needed[scan.components[0]!.index]!;
+      for (let k = scan.spectralStart; k <= Math.min(63, scan.spectralEnd + 1); k++) {
+        changed ||= !band[k]!;
+        band[k] = true;
+      }
+    }
+  }
+  return plan.scans.filter(touches);
+}
