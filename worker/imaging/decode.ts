@@ -5,7 +5,9 @@
  * `decodeImage`.
  */
 import { ImageError } from '../errors.ts';
+import { decodeBmp, estimateBmpBytes, readBmpInfo } from './bmp/decoder.ts';
 import { detectFormat } from './format.ts';
+import { decodeGif, estimateGifBytes, readGifInfo } from './gif/decoder.ts';
 import type { DecodeOptions, ImageFormat, ImageInfo, RgbImage, RowSink } from './image.ts';
 import { UprightCollector } from './orient.ts';
 import { decodePng, estimatePngBytes, readPngInfo } from './png/decoder.ts';
@@ -23,6 +25,8 @@ interface Decoder {
 }
 
 const DECODERS: Readonly<Partial<Record<ImageFormat, Decoder>>> = {
+  bmp: { readInfo: readBmpInfo, estimateBytes: estimateBmpBytes, decode: decodeBmp },
+  gif: { readInfo: readGifInfo, estimateBytes: estimateGifBytes, decode: decodeGif },
   png: { readInfo: readPngInfo, estimateBytes: estimatePngBytes, decode: decodePng },
   webp: { readInfo: readWebpInfo, estimateBytes: estimateWebpBytes, decode: decodeWebp },
 };

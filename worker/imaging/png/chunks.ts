@@ -114,7 +114,7 @@ export function readHeader(bytes: Uint8Array): PngFile {
     const { type } = chunk;
     if (type === 'IEND') throw corrupt('PNG has no image data');
     // Image data ahead of IHDR is passed over like any unknown chunk.
-    if ((type === 'IDAT' || type === 'fdAT') && header.colorType >= 0) {
+    if (type === 'fdAT' || (type === 'IDAT' && header.colorType >= 0)) {
       checkSize(header);
       return { header, data: type === 'IDAT' ? chunk : frameData(bytes, chunk, header) };
     }
@@ -190,6 +190,7 @@ export function readChunk(bytes: Uint8Array, chunk: Chunk, header: PngHeader): v
 export function frameData(bytes: Uint8Array, chunk: Chunk, header: PngHeader): Chunk {
   requireBytes(chunk, 4);
   if (chunk.start + 4 > bytes.length) throw cutOff(bytes, chunk);
+  if (header.sequence === undefined) throw corrupt('APNG has frame data ahead of its first frame');
   advanceSequence(uint32(bytes, chunk.start), header);
   return { type: chunk.type, start: chunk.start + 4, length: chunk.length - 4 };
 }

@@ -43,7 +43,9 @@ function passes(header: PngHeader, layout: PixelLayout): Pass[] {
       const width = Math.ceil((region.width - x) / stepX);
       const height = Math.ceil((region.height - y) / stepY);
       const rowBytes = storedRowBytes(layout, width) + 1;
-      return { x: region.x + x, y: region.y + y, stepX, stepY, width, height, rowBytes };
+      // Pillow places an interlaced frame at the canvas's corner, whatever fcTL says.
+      const at = header.interlaced ? { x: 0, y: 0 } : region;
+      return { x: at.x + x, y: at.y + y, stepX, stepY, width, height, rowBytes };
     })
     .filter((pass) => pass.width > 0 && pass.height > 0);
 }

@@ -172,15 +172,15 @@ class Inflater {
     return 'corrupt';
   }
 
-  /** Fills the bit buffer as far as it goes: 25 bits or more, unless input ends. */
+  /** Fills the bit buffer from the current range to 24..31 bits, unless the range ends. */
   private refill(): void {
-    while (this.bits <= 24) {
-      if (this.pos === this.end && !this.nextRange()) return;
+    while (this.bits < 24 && this.pos < this.end) {
       this.hold |= this.input[this.pos++]! << this.bits;
       this.bits += 8;
     }
   }
 
+  /** Goes on to the next range that has bytes. */
   private nextRange(): boolean {
     // Behind the last output byte only what came with it counts.
     if (this.left === 0) return false;
@@ -194,8 +194,12 @@ class Inflater {
   }
 
   private hasBits(count: number): boolean {
-    if (this.bits < count) this.refill();
-    return this.bits >= count;
+    this.refill();
+    while (this.bits < count) {
+      if (!this.nextRange()) return false;
+      this.refill();
+    }
+    return true;
   }
 
   /** Takes up to 16 bits that `hasBits` has seen. */
@@ -304,12 +308,11 @@ class Inflater {
     const count = literalCount + distanceCount;
     let i = 0;
     while (i < count) {
-      this.refill();
-      const entry = precodes[this.hold & (PRECODE_TABLE_ENTRIES - 1)]!;
+      const entry = this.entry(precodes, PRECODE_ROOT_BITS);
+      if (entry === undefined) return this.starved();
       const symbol = entry >>> 16;
       const repeatBits = symbol < 16 ? 0 : symbol === 16 ? 2 : symbol === 17 ? 3 : 7;
-      if ((entry & 31) + repeatBits > this.bits) return this.starved();
-      this.take(entry & 31);
+      if (!this.hasBits(repeatBits)) return this.starved();
       if (symbol < 16) {
         lengths[i++] = symbol;
         continue;
@@ -355,36 +358,40 @@ class Inflater {
     if ((entry & INVALID) !== 0) return this.corrupt('length code does not exist');
     const lengthExtra = (entry >>> 8) & 15;
     if (!this.hasBits(lengthExtra)) return this.starved();
-    let length = (entry >>> 16) + this.take(lengthExtra);
+    const length = (entry >>> 16) + this.take(lengthExtra);
     const code = this.entry(this.distances, DISTANCE_ROOT_BITS);
     if (code === undefined) return this.starved();
     if ((code & INVALID) !== 0) return this.corrupt('distance code does not exist');
     const distanceExtra = (code >>> 8) & 15;
     if (!this.hasBits(distanceExtra)) return this.starved();
     const distance = (code >>> 16) + this.take(distanceExtra);
+    const count = Math.min(length, this.left);
+    if (count === 0) return 'full';
     if (distance > this.slidBytes + this.out) {
       return this.corrupt(`match reaches ${distance} bytes back, before the start of the data`);
     }
-    length = Math.min(length, this.left);
-    if (length === 0) return 'full';
     const { window, out } = this;
-    for (let i = 0; i < length; i++) window[out + i] = window[out + i - distance]!;
-    this.out += length;
-    this.left -= length;
-    return 'go';
+    for (let i = 0; i < count; i++) window[out + i] = window[out + i - distance]!;
+    this.out += count;
+    this.left -= count;
+    return count < length ? 'full' : 'go';
   }
 
-  /** Reads one code; undefined where input ends within it. */
+  /** Reads one code, and no further than it goes; undefined where input ends within it. */
   private entry(table: Int32Array, rootBits: number): number | undefined {
-    this.refill();
-    let entry = table[this.hold & ((1 << rootBits) - 1)]!;
-    if (entry >= 0 && (entry & SUBTABLE) !== 0) {
-      entry = table[(entry >>> 16) + ((this.hold >>> rootBits) & ((1 << ((entry >>> 8) & 15)) - 1))]!;
+    for (;;) {
+      this.refill();
+      let entry = table[this.hold & ((1 << rootBits) - 1)]!;
+      if (entry >= 0 && (entry & SUBTABLE) !== 0) {
+        entry = table[(entry >>> 16) + ((this.hold >>> rootBits) & ((1 << ((entry >>> 8) & 15)) - 1))]!;
+      }
+      const bits = entry & 31;
+      if (bits <= this.bits) {
+        this.take(bits);
+        return entry;
+      }
+      if (!this.nextRange()) return undefined;
     }
-    const bits = entry & 31;
-    if (bits > this.bits) return undefined;
-    this.take(bits);
-    return entry;
   }
 
   /**

@@ -1,0 +1,269 @@
+/**
+ * BMP headers: OS/2 1 and 2, Windows 3 to 5.
+ *
+ * Accepts what Pillow's `BmpImagePlugin` accepts and reads it the same way, odd corners included: a palette of black and
+ * white (or of grays in order) replaces the declared depth by 1 (or 8) bits.
+ */
+import { ImageError } from '../../errors.ts';
+
+/** How pixels are stored. */
+export type BmpEncoding = 'indexed' | 'rle4' | 'rle8' | 'rgb555' | 'rgb565' | 'bytes';
+
+/** What is needed to decode. */
+export interface BmpFile {
+  readonly width: number;
+  readonly height: number;
+  /** True where the first stored row is the top one. */
+  readonly topDown: boolean;
+  readonly encoding: BmpEncoding;
+  /** Bits a stored pixel takes, and bytes from one row to the next. */
+  readonly pixelBits: number;
+  readonly strideBytes: number;
+  /** Bytes of a pixel that hold red, green and blue, for `bytes`. */
+  readonly channelAt: readonly [red: number, green: number, blue: number];
+  readonly hasAlpha: boolean;
+  /** Colours of the indices, 3 bytes an entry, 256 entries; empty where pixels are no indices. */
+  readonly colors: Uint8Array;
+  /** Index of the first pixel's byte. */
+  readonly dataStart: number;
+}
+
+const FILE_HEADER_BYTES = 14;
+/** BITMAPCOREHEADER, whose palette entries have 3 bytes. */
+const CORE_HEADER_BYTES = 12;
+const HEADER_BYTES = [40, 52, 56, 64, 108, 124];
+
+const RAW = 0;
+const RLE8 = 1;
+const RLE4 = 2;
+const BITFIELDS = 3;
+
+type Channels = readonly [red: number, green: number, blue: number];
+
+/** Masks of 32-bit pixels that are read, as red, green, blue, alpha; where their bytes lie. */
+const MASKS_32: ReadonlyArray<readonly [masks: readonly number[], channels: Channels]> = [
+  [
+    [0xff0000, 0xff00, 0xff, 0],
+    [2, 1, 0],
+  ],
+  [
+    [0xff000000, 0xff0000, 0xff00, 0],
+    [3, 2, 1],
+  ],
+  [
+    [0xff000000, 0xff00, 0xff, 0],
+    [3, 1, 0],
+  ],
+  [
+    [0xff000000, 0xff0000, 0xff00, 0xff],
+    [3, 2, 1],
+  ],
+  [
+    [0xff, 0xff00, 0xff0000, 0xff000000],
+    [0, 1, 2],
+  ],
+  [
+    [0xff0000, 0xff00, 0xff, 0xff000000],
+    [2, 1, 0],
+  ],
+  [
+    [0xff000000, 0xff00, 0xff, 0xff0000],
+    [3, 1, 0],
+  ],
+  [
+    [0, 0, 0, 0],
+    [2, 1, 0],
+  ],
+];
+
+const BGR: Channels = [2, 1, 0];
+
+/** Fields of the headers, their sizes evened out. */
+interface Fields {
+  readonly headerBytes: number;
+  readonly width: number;
+  readonly height: number;
+  readonly topDown: boolean;
+  readonly bits: number;
+  readonly compression: number;
+  /** Palette entries. */
+  readonly colors: number;
+  readonly entryBytes: number;
+  /** Index behind the headers and masks. */
+  readonly end: number;
+  /** Red, green, blue and alpha masks; empty without bitfields. */
+  readonly masks: readonly number[];
+}
+
+/**
+ * Reads the headers.
+ *
+ * @throws ImageError `truncated_image`, `corrupt_image`, `unsupported_image_feature`
+ */
+export function readBmp(bytes: Uint8Array): BmpFile {
+  if (bytes.length < FILE_HEADER_BYTES + 4) throw endsEarly(bytes);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const fields = readFields(view);
+  const { width, height, bits, compression } = fields;
+  if (width === 0 || height === 0) throw new ImageError('corrupt_image', `BMP is ${width}x${height} px`);
+
+  const pixels = pixelFormat(fields);
+  let dataStart = view.getUint32(10, true);
+  if (dataStart === FILE_HEADER_BYTES + fields.headerBytes && bits <= 8) {
+    dataStart += fields.entryBytes * fields.colors;
+  }
+  const common = {
+    width,
+    height,
+    topDown: fields.topDown,
+    strideBytes: Math.floor((width * bits + 31) / 32) * 4,
+    channelAt: pixels.channelAt,
+    hasAlpha: pixels.hasAlpha,
+  };
+  if (bits > 8) {
+    const { encoding } = pixels;
+    const colors = new Uint8Array(0);
+    return { ...common, encoding, pixelBits: bits, colors, dataStart: dataStart === 0 ? fields.end : dataStart };
+  }
+  const palette = readPalette(bytes, fields);
+  const isRle = compression === RLE8 || compression === RLE4;
+  if (isRle && palette.isBlackAndWhite) throw unsupported('run lengths with a palette of black and white');
+  return {
+    ...common,
+    encoding: compression === RLE8 ? 'rle8' : compression === RLE4 ? 'rle4' : 'indexed',
+    pixelBits: isRle ? 8 : (palette.impliedBits ?? bits),
+    colors: palette.colors,
+    dataStart: dataStart === 0 ? palette.end : dataStart,
+  };
+}
+
+function readFields(view: DataView): Fields {
+  const headerBytes = view.getUint32(FILE_HEADER_BYTES, true);
+  if (headerBytes !== CORE_HEADER_BYTES && !HEADER_BYTES.includes(headerBytes)) {
+    throw unsupported(`a header of ${headerBytes} bytes`);
+  }
+  const end = FILE_HEADER_BYTES + headerBytes;
+  if (end > view.byteLength) throw endsEarly(view);
+  if (headerBytes === CORE_HEADER_BYTES) {
+    const bits = view.getUint16(24, true);
+    return {
+      headerBytes,
+      width: view.getUint16(18, true),
+      height: view.getUint16(20, true),
+      topDown: false,
+      bits,
+      compression: RAW,
+      colors: 2 ** bits,
+      entryBytes: 3,
+      end,
+      masks: [],
+    };
+  }
+  const bits = view.getUint16(28, true);
+  const compression = view.getUint32(30, true);
+  const topDown = view.getUint8(25) === 0xff;
+  const height = view.getUint32(22, true);
+  const masks = compression === BITFIELDS ? readMasks(view, headerBytes) : [];
+  return {
+    headerBytes,
+    width: view.getUint32(18, true),
+    height: topDown ? 2 ** 32 - height : height,
+    topDown,
+    bits,
+    compression,
+    colors: view.getUint32(46, true) || 2 ** bits,
+    entryBytes: 4,
+    end: compression === BITFIELDS && headerBytes < 52 ? end + 12 : end,
+    masks,
+  };
+}
+
+/** Masks lie behind a 40-byte header and at the same place within a longer one; alpha's only in those. */
+function readMasks(view: DataView, headerBytes: number): number[] {
+  const count = headerBytes >= 56 ? 4 : 3;
+  const at = FILE_HEADER_BYTES + 40;
+  if (at + count * 4 > view.byteLength) throw endsEarly(view);
+  return [0, 1, 2, 3].map((i) => (i < count ? view.getUint32(at + i * 4, true) : 0));
+}
+
+/** How pixels of more than 8 bits lie; checks depth and compression of all. */
+function pixelFormat(fields: Fields): { encoding: BmpEncoding; channelAt: Channels; hasAlpha: boolean } {
+  const { bits, compression, masks } = fields;
+  if (![1, 4, 8, 16, 24, 32].includes(bits)) throw unsupported(`${bits} bits a pixel`);
+  if (compression === BITFIELDS) return maskedFormat(bits, masks);
+  if (compression === RLE8 || compression === RLE4) {
+    if (bits > 8) throw unsupported(`run lengths with ${bits} bits a pixel`);
+  } else if (compression !== RAW) {
+    throw unsupported(`compression ${compression}`);
+  }
+  return { encoding: bits === 16 ? 'rgb555' : 'bytes', channelAt: BGR, hasAlpha: false };
+}
+
+function maskedFormat(
+  bits: number,
+  masks: readonly number[],
+): { encoding: BmpEncoding; channelAt: Channels; hasAlpha: boolean } {
+  const rgb = masks.slice(0, 3).join();
+  if (bits === 16 && rgb === [0xf800, 0x7e0, 0x1f].join())
+    return { encoding: 'rgb565', channelAt: BGR, hasAlpha: false };
+  if (bits === 16 && rgb === [0x7c00, 0x3e0, 0x1f].join())
+    return { encoding: 'rgb555', channelAt: BGR, hasAlpha: false };
+  if (bits === 24 && rgb === [0xff0000, 0xff00, 0xff].join())
+    return { encoding: 'bytes', channelAt: BGR, hasAlpha: false };
+  const known = bits === 32 ? MASKS_32.find(([known32]) => known32.join() === masks.join()) : undefined;
+  if (known !== undefined) return { encoding: 'bytes', channelAt: known[1], hasAlpha: masks[3] !== 0 };
+  const names = masks.map((mask) => `0x${mask.toString(16)}`).join(', ');
+  throw unsupported(`${bits}-bit pixels with masks ${names}`);
+}
+
+interface Palette {
+  readonly colors: Uint8Array;
+  /** Depth that replaces the declared one. */
+  readonly impliedBits: number | undefined;
+  readonly isBlackAndWhite: boolean;
+  /** Index behind the palette. */
+  readonly end: number;
+}
+
+function readPalette(bytes: Uint8Array, fields: Fields): Palette {
+  const { colors: count, entryBytes, end: start } = fields;
+  if (count > 65_536) throw unsupported(`a palette of ${count} colours`);
+  const end = Math.min(bytes.length, start + count * entryBytes);
+  const stored = Math.floor((end - start) / entryBytes);
+  const colors = new Uint8Array(768);
+  if (isGray(bytes, fields)) {
+    const isBlackAndWhite = count === 2;
+    for (let value = 0; value < 256; value++)
+      colors.fill(isBlackAndWhite && value > 0 ? 255 : value, value * 3, value * 3 + 3);
+    return { colors, impliedBits: isBlackAndWhite ? 1 : 8, isBlackAndWhite, end };
+  }
+  if (stored > 256) throw unsupported(`a palette of ${stored} colours`);
+  for (let i = 0; i < stored; i++) {
+    const at = start + i * entryBytes;
+    colors[i * 3] = bytes[at + 2]!;
+    colors[i * 3 + 1] = bytes[at + 1]!;
+    colors[i * 3 + 2] = bytes[at]!;
+  }
+  return { colors, impliedBits: undefined, isBlackAndWhite: false, end };
+}
+
+/** True where two colours are black and white, or where colour `i` is gray `i` for all of them. */
+function isGray(bytes: Uint8Array, fields: Fields): boolean {
+  const { colors, entryBytes, end } = fields;
+  for (let i = 0; i < colors; i++) {
+    const value = colors === 2 ? i * 255 : i & 255;
+    const at = end + i * entryBytes;
+    if (bytes[at] !== value || bytes[at + 1] !== value || bytes[at + 2] !== value) return false;
+  }
+  return true;
+}
+
+function unsupported(feature: string): ImageError {
+  return new ImageError('unsupported_image_feature', `BMP with ${feature} is not supported`);
+}
+
+function endsEarly(bytes: { readonly byteLength: number }): ImageError {
+  return new ImageError('truncated_image', `BMP ends after ${bytes.byteLength} bytes, in its headers`, {
+    details: { presentBytes: bytes.byteLength },
+  });
+}
