@@ -1,14 +1,15 @@
 /**
  * The way into image decoding: encoded bytes in, upright RGB8 out. No I/O, no clock.
  *
- * A caller with limits asks in this order: `readInfo`, `estimateDecodeBytes`, `checkLimits`, then `decodeRows` or
- * `decodeImage`.
+ * `decodeImage` checks limits itself. A caller that takes rows asks in this order: `readInfo`, `estimateDecodeBytes`,
+ * `checkLimits` (for both and what it allocates itself), then `decodeRows`.
  */
-import { ImageError } from '../errors.ts';
 import { decodeBmp, estimateBmpBytes, readBmpInfo } from './bmp/decoder.ts';
 import { detectFormat } from './format.ts';
 import { decodeGif, estimateGifBytes, readGifInfo } from './gif/decoder.ts';
 import type { DecodeOptions, ImageFormat, ImageInfo, RgbImage, RowSink } from './image.ts';
+import { decodeJpeg, estimateJpegBytes, readJpegInfo } from './jpeg/decoder.ts';
+import { checkByteLength, checkLimits, DEFAULT_LIMITS, type ImageLimits } from './limits.ts';
 import { UprightCollector } from './orient.ts';
 import { decodePng, estimatePngBytes, readPngInfo } from './png/decoder.ts';
 import { decodeWebp, estimateWebpBytes, readWebpInfo } from './webp/decoder.ts';
@@ -24,9 +25,10 @@ interface Decoder {
   decode(bytes: Uint8Array, sink: RowSink, options: DecodeOptions): void | Promise<void>;
 }
 
-const DECODERS: Readonly<Partial<Record<ImageFormat, Decoder>>> = {
+const DECODERS: Readonly<Record<ImageFormat, Decoder>> = {
   bmp: { readInfo: readBmpInfo, estimateBytes: estimateBmpBytes, decode: decodeBmp },
   gif: { readInfo: readGifInfo, estimateBytes: estimateGifBytes, decode: decodeGif },
+  jpeg: { readInfo: readJpegInfo, estimateBytes: estimateJpegBytes, decode: decodeJpeg },
   png: { readInfo: readPngInfo, estimateBytes: estimatePngBytes, decode: decodePng },
   webp: { readInfo: readWebpInfo, estimateBytes: estimateWebpBytes, decode: decodeWebp },
 };
@@ -42,7 +44,7 @@ export function readInfo(bytes: Uint8Array): ImageInfo {
 }
 
 /**
- * Bytes that decoding to rows allocates at most, by the headers alone; `decodeImage` adds `width * height * 3`.
+ * Bytes that decoding to rows allocates at most, by the headers alone.
  *
  * @throws ImageError as `readInfo`
  */
@@ -68,18 +70,25 @@ export async function decodeRows(bytes: Uint8Array, sink: RowSink, options: Deco
 /**
  * Decodes to an upright RGB8 image: first frame, alpha dropped.
  *
- * @throws ImageError as `readInfo`
+ * @param limits checked before a pixel is decoded; the memory limit counts decoding and the image itself
+ * @throws ImageError as `readInfo`, and `image_too_large` and `image_memory_exceeded`
  */
-export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<RgbImage> {
+export async function decodeImage(
+  bytes: Uint8Array,
+  options: DecodeOptions = {},
+  limits: ImageLimits = DEFAULT_LIMITS,
+): Promise<RgbImage> {
+  checkByteLength(bytes.length, limits);
   const decoder = decoderFor(bytes);
-  const collector = new UprightCollector(decoder.readInfo(bytes).orientation);
+  const info = decoder.readInfo(bytes);
+  const scale = info.format === 'jpeg' ? (options.scaleDenominator ?? 1) : 1;
+  const imageBytes = Math.ceil(info.width / scale) * Math.ceil(info.height / scale) * 3;
+  checkLimits(info, bytes.length, decoder.estimateBytes(bytes, options) + imageBytes, limits);
+  const collector = new UprightCollector(info.orientation);
   await decoder.decode(bytes, collector, options);
   return collector.image();
 }
 
 function decoderFor(bytes: Uint8Array): Decoder {
-  const format = detectFormat(bytes);
-  const decoder = DECODERS[format];
-  if (decoder === undefined) throw new ImageError('unsupported_image_format', `${format} is not supported`);
-  return decoder;
+  return DECODERS[detectFormat(bytes)];
 }
