@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Failure } from '../test/fuzz/messages.ts';
 import { type FuzzReport, runFuzz } from '../test/fuzz/run.ts';
 import { FUZZ_FORMATS } from '../test/fuzz/seeds.ts';
 import type { ImageFormat } from '../worker/imaging/image.ts';
@@ -27,15 +28,25 @@ const EXTENSIONS: Readonly<Record<ImageFormat, string>> = {
   bmp: 'bmp',
 };
 
+/** Failures that look alike are one finding; this many of their inputs are kept. */
+const KEPT_OF_EACH = 3;
+
 function writeFailures(report: FuzzReport, seed: number, folder: string): void {
-  for (const { kind, index, message, bytes, choices } of report.failures) {
-    mkdirSync(folder, { recursive: true });
-    const path = join(folder, `${report.format}-${kind}-${seed}-${index}.${EXTENSIONS[report.format]}`);
-    writeFileSync(path, bytes);
-    writeFileSync(`${path}.txt`, `${message}\n${JSON.stringify(choices)}\n`);
-    process.stdout.write(
-      `  ${kind} at input ${index}: ${message.split('\n')[0]}\n    ${path} (${bytes.length} bytes)\n`,
-    );
+  const findings = new Map<string, Failure[]>();
+  for (const failure of report.failures) {
+    const name = `${failure.kind}: ${failure.message.split('\n')[0]?.replace(/\d+/g, '#')}`;
+    findings.set(name, [...(findings.get(name) ?? []), failure]);
+  }
+  for (const [name, failures] of findings) {
+    process.stdout.write(`  ${name} (${failures.length} inputs)\n`);
+    failures.sort((a, b) => a.bytes.length - b.bytes.length);
+    for (const { kind, index, message, bytes, choices } of failures.slice(0, KEPT_OF_EACH)) {
+      mkdirSync(folder, { recursive: true });
+      const path = join(folder, `${report.format}-${kind}-${seed}-${index}.${EXTENSIONS[report.format]}`);
+      writeFileSync(path, bytes);
+      writeFileSync(`${path}.txt`, `${message}\n${JSON.stringify(choices)}\n`);
+      process.stdout.write(`    input ${index}, ${bytes.length} bytes: ${path}\n`);
+    }
   }
 }
 

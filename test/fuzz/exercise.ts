@@ -32,8 +32,8 @@ export class ContractError extends Error {}
 
 const SMALL_LIMITS: ImageLimits = { ...DEFAULT_LIMITS, maxPixels: 1_000_000 };
 
-/** Allocations that estimates need not count: the odd view, the engine's own tables. */
-const UNCOUNTED_BYTES = 64 * 1024;
+/** Allocations that estimates, being of peaks, need not count: small tables that come and go. */
+const UNCOUNTED_BYTES = 256 * 1024;
 
 /** Chooses at random. */
 export function chooseDecoding(random: Random): Choices {
