@@ -1,8 +1,71 @@
+/** The HTTP application: middleware, routes, and where errors become problems. */
 import { Hono } from 'hono';
+import { type AppError, RequestError } from './errors.ts';
+import { problemResponse, toAppError } from './problem.ts';
+import { classifyRoute } from './routes/classify.ts';
+import { healthRoutes } from './routes/health.ts';
+import { modelsRoute } from './routes/models.ts';
+import type { AppEnvironment, Services } from './services.ts';
 
-/** Builds the HTTP application: middleware, routes, error mapping. */
-export function createApp(): Hono<{ Bindings: Env }> {
-  const app = new Hono<{ Bindings: Env }>();
-  app.get('/healthz', (c) => c.json({ status: 'ok' }));
+/** Request ids that are echoed; any other is replaced. */
+const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/** Builds the application; `services` is asked for on the first request, when `Env` is known. */
+export function createApp(services: (env: Env) => Services): Hono<AppEnvironment> {
+  const app = new Hono<AppEnvironment>();
+
+  app.use(async function identify(c, next) {
+    const given = c.req.header('x-request-id');
+    const requestId = given !== undefined && REQUEST_ID_PATTERN.test(given) ? given : crypto.randomUUID();
+    c.set('requestId', requestId);
+    await next();
+    c.header('x-request-id', requestId);
+    c.header('x-content-type-options', 'nosniff');
+  });
+
+  app.use(async function provideServices(c, next) {
+    c.set('services', services(c.env));
+    await next();
+  });
+
+  app.route('/', healthRoutes);
+  app.route('/', modelsRoute);
+  app.route('/', classifyRoute);
+
+  app.notFound((c) => {
+    const methods = allowedMethods(app, c.req.path);
+    if (methods.length === 0) {
+      return problemResponse(new RequestError('not_found', `there is nothing at ${c.req.path}`), c.var.requestId);
+    }
+    const message = `${c.req.method} is not allowed at ${c.req.path}; allowed: ${methods.join(', ')}`;
+    const response = problemResponse(
+      new RequestError('method_not_allowed', message, { details: { allowed: methods } }),
+      c.var.requestId,
+    );
+    response.headers.set('allow', methods.join(', '));
+    return response;
+  });
+
+  app.onError((thrown, c) => {
+    const error = toAppError(thrown);
+    if (error.code === 'internal_error') logDefect(error, c.var.requestId);
+    return problemResponse(error, c.var.requestId);
+  });
+
   return app;
+}
+
+/** Methods that have a route at `path`. */
+function allowedMethods(app: Hono<AppEnvironment>, path: string): string[] {
+  const methods = app.routes
+    .filter((route) => route.method !== 'ALL' && route.path === path)
+    .map(({ method }) => method);
+  if (methods.includes('GET')) methods.push('HEAD');
+  return [...new Set(methods)].sort();
+}
+
+function logDefect(error: AppError, requestId: string): void {
+  const { cause } = error;
+  const stack = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  console.error(JSON.stringify({ level: 'error', event: 'internal_error', request_id: requestId, stack }));
 }

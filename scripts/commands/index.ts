@@ -17,6 +17,16 @@ export interface Command {
 /** Every command, in the order `--help` lists them. */
 export const COMMANDS: readonly Command[] = [
   {
+    name: 'classify',
+    summary: 'labels of image files, without a server',
+    load: () => import('./classify.ts'),
+  },
+  {
+    name: 'evaluate',
+    summary: 'accuracy of a running worker on labelled images',
+    load: () => import('./evaluate.ts'),
+  },
+  {
     name: 'publish',
     summary: 'an imported version into the model store, and aliases to it',
     load: () => import('./publish.ts'),

@@ -4,7 +4,7 @@
  * No I/O, no clock. Source: transformers 5.18 `image_processing_backends.py` (`PilBackend._preprocess`).
  */
 import { decodeRows, estimateDecodeBytes, readInfo } from '../imaging/decode.ts';
-import type { DecodeOptions, ImageInfo, RgbImage } from '../imaging/image.ts';
+import type { DecodeOptions, ImageInfo, RgbImage, RowSink } from '../imaging/image.ts';
 import { checkByteLength, checkLimits, DEFAULT_LIMITS, type ImageLimits } from '../imaging/limits.ts';
 import type { ProcessorConfig } from './config.ts';
 import { normalize } from './normalize.ts';
@@ -21,6 +21,14 @@ export interface PreprocessOptions {
   readonly allowTruncated?: boolean;
   /** Default `DEFAULT_LIMITS`; its memory limit counts decoding, resizing and the result. */
   readonly limits?: ImageLimits;
+  /** A clock in ms for `StageTimes`; it may stand still. Default: one that does. */
+  readonly now?: () => number;
+}
+
+/** What the stages took, in ms by the clock that was passed in. */
+export interface StageTimes {
+  readonly decodeMs: number;
+  readonly preprocessMs: number;
 }
 
 /** A resized and cropped picture, before it is normalised. */
@@ -39,13 +47,43 @@ export interface PixelValues {
   readonly width: number;
 }
 
+/** Passes rows on and adds up the time that their consumer takes. */
+class TimedSink implements RowSink {
+  elapsedMs = 0;
+  readonly #sink: RowSink;
+  readonly #now: () => number;
+
+  constructor(sink: RowSink, now: () => number) {
+    this.#sink = sink;
+    this.#now = now;
+  }
+
+  start(width: number, height: number): void {
+    this.#sink.start(width, height);
+  }
+
+  rows(data: Uint8Array, offset: number, y: number, count: number): void {
+    const start = this.#now();
+    this.#sink.rows(data, offset, y, count);
+    this.elapsedMs += this.#now() - start;
+  }
+}
+
+interface Resized {
+  readonly picture: Rgb8Picture;
+  readonly plan: PreprocessPlan;
+  readonly info: ImageInfo;
+  readonly times: StageTimes;
+}
+
 async function resizeBytes(
   bytes: Uint8Array,
   config: ProcessorConfig,
   options: PreprocessOptions,
   pixelValues: boolean,
-): Promise<{ readonly picture: Rgb8Picture; readonly plan: PreprocessPlan; readonly info: ImageInfo }> {
-  const { exact = false, allowTruncated = false, limits = DEFAULT_LIMITS } = options;
+): Promise<Resized> {
+  const { exact = false, allowTruncated = false, limits = DEFAULT_LIMITS, now = () => 0 } = options;
+  const start = now();
   checkByteLength(bytes.length, limits);
   const info = readInfo(bytes);
   checkLimits(info, bytes.length, 0, limits);
@@ -54,8 +92,11 @@ async function resizeBytes(
   const resultBytes = pixelValues ? plan.pixelValuesBytes : 0;
   checkPlannedMemory(plan, estimateDecodeBytes(bytes, decode) + resultBytes, limits.maxMemoryBytes);
   const resampler = startResampler(plan);
-  await decodeRows(bytes, resampler, decode);
-  return { picture: { rgb8: resampler.finish(), ...plan.output }, plan, info };
+  const sink = new TimedSink(resampler, now);
+  await decodeRows(bytes, sink, decode);
+  const decodeMs = now() - start - sink.elapsedMs;
+  const picture = { rgb8: resampler.finish(), ...plan.output };
+  return { picture, plan, info, times: { decodeMs, preprocessMs: now() - start - decodeMs } };
 }
 
 function pixelValuesOf(picture: Rgb8Picture, plan: PreprocessPlan): PixelValues {
@@ -74,9 +115,9 @@ export async function preprocess(
   bytes: Uint8Array,
   config: ProcessorConfig,
   options: PreprocessOptions = {},
-): Promise<PixelValues & { readonly info: ImageInfo }> {
-  const { picture, plan, info } = await resizeBytes(bytes, config, options, true);
-  return { ...pixelValuesOf(picture, plan), info };
+): Promise<PixelValues & StageTimes & { readonly info: ImageInfo }> {
+  const { picture, plan, info, times } = await resizeBytes(bytes, config, options, true);
+  return { ...pixelValuesOf(picture, plan), ...times, info };
 }
 
 /**
@@ -89,9 +130,9 @@ export async function preprocessToRgb8(
   bytes: Uint8Array,
   config: ProcessorConfig,
   options: PreprocessOptions = {},
-): Promise<Rgb8Picture & { readonly info: ImageInfo }> {
-  const { picture, info } = await resizeBytes(bytes, config, options, false);
-  return { ...picture, info };
+): Promise<Rgb8Picture & StageTimes & { readonly info: ImageInfo }> {
+  const { picture, info, times } = await resizeBytes(bytes, config, options, false);
+  return { ...picture, ...times, info };
 }
 
 /**

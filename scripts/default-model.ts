@@ -1,0 +1,56 @@
+/** The default model's version folder, built when it is not there or older than what it is built from. */
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BuiltVersion, buildDefaultModel } from './build-default-model.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const OUT = join(ROOT, 'dist/models');
+const STAMP = join(OUT, 'default.json');
+
+/** What the artifact is made from: weights, calibration, and the code that builds it. */
+const SOURCES = ['model-store', 'scripts/build-default-model.ts'];
+
+interface Stamp extends BuiltVersion {
+  /** Newest modification of a source, in ms since 1970. */
+  readonly sourcesChangedAt: number;
+}
+
+/**
+ * The folder of the default model's version.
+ * @throws ModelError where the files that it is built from are missing or broken.
+ */
+export async function ensureDefaultModel(): Promise<BuiltVersion> {
+  const sourcesChangedAt = await newestChange();
+  const stamp = await readStamp();
+  if (stamp !== null && stamp.sourcesChangedAt === sourcesChangedAt) return stamp;
+  const built = await buildDefaultModel(OUT);
+  await mkdir(OUT, { recursive: true });
+  await writeFile(STAMP, JSON.stringify({ ...built, sourcesChangedAt } satisfies Stamp));
+  return built;
+}
+
+async function readStamp(): Promise<Stamp | null> {
+  try {
+    const stamp = JSON.parse(await readFile(STAMP, 'utf8')) as Stamp;
+    await stat(join(stamp.directory, 'manifest.json'));
+    return stamp;
+  } catch {
+    // No stamp, half a stamp, or its folder is gone: build again.
+    return null;
+  }
+}
+
+async function newestChange(): Promise<number> {
+  let newest = 0;
+  for (const source of SOURCES) {
+    const path = join(ROOT, source);
+    const stats = await stat(path);
+    newest = Math.max(newest, stats.mtimeMs);
+    if (!stats.isDirectory()) continue;
+    for (const entry of await readdir(path, { recursive: true })) {
+      newest = Math.max(newest, (await stat(join(path, entry))).mtimeMs);
+    }
+  }
+  return newest;
+}

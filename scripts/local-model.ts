@@ -1,0 +1,46 @@
+/** The worker's own classifier in Node, over one version's folder: for the command line. */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { type Manifest, parseManifest } from '../model-store/manifest.ts';
+import { MemoryObjectStore } from '../model-store/memory-object-store.ts';
+import { publishVersion } from '../model-store/publish.ts';
+import { DEFAULT_LIMITS } from '../worker/imaging/limits.ts';
+import { Classifier, type ModelReference } from '../worker/inference/classifier.ts';
+import { ModelHost } from '../worker/inference/model-host.ts';
+
+const ALIAS_MAX_AGE_MS = 60_000;
+
+/** A classifier and the one model that it knows. */
+export interface LocalModel {
+  readonly manifest: Manifest;
+  readonly reference: ModelReference;
+  readonly host: ModelHost;
+  readonly classifier: Classifier;
+}
+
+/** onnxruntime-web's WASM file, compiled. */
+export async function compileWasm(): Promise<WebAssembly.Module> {
+  const path = createRequire(import.meta.url).resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm');
+  return WebAssembly.compile(await readFile(path));
+}
+
+/**
+ * Opens a version's folder (manifest.json and the files it names).
+ * @throws ModelError `invalid_manifest`; Error where there is no manifest.
+ */
+export async function openLocalModel(folder: string): Promise<LocalModel> {
+  const text = await readFile(join(folder, 'manifest.json'), 'utf8');
+  const manifest = parseManifest(text);
+  const store = new MemoryObjectStore();
+  await publishVersion(store, { manifest: text, read: (path) => readFile(join(folder, path)) });
+  const host = new ModelHost({
+    store,
+    wasmModule: await compileWasm(),
+    aliasMaxAgeMs: ALIAS_MAX_AGE_MS,
+    now: () => Date.now(),
+    onBackgroundError: (error) => process.stderr.write(`${String(error)}\n`),
+  });
+  const classifier = new Classifier({ host, limits: DEFAULT_LIMITS, now: () => performance.now() });
+  return { manifest, reference: { name: manifest.name, reference: manifest.version }, host, classifier };
+}

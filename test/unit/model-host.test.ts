@@ -1,0 +1,179 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { modelFileKey } from '../../model-store/layout.ts';
+import { type Manifest, parseManifest } from '../../model-store/manifest.ts';
+import { MemoryObjectStore } from '../../model-store/memory-object-store.ts';
+import type { ObjectBody } from '../../model-store/object-store.ts';
+import { publishVersion } from '../../model-store/publish.ts';
+import { moveAlias } from '../../model-store/versions.ts';
+import { ensureDefaultModel } from '../../scripts/default-model.ts';
+import { compileWasm } from '../../scripts/local-model.ts';
+import { ModelHost } from '../../worker/inference/model-host.ts';
+
+const ALIAS_MAX_AGE_MS = 1000;
+const NOW = '2026-01-01T00:00:00Z';
+
+/** A store that counts reads and fails on demand. */
+class FaultyStore extends MemoryObjectStore {
+  readonly reads: string[] = [];
+  failing: RegExp | null = null;
+
+  override async get(key: string): Promise<ObjectBody | null> {
+    this.reads.push(key);
+    if (this.failing?.test(key)) throw new Error('R2 answered 500');
+    return super.get(key);
+  }
+
+  readsOf(file: string): number {
+    return this.reads.filter((key) => key.endsWith(file)).length;
+  }
+}
+
+let wasmModule: WebAssembly.Module;
+let folder: string;
+let manifest: Manifest;
+let store: FaultyStore;
+let clock: number;
+let backgroundErrors: unknown[];
+let host: ModelHost;
+const pending: Promise<unknown>[] = [];
+const waitUntil = (promise: Promise<unknown>): void => void pending.push(promise);
+
+function modelKey(version = manifest.version): string {
+  return modelFileKey(manifest.name, version, manifest.variants[manifest.default_variant]!.model.path);
+}
+
+/** Publishes the default model's files as another version. */
+async function publishAs(version: string): Promise<void> {
+  const text = JSON.stringify({ ...manifest, version });
+  await publishVersion(store, { manifest: text, read: (path) => readFile(join(folder, path)) });
+}
+
+beforeAll(async () => {
+  wasmModule = await compileWasm();
+  folder = (await ensureDefaultModel()).directory;
+  manifest = parseManifest(await readFile(join(folder, 'manifest.json'), 'utf8'));
+});
+
+beforeEach(async () => {
+  store = new FaultyStore();
+  await publishAs('v1');
+  await publishAs('v2');
+  await moveAlias(store, manifest.name, 'latest', 'v1', NOW);
+  store.reads.length = 0;
+  clock = 0;
+  backgroundErrors = [];
+  host = new ModelHost({
+    store,
+    wasmModule,
+    aliasMaxAgeMs: ALIAS_MAX_AGE_MS,
+    now: () => clock,
+    onBackgroundError: (error) => backgroundErrors.push(error),
+  });
+});
+
+describe('loading', () => {
+  it('reads nothing until a model is asked for, and each file once for ten concurrent first requests', async () => {
+    expect(store.reads).toEqual([]);
+    const models = await Promise.all(Array.from({ length: 10 }, () => host.get(manifest.name, 'latest', waitUntil)));
+    expect(new Set(models).size).toBe(1);
+    expect(store.readsOf(modelKey('v1'))).toBe(1);
+  });
+
+  it('hands the shared load to waitUntil, so that it outlives the request that began it', async () => {
+    pending.length = 0;
+    const load = host.get(manifest.name, 'latest', waitUntil);
+    await load;
+    expect(pending).toHaveLength(1);
+  });
+
+  it('does not cache a failed load: 503 while the bucket fails, an answer once it does not', async () => {
+    store.failing = /model\.onnx$/;
+    await expect(host.get(manifest.name, 'latest', waitUntil)).rejects.toMatchObject({
+      code: 'model_unavailable',
+      details: { object: modelKey('v1') },
+    });
+    store.failing = null;
+    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v1');
+  });
+
+  it('refuses a file with another hash, naming object and hashes, and recovers once it is repaired', async () => {
+    const good = await readFile(join(folder, manifest.variants[manifest.default_variant]!.model.path));
+    const bad = Uint8Array.from(good);
+    bad[bad.length >> 1]! ^= 1;
+    await store.put(modelKey('v1'), bad);
+    await expect(host.get(manifest.name, 'latest', waitUntil)).rejects.toMatchObject({
+      code: 'model_corrupt',
+      details: { object: modelKey('v1'), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    });
+    await store.put(modelKey('v1'), good);
+    await expect(host.get(manifest.name, 'latest', waitUntil)).resolves.toBeDefined();
+  });
+
+  it('refuses a truncated file with both sizes', async () => {
+    const good = await readFile(join(folder, manifest.variants[manifest.default_variant]!.model.path));
+    await store.put(modelKey('v1'), good.subarray(0, 1000));
+    await expect(host.get(manifest.name, 'latest', waitUntil)).rejects.toMatchObject({
+      code: 'model_corrupt',
+      details: { bytes: 1000, expected_bytes: good.length },
+    });
+  });
+
+  it('answers 404 for a model, an alias or a version that is not there', async () => {
+    await expect(host.get('nobody', 'latest', waitUntil)).rejects.toMatchObject({ code: 'model_not_found' });
+    await expect(host.get(manifest.name, 'v9', waitUntil)).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+});
+
+describe('a moved alias', () => {
+  it('is seen once the last look-up is aliasMaxAgeMs old, not before; the old version is released', async () => {
+    const old = await host.get(manifest.name, 'latest', waitUntil);
+    await moveAlias(store, manifest.name, 'latest', 'v2', NOW);
+    clock = ALIAS_MAX_AGE_MS - 1;
+    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v1');
+    expect(old.session.released).toBe(false);
+    clock = ALIAS_MAX_AGE_MS;
+    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v2');
+    expect(old.session.released).toBe(true);
+  });
+
+  it('to a version that cannot be loaded: the old one goes on answering, the reason is reported, the new one is tried again', async () => {
+    await host.get(manifest.name, 'latest', waitUntil);
+    await moveAlias(store, manifest.name, 'latest', 'v2', NOW);
+    store.failing = /v2\/model\.onnx$/;
+    clock = ALIAS_MAX_AGE_MS;
+    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v1');
+    expect(backgroundErrors).toMatchObject([{ code: 'model_unavailable' }]);
+    store.failing = null;
+    clock = 2 * ALIAS_MAX_AGE_MS;
+    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v2');
+  });
+
+  it('while the bucket does not answer at all: the loaded version goes on answering', async () => {
+    await host.get(manifest.name, 'latest', waitUntil);
+    store.failing = /./;
+    clock = ALIAS_MAX_AGE_MS;
+    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v1');
+  });
+});
+
+describe('a runtime that aborted', () => {
+  it('is replaced: the request at hand fails with a retryable error, the next one is answered', async () => {
+    const model = await host.get(manifest.name, 'latest', waitUntil);
+    const shape = model.input.shape.map((size) => (typeof size === 'number' ? size : 1));
+    const pixels = new Float32Array(shape.reduce((product, size) => product * size, 1));
+    const tensor = { type: 'float32', shape, data: pixels } as const;
+    const output = model.variant.outputs[0]!.name;
+    const { glue } = model.session.runtime;
+    glue._OrtRun = () => {
+      throw new WebAssembly.RuntimeError('unreachable');
+    };
+    expect(() => host.run(model, tensor, [output])).toThrow(
+      expect.objectContaining({ code: 'inference_failed', retryAfterSeconds: 1 }),
+    );
+    const replaced = await host.get(manifest.name, 'latest', waitUntil);
+    expect(replaced).not.toBe(model);
+    expect(host.run(replaced, tensor, [output]).get(output)?.data.length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,6 @@
+declare namespace Cloudflare {
+  interface Env {
+    /** test/support/fixture-service.ts */
+    FIXTURES: Fetcher;
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * Encoded image -> answer: decode, preprocess, run, name the labels. What every route and queue consumer calls.
+ */
+
+import { ModelError, RuntimeError } from '../errors.ts';
+import type { ImageInfo } from '../imaging/image.ts';
+import type { ImageLimits } from '../imaging/limits.ts';
+import { preprocess } from '../preprocess/preprocess.ts';
+import type { LoadedModel, ModelHost, WaitUntil } from './model-host.ts';
+import { activate, type FunctionToApply, type Prediction, topK } from './scores.ts';
+import type { Tensor } from './session.ts';
+
+/** A version may be replaced while an image is decoded; then the image is preprocessed for the new one. */
+const MAX_ATTEMPTS = 3;
+
+/** Which model answers: a name, and an alias or version of it. */
+export interface ModelReference {
+  readonly name: string;
+  readonly reference: string;
+}
+
+/** What a classification is asked to do. */
+export interface ClassifyOptions {
+  readonly topK: number;
+  readonly functionToApply: FunctionToApply;
+  /** True: JPEGs are decoded at full size before the resize, as the reference does. Default false. */
+  readonly exact?: boolean;
+}
+
+/** Milliseconds of each stage; a stage that the clock did not see (production freezes it between I/O) is left out. */
+export interface Timing {
+  readonly decode_ms?: number;
+  readonly preprocess_ms?: number;
+  readonly inference_ms?: number;
+}
+
+/** One image's answer. */
+export interface Classification {
+  readonly model: { readonly name: string; readonly version: string };
+  readonly predictions: readonly Prediction[];
+  readonly image: ImageInfo;
+  readonly timing: Timing;
+}
+
+/** What the classifier needs from outside. */
+export interface ClassifierOptions {
+  readonly host: ModelHost;
+  readonly limits: ImageLimits;
+  /** A clock in ms for the timing; it may stand still. */
+  now(): number;
+}
+
+/** The raw outputs of one image. */
+export interface Inference {
+  readonly model: LoadedModel;
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  readonly image: ImageInfo;
+  readonly timing: Timing;
+}
+
+/** Answers for one image at a time; holds no state of its own. */
+export class Classifier {
+  readonly #options: ClassifierOptions;
+
+  constructor(options: ClassifierOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The `topK` best labels of an image.
+   * @throws ImageError, ModelError, RuntimeError.
+   */
+  async classify(
+    bytes: Uint8Array,
+    reference: ModelReference,
+    options: ClassifyOptions,
+    waitUntil: WaitUntil,
+  ): Promise<Classification> {
+    const { model, outputs, image, timing } = await this.infer(bytes, reference, ['logits'], options, waitUntil);
+    const logits = outputs.get('logits');
+    if (logits?.type !== 'float32') throw new RuntimeError('inference_failed', 'the graph gave no float32 logits');
+    return {
+      model: { name: model.manifest.name, version: model.manifest.version },
+      predictions: topK(activate(logits.data, options.functionToApply), model.labels, options.topK),
+      image,
+      timing,
+    };
+  }
+
+  /**
+   * Runs an image through the network and gives the outputs named.
+   * @throws ImageError, ModelError (`unsupported_output` where the version has no such output), RuntimeError.
+   */
+  async infer(
+    bytes: Uint8Array,
+    reference: ModelReference,
+    outputNames: readonly string[],
+    options: { readonly exact?: boolean },
+    waitUntil: WaitUntil,
+  ): Promise<Inference> {
+    const { host, limits, now } = this.#options;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const model = await host.get(reference.name, reference.reference, waitUntil);
+      checkOutputs(model, outputNames);
+      const prepared = await preprocess(bytes, model.processor, { limits, exact: options.exact ?? false, now });
+      if (model.session.released) continue;
+      const start = now();
+      const { pixelValues, height, width, info, decodeMs, preprocessMs } = prepared;
+      const tensor: Tensor = { type: 'float32', shape: [1, 3, height, width], data: pixelValues };
+      const outputs = host.run(model, tensor, outputNames);
+      return { model, outputs, image: info, timing: timing(decodeMs, preprocessMs, now() - start) };
+    }
+    throw new RuntimeError('overloaded', `the model was replaced ${MAX_ATTEMPTS} times while the image was decoded`, {
+      retryAfterSeconds: 1,
+    });
+  }
+}
+
+function checkOutputs(model: LoadedModel, names: readonly string[]): void {
+  const have = model.variant.outputs.map((output) => output.name);
+  for (const name of names) {
+    if (have.includes(name)) continue;
+    const { name: modelName, version } = model.manifest;
+    throw new ModelError('unsupported_output', `${modelName}@${version} gives ${have.join(', ')}, not "${name}"`, {
+      details: { outputs: have },
+    });
+  }
+}
+
+function timing(decodeMs: number, preprocessMs: number, inferenceMs: number): Timing {
+  return {
+    ...(decodeMs > 0 ? { decode_ms: round(decodeMs) } : {}),
+    ...(preprocessMs > 0 ? { preprocess_ms: round(preprocessMs) } : {}),
+    ...(inferenceMs > 0 ? { inference_ms: round(inferenceMs) } : {}),
+  };
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}

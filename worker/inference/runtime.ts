@@ -1,0 +1,169 @@
+/**
+ * Starts onnxruntime's WASM build and owns its heap. This folder is the only importer of onnxruntime-web, and binds its
+ * C API directly: the package's own front end cannot be started from a compiled module without patching
+ * `WebAssembly.instantiate`, cannot be started again after an abort, and hides its heap (docs/decisions/001).
+ * No workerd and no Node in it: the compiled module is passed in.
+ */
+import createGlue, { type ExternalData, type OrtGlue } from 'onnxruntime-web/ort-wasm-simd-threaded.mjs';
+import { RuntimeError } from '../errors.ts';
+import { OrtSession } from './session.ts';
+
+const LOG_LEVEL_ERROR = 3;
+const OPTIMIZATION_ALL = 99;
+const EXECUTION_SEQUENTIAL = 0;
+
+/** How a session is made. */
+export interface SessionOptions {
+  /** Files that the graph names as external data, by path. */
+  readonly externalData?: ReadonlyMap<string, ExternalData>;
+  /** Keep freed activations in onnxruntime's arena: faster by little, larger by much. Default false. */
+  readonly arena?: boolean;
+}
+
+/**
+ * One instance of onnxruntime: its own heap, any number of sessions. Every call is synchronous (this build has neither
+ * threads nor asyncify), so two inferences can never overlap, and a request that goes away can never leave one half done.
+ */
+export class OrtRuntime {
+  readonly glue: OrtGlue;
+  readonly #memory: WebAssembly.Memory;
+  #abortReason: string | null = null;
+
+  private constructor(glue: OrtGlue, memory: WebAssembly.Memory) {
+    this.glue = glue;
+    this.#memory = memory;
+  }
+
+  /**
+   * Instantiates `wasmModule` (onnxruntime-web's `ort-wasm-simd-threaded.wasm`, compiled) with one thread.
+   * @throws RuntimeError `inference_failed` where onnxruntime does not start.
+   */
+  static async start(wasmModule: WebAssembly.Module): Promise<OrtRuntime> {
+    let memory: WebAssembly.Memory | undefined;
+    const glue = await new Promise<OrtGlue>((resolve, reject) => {
+      callOutsideNode(() =>
+        createGlue({
+          numThreads: 1,
+          print: () => {},
+          printErr: () => {},
+          instantiateWasm(imports, done) {
+            memory = findMemory(imports);
+            WebAssembly.instantiate(wasmModule, imports).then((instance) => done(instance, wasmModule), reject);
+          },
+        }),
+      ).then(resolve, reject);
+    });
+    if (memory === undefined) throw new RuntimeError('inference_failed', 'onnxruntime: the glue imports no memory');
+    const runtime = new OrtRuntime(glue, memory);
+    runtime.check(glue._OrtInit(1, LOG_LEVEL_ERROR), 'start');
+    return runtime;
+  }
+
+  /** Bytes of the WASM heap; it only ever grows. */
+  get heapBytes(): number {
+    return this.#memory.buffer.byteLength;
+  }
+
+  /** Why this runtime can never be used again (a WASM trap or abort), or null. */
+  get abortReason(): string | null {
+    return this.#abortReason;
+  }
+
+  /**
+   * Makes a session from a serialized ONNX graph. The bytes are copied; nothing of them is kept in JavaScript.
+   * @throws RuntimeError `inference_failed` with onnxruntime's message.
+   */
+  createSession(model: Uint8Array, options: SessionOptions = {}): OrtSession {
+    const { glue } = this;
+    const arena = options.arena ?? false;
+    const sessionOptions = this.guard(() =>
+      glue._OrtCreateSessionOptions(
+        OPTIMIZATION_ALL,
+        arena,
+        true,
+        EXECUTION_SEQUENTIAL,
+        false,
+        0,
+        0,
+        LOG_LEVEL_ERROR,
+        0,
+        0,
+      ),
+    );
+    if (sessionOptions === 0) this.fail('create session options');
+    const pointer = this.guard(() => glue._malloc(model.byteLength));
+    try {
+      if (pointer === 0) this.fail(`allocate ${model.byteLength} bytes`);
+      glue.HEAPU8.set(model, pointer);
+      for (const [path, data] of options.externalData ?? []) glue.mountExternalData(path, data);
+      const handle = this.guard(() => glue._OrtCreateSession(pointer, model.byteLength, sessionOptions));
+      if (handle === 0) this.fail('create a session');
+      return new OrtSession(this, handle);
+    } finally {
+      glue.unmountExternalData();
+      if (this.#abortReason === null) {
+        if (pointer !== 0) glue._free(pointer);
+        glue._OrtReleaseSessionOptions(sessionOptions);
+      }
+    }
+  }
+
+  /** Calls into WASM; a trap or abort marks the runtime as dead. @throws RuntimeError `inference_failed`. */
+  guard<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (cause) {
+      throw this.#abort(cause);
+    }
+  }
+
+  /** Throws onnxruntime's last error where `code` is not 0. */
+  check(code: number, what: string): void {
+    if (code !== 0) this.fail(what);
+  }
+
+  /** @throws RuntimeError always, with onnxruntime's last error. */
+  fail(what: string): never {
+    const { glue } = this;
+    const stack = glue.stackSave();
+    const out = glue.stackAlloc(8);
+    glue._OrtGetLastError(out, out + 4);
+    const code = glue.HEAP32[out >> 2] ?? 0;
+    const message = glue.HEAPU32[(out >> 2) + 1] ?? 0;
+    const text = message === 0 ? 'no message' : glue.UTF8ToString(message);
+    glue.stackRestore(stack);
+    throw new RuntimeError('inference_failed', `onnxruntime could not ${what}: ${text}`, { details: { code } });
+  }
+
+  #abort(cause: unknown): RuntimeError {
+    this.#abortReason = cause instanceof Error ? cause.message : String(cause);
+    return new RuntimeError('inference_failed', `onnxruntime aborted: ${this.#abortReason}`, {
+      cause,
+      retryAfterSeconds: 1,
+    });
+  }
+}
+
+/**
+ * Calls with `globalThis.process` out of sight. The glue looks at it once, before its first await, to see whether it runs in Node;
+ * workerd has one too, but not the `createRequire(import.meta.url)` that the glue then asks for.
+ */
+function callOutsideNode<T>(call: () => T): T {
+  const descriptor = Object.getOwnPropertyDescriptor(globalThis, 'process');
+  if (descriptor === undefined) return call();
+  Object.defineProperty(globalThis, 'process', { configurable: true, writable: true, value: undefined });
+  try {
+    return call();
+  } finally {
+    Object.defineProperty(globalThis, 'process', descriptor);
+  }
+}
+
+function findMemory(imports: WebAssembly.Imports): WebAssembly.Memory | undefined {
+  for (const namespace of Object.values(imports)) {
+    for (const value of Object.values(namespace)) {
+      if (value instanceof WebAssembly.Memory) return value;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,108 @@
+/**
+ * Errors on the wire: RFC 9457 problem details. The one place where an error code meets an HTTP status.
+ */
+import { AppError, type ErrorCode } from './errors.ts';
+
+interface Mapping {
+  readonly status: number;
+  readonly title: string;
+}
+
+/** HTTP status and title of every error code. */
+export const PROBLEMS: Readonly<Record<ErrorCode, Mapping>> = {
+  empty_body: { status: 400, title: 'The request has no body' },
+  body_too_large: { status: 413, title: 'The request body is too large' },
+  unsupported_media_type: { status: 415, title: 'The content type is not accepted' },
+  invalid_body: { status: 400, title: 'The body cannot be parsed' },
+  invalid_parameter: { status: 400, title: 'A parameter is invalid' },
+  unknown_parameter: { status: 400, title: 'A parameter is unknown' },
+  missing_image: { status: 400, title: 'The request names no image' },
+  not_found: { status: 404, title: 'Nothing is here' },
+  method_not_allowed: { status: 405, title: 'The method is not allowed here' },
+  conflict: { status: 409, title: 'The request conflicts with what is there' },
+  unauthorized: { status: 401, title: 'A valid API key is needed' },
+  forbidden: { status: 403, title: 'The API key does not allow this' },
+  rate_limited: { status: 429, title: 'Too many requests' },
+  auth_not_configured: { status: 503, title: 'This deployment has no API keys' },
+  unrecognized_image: { status: 415, title: 'The bytes are no image that is known here' },
+  unsupported_image_format: { status: 415, title: 'The image format is not supported' },
+  unsupported_image_feature: { status: 415, title: 'The image uses a feature that is not supported' },
+  truncated_image: { status: 422, title: 'The image is incomplete' },
+  corrupt_image: { status: 422, title: 'The image is damaged' },
+  image_too_large: { status: 413, title: 'The image is too large' },
+  image_memory_exceeded: { status: 413, title: 'The image needs too much memory' },
+  model_not_found: { status: 404, title: 'The model is unknown' },
+  model_unavailable: { status: 503, title: 'The model cannot be loaded now' },
+  model_corrupt: { status: 503, title: 'The stored model is damaged' },
+  model_too_large: { status: 503, title: 'The model does not fit' },
+  invalid_model_config: { status: 422, title: 'The model configuration is invalid' },
+  invalid_checkpoint: { status: 422, title: 'The checkpoint is invalid' },
+  invalid_manifest: { status: 503, title: 'The stored manifest is invalid' },
+  unsupported_output: { status: 422, title: 'The model does not give this output' },
+  overloaded: { status: 503, title: 'The worker is busy' },
+  memory_budget_exceeded: { status: 503, title: 'The worker is short of memory' },
+  inference_failed: { status: 503, title: 'The inference failed' },
+  not_ready: { status: 503, title: 'The worker is not ready' },
+  url_not_allowed: { status: 400, title: 'The URL may not be fetched' },
+  fetch_failed: { status: 422, title: 'The URL could not be fetched' },
+  fetch_timeout: { status: 422, title: 'The URL took too long' },
+  object_not_found: { status: 404, title: 'The object is not in the bucket' },
+  invalid_policy: { status: 422, title: 'The policy is invalid' },
+  policy_not_found: { status: 404, title: 'The policy is unknown' },
+  signature_missing: { status: 401, title: 'The signature is missing' },
+  signature_invalid: { status: 401, title: 'The signature does not match' },
+  timestamp_out_of_range: { status: 400, title: 'The timestamp is too old or too new' },
+  unknown_secret: { status: 401, title: 'The secret is unknown' },
+  webhook_replayed: { status: 409, title: 'The webhook was delivered before with another body' },
+  job_not_found: { status: 404, title: 'The job is unknown' },
+  job_state_conflict: { status: 409, title: 'The job is in another state' },
+  invalid_manifest_line: { status: 422, title: 'A line of the manifest is invalid' },
+  idempotency_conflict: { status: 409, title: 'The idempotency key was used with another request' },
+  backend_unavailable: { status: 503, title: 'The GPU backend does not answer' },
+  invalid_configuration: { status: 500, title: 'The deployment is misconfigured' },
+  internal_error: { status: 500, title: 'An internal error' },
+};
+
+/** Media type of RFC 9457. */
+export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
+
+/** The body of a problem: RFC 9457's members, then `code`, `request_id` and the numbers involved. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode;
+  readonly request_id: string;
+  readonly [number: string]: unknown;
+}
+
+/** Any thrown value as an AppError; what is not one becomes `internal_error` without its message. */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  return new AppError('internal_error', 'the request failed for a reason that is in the logs', { cause: error });
+}
+
+/** Builds the problem body of an error. */
+export function toProblem(error: AppError, requestId: string): Problem {
+  const { status, title } = PROBLEMS[error.code];
+  return {
+    type: `/docs#${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    code: error.code,
+    request_id: requestId,
+    ...error.details,
+  };
+}
+
+/** The response of an error; sends `Retry-After` where a retry may help. */
+export function problemResponse(error: AppError, requestId: string): Response {
+  const problem = toProblem(error, requestId);
+  const headers = new Headers({ 'content-type': PROBLEM_MEDIA_TYPE, 'cache-control': 'no-store' });
+  const retryAfter = error.retryAfterSeconds ?? (problem.status === 503 ? 5 : undefined);
+  if (retryAfter !== undefined) headers.set('retry-after', String(retryAfter));
+  if (problem.status === 401) headers.set('www-authenticate', 'Bearer');
+  return new Response(JSON.stringify(problem), { status: problem.status, headers });
+}

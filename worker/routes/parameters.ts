@@ -1,0 +1,53 @@
+/**
+ * Parameters of image routes: from the query string and from the body, checked once, unknown ones refused by name.
+ */
+import { z } from 'zod';
+import { RequestError } from '../errors.ts';
+
+/** Largest `top_k` that is accepted; more labels than a model has are cut to those it has. */
+const MAX_TOP_K = 10_000;
+
+const integer = z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)], 'must be an integer');
+const boolean = z.union(
+  [z.boolean(), z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')],
+  'must be true or false',
+);
+
+/** `POST /v1/classify`: which model, how many labels, which activation, exact or fast JPEG decoding. */
+export const classifyParametersSchema = z.strictObject({
+  model: z.string().optional(),
+  top_k: integer.pipe(z.int().min(1).max(MAX_TOP_K)).default(5),
+  function_to_apply: z.enum(['softmax', 'sigmoid', 'none']).default('softmax'),
+  exact: boolean.default(false),
+});
+export type ClassifyParameters = z.infer<typeof classifyParametersSchema>;
+
+/**
+ * Checks the parameters of the query string and of the body together.
+ * @throws RequestError `unknown_parameter` or `invalid_parameter`, naming the parameter and what it was.
+ */
+export function parseParameters<T extends z.ZodType>(
+  schema: T,
+  query: URLSearchParams,
+  body: Readonly<Record<string, unknown>>,
+): z.infer<T> {
+  const values: Record<string, unknown> = { ...body };
+  for (const [name, value] of query) {
+    if (Object.hasOwn(values, name)) {
+      throw new RequestError('invalid_parameter', `"${name}" is given twice`, { details: { parameter: name } });
+    }
+    values[name] = value;
+  }
+  const result = schema.safeParse(values);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  if (issue.code === 'unrecognized_keys') {
+    const name = String(issue.keys[0]);
+    throw new RequestError('unknown_parameter', `there is no parameter "${name}"`, { details: { parameter: name } });
+  }
+  const name = issue.path.join('.');
+  const given = String(values[name]).slice(0, 80);
+  throw new RequestError('invalid_parameter', `"${name}" is "${given}": ${issue.message}`, {
+    details: { parameter: name },
+  });
+}

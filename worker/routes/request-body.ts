@@ -1,0 +1,142 @@
+/**
+ * Request bodies: read with a limit while they stream, and found in the three shapes that a client may send an image in.
+ */
+import { RequestError } from '../errors.ts';
+
+/** Media types whose body is taken as the image itself; curl's `--data-binary` sends the form type. */
+const RAW_TYPES = ['application/octet-stream', 'application/x-www-form-urlencoded', 'binary/octet-stream'];
+
+/** An image and the parameters that came with it in the body. */
+export interface ImageRequest {
+  readonly image: Uint8Array;
+  /** Parameters from form fields or JSON members, all but the image; still unchecked. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads a whole body, and stops at the first byte over the limit.
+ * @throws RequestError `empty_body`, `body_too_large`.
+ */
+export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const declared = Number(request.headers.get('content-length') ?? Number.NaN);
+  if (declared > maxBytes) throw tooLarge(declared, maxBytes);
+  if (request.body === null) throw new RequestError('empty_body', 'the request has no body');
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body as ReadableStream<Uint8Array>) {
+    length += chunk.byteLength;
+    if (length > maxBytes) throw tooLarge(length, maxBytes);
+    chunks.push(chunk);
+  }
+  if (length === 0) throw new RequestError('empty_body', 'the request body is empty: 0 bytes');
+  const body = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return body;
+}
+
+/**
+ * The image of a request: raw bytes, `multipart/form-data` (field `image`), or JSON `{"image": base64 or data: URI}`.
+ * @throws RequestError `empty_body`, `body_too_large`, `unsupported_media_type`, `invalid_body`, `missing_image`.
+ */
+export async function readImageRequest(request: Request, maxBytes: number): Promise<ImageRequest> {
+  const contentType = request.headers.get('content-type') ?? '';
+  const mediaType = contentType.split(';', 1)[0]!.trim().toLowerCase();
+  if (mediaType === 'multipart/form-data') {
+    return readForm(await readBody(request, maxBytes), contentType);
+  }
+  if (mediaType === 'application/json') {
+    // base64 is 4/3 of the bytes
+    return readJson(await readBody(request, Math.ceil((maxBytes * 4) / 3) + 4096), maxBytes);
+  }
+  if (mediaType === '' || mediaType.startsWith('image/') || RAW_TYPES.includes(mediaType)) {
+    return { image: await readBody(request, maxBytes), parameters: {} };
+  }
+  throw new RequestError(
+    'unsupported_media_type',
+    `content type "${mediaType}" is not accepted; send image/*, application/octet-stream, multipart/form-data or application/json`,
+    { details: { content_type: mediaType } },
+  );
+}
+
+async function readForm(body: Uint8Array<ArrayBuffer>, contentType: string): Promise<ImageRequest> {
+  let form: FormData;
+  try {
+    form = await new Response(body, { headers: { 'content-type': contentType } }).formData();
+  } catch (cause) {
+    throw new RequestError('invalid_body', 'the body is no valid multipart/form-data', { cause });
+  }
+  let image: Uint8Array | undefined;
+  const parameters: Record<string, unknown> = {};
+  for (const [name, value] of form) {
+    if (name !== 'image') {
+      parameters[name] = value;
+      continue;
+    }
+    if (image !== undefined) throw new RequestError('invalid_body', 'the form has more than one field "image"');
+    image = typeof value === 'string' ? new TextEncoder().encode(value) : new Uint8Array(await value.arrayBuffer());
+  }
+  if (image === undefined) throw new RequestError('missing_image', 'the form has no field "image"');
+  if (image.byteLength === 0) throw new RequestError('empty_body', 'the field "image" is empty: 0 bytes');
+  return { image, parameters };
+}
+
+function readJson(body: Uint8Array, maxBytes: number): ImageRequest {
+  const value = parseJsonObject(body);
+  const { image: encoded, ...parameters } = value;
+  if (encoded === undefined) throw new RequestError('missing_image', 'the JSON body has no member "image"');
+  if (typeof encoded !== 'string') {
+    throw new RequestError('invalid_body', '"image" must be a string: base64, or a data: URI with base64');
+  }
+  const image = decodeBase64(encoded, 'image');
+  if (image.byteLength > maxBytes) throw tooLarge(image.byteLength, maxBytes);
+  return { image, parameters };
+}
+
+/** @throws RequestError `invalid_body` where the bytes are no JSON object. */
+export function parseJsonObject(body: Uint8Array): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body));
+  } catch (cause) {
+    throw new RequestError('invalid_body', `the body is not JSON (${body.byteLength} bytes)`, { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new RequestError('invalid_body', 'the JSON body must be an object');
+  }
+  return value as Record<string, unknown>;
+}
+
+/**
+ * Bytes of a base64 string (RFC 4648 section 4, or URL-safe) or of a base64 `data:` URI (RFC 2397).
+ * @throws RequestError `invalid_body` naming the member; `empty_body` where there are no bytes.
+ */
+export function decodeBase64(text: string, member: string): Uint8Array<ArrayBuffer> {
+  let encoded = text.trim();
+  if (/^data:/i.test(encoded)) {
+    const comma = encoded.indexOf(',');
+    if (comma < 0 || !/;base64$/i.test(encoded.slice(0, comma))) {
+      throw new RequestError('invalid_body', `"${member}" is a data: URI without ";base64,"`);
+    }
+    encoded = encoded.slice(comma + 1);
+  }
+  if (encoded === '') throw new RequestError('empty_body', `"${member}" is empty: 0 bytes`);
+  let binary: string;
+  try {
+    binary = atob(encoded.replaceAll('-', '+').replaceAll('_', '/'));
+  } catch (cause) {
+    throw new RequestError('invalid_body', `"${member}" is not base64 (${encoded.length} characters)`, { cause });
+  }
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+function tooLarge(bytes: number, maxBytes: number): RequestError {
+  return new RequestError('body_too_large', `the body is at least ${bytes} bytes; limit ${maxBytes}`, {
+    details: { bytes, limit_bytes: maxBytes },
+  });
+}
