@@ -61,4 +61,14 @@ export const COMMANDS: readonly Command[] = [
     summary: 'pictures to pixel_values, with the bits of BitImageProcessor',
     load: () => import('./preprocess.ts'),
   },
+  {
+    name: 'decode',
+    summary: 'images to upright RGB8: size and SHA-256, one JSON line a file',
+    load: () => import('./decode.ts'),
+  },
+  {
+    name: 'contact-sheet',
+    summary: 'the pictures of a folder, as decoded, on one page',
+    load: () => import('./contact-sheet.ts'),
+  },
 ];
