@@ -59,6 +59,41 @@ function verticalPass(coeffs: Int16Array, at: number, to: number): void {
   columns[to + 3] = a - d;
 }
 
+/**
+ * The same in wrapping 16-bit arithmetic, as the SIMD code computes it that most builds of libwebp run
+ * (src/dsp/dec_sse2.c). Differs from `addIdct` for coefficients that no encoder writes.
+ */
+export function addIdct16(coeffs: Int16Array, at: number, dst: Uint8ClampedArray, to: number, stride: number): void {
+  for (let i = 0; i < 4; i++) {
+    const i4 = coeffs[at + i + 4]!;
+    const i12 = coeffs[at + i + 12]!;
+    const a = coeffs[at + i]! + coeffs[at + i + 8]!;
+    const b = coeffs[at + i]! - coeffs[at + i + 8]!;
+    const c = mul2(i4) - mul1(i12);
+    const d = mul1(i4) + mul2(i12);
+    columns[i * 4] = wrap16(a + d);
+    columns[i * 4 + 1] = wrap16(b + c);
+    columns[i * 4 + 2] = wrap16(b - c);
+    columns[i * 4 + 3] = wrap16(a - d);
+  }
+  for (let i = 0, o = to; i < 4; i++, o += stride) {
+    const dc = columns[i]! + 4;
+    const t1 = columns[i + 4]!;
+    const t2 = columns[i + 8]!;
+    const t3 = columns[i + 12]!;
+    const c = mul2(t1) - mul1(t3);
+    const d = mul1(t1) + mul2(t3);
+    dst[o] = dst[o]! + (wrap16(dc + t2 + d) >> 3);
+    dst[o + 1] = dst[o + 1]! + (wrap16(dc - t2 + c) >> 3);
+    dst[o + 2] = dst[o + 2]! + (wrap16(dc - t2 - c) >> 3);
+    dst[o + 3] = dst[o + 3]! + (wrap16(dc + t2 - d) >> 3);
+  }
+}
+
+function wrap16(x: number): number {
+  return (x << 16) >> 16;
+}
+
 /** The same where only the first three coefficients in coding order are set: 0, 1 and 4. */
 export function addIdctFirstThree(
   coeffs: Int16Array,

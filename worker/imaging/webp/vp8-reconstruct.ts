@@ -2,12 +2,12 @@
  * Prediction plus residual of one macroblock (RFC 6386, sections 12 and 14; libwebp src/dec/frame_dec.c
  * `ReconstructRow`).
  */
-import { addDc, addIdct, addIdctFirstThree } from './vp8-idct.ts';
+import { addDc, addIdct, addIdct16, addIdctFirstThree } from './vp8-idct.ts';
 import { type MacroblockModes, SPLIT_PRED } from './vp8-modes.ts';
 import type { ReconPlane } from './vp8-plane.ts';
 import { predictBlock } from './vp8-predict.ts';
 import { predictSubblock } from './vp8-predict4.ts';
-import { BLOCK_DC_ONLY, BLOCK_EMPTY, BLOCK_FIRST_THREE } from './vp8-tokens.ts';
+import { BLOCK_DC_ONLY, BLOCK_EMPTY, BLOCK_FIRST_THREE, BLOCK_OVERFLOW } from './vp8-tokens.ts';
 
 /**
  * Reconstructs macroblock `mbX` of the row that the planes hold.
@@ -83,5 +83,6 @@ function addResidual(kind: number, coeffs: Int16Array, block: number, plane: Rec
   if (kind === BLOCK_EMPTY) return;
   if (kind === BLOCK_DC_ONLY) addDc(coeffs[block]!, plane.bytes, to, plane.stride);
   else if (kind === BLOCK_FIRST_THREE) addIdctFirstThree(coeffs, block, plane.bytes, to, plane.stride);
+  else if (kind === BLOCK_OVERFLOW) addIdct16(coeffs, block, plane.bytes, to, plane.stride);
   else addIdct(coeffs, block, plane.bytes, to, plane.stride);
 }

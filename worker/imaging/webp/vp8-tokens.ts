@@ -29,6 +29,11 @@ export const BLOCK_DC_ONLY = 1;
 /** No coefficient after the third in coding order. */
 export const BLOCK_FIRST_THREE = 2;
 export const BLOCK_FULL = 3;
+/** Coefficients so large that the transform may overflow 16 bits; only damaged files have them. */
+export const BLOCK_OVERFLOW = 4;
+
+/** Up to this magnitude no transform overflows: two passes grow by less than 14.9. */
+const SAFE_COEFFICIENT = 2047;
 
 /** Scratch for the Y2 block. */
 const y2 = new Int16Array(16);
@@ -97,6 +102,8 @@ export function readTokens(
     const dcStep = steps[step]!;
     const acStep = steps[step + 1]!;
     let n = first;
+    // All magnitudes, or-ed.
+    let peak = 0;
     let p = typeAt + n * POSITION_PROBS + (above[aboveCtx]! + left[leftCtx]!) * TOKEN_PROBS;
 
     tokens: while (n < 16) {
@@ -170,6 +177,9 @@ export function readTokens(
       }
       p = typeAt + (n + 1) * POSITION_PROBS + context;
 
+      level = Math.imul(level, n > 0 ? acStep : dcStep);
+      peak |= level;
+
       // The sign, at even odds.
       shift = Math.clz32(range) - 24;
       range <<= shift;
@@ -188,7 +198,7 @@ export function readTokens(
         value -= bound;
         level = -level;
       }
-      out[outAt + ZIGZAG[n]!] = Math.imul(level, n > 0 ? acStep : dcStep);
+      out[outAt + ZIGZAG[n]!] = level;
       n++;
     }
 
@@ -203,7 +213,9 @@ export function readTokens(
         for (let i = 0; i < 256; i += 16) coeffs[i] = dc;
       }
     } else {
-      const kind = n > 3 ? BLOCK_FULL : n > 1 ? BLOCK_FIRST_THREE : coeffs[outAt] !== 0 ? BLOCK_DC_ONLY : BLOCK_EMPTY;
+      let kind = n > 3 ? BLOCK_FULL : n > 1 ? BLOCK_FIRST_THREE : coeffs[outAt] !== 0 ? BLOCK_DC_ONLY : BLOCK_EMPTY;
+      // libwebp runs its 16-bit transform on full blocks, and on chroma blocks with any AC coefficient.
+      if (n > (block < 16 ? 3 : 1) && (peak | Math.abs(coeffs[outAt]!)) > SAFE_COEFFICIENT) kind = BLOCK_OVERFLOW;
       kinds[block] = kind;
       any |= kind;
     }
