@@ -5,10 +5,8 @@
 import type { WebpFrame } from './container.ts';
 import { corruptWebp } from './errors.ts';
 import { LsbBitReader } from './vp8l-bit-reader.ts';
-import { streamBytes } from './vp8l-decoder.ts';
-import { GROUP_READER_BYTES } from './vp8l-groups.ts';
 import { readPixels, windowSize } from './vp8l-pixels.ts';
-import { readVp8lStream, type Vp8lStream } from './vp8l-stream.ts';
+import { measureVp8lStream, readVp8lStream, type Vp8lStream } from './vp8l-stream.ts';
 import { COLOR_INDEXING_TRANSFORM } from './vp8l-transforms.ts';
 
 /** Alpha as plain bytes. */
@@ -30,19 +28,19 @@ export function checkAlpha(frame: WebpFrame): void {
     return;
   }
   const reader = new LsbBitReader(frame.alpha.subarray(1));
-  const stream = readVp8lStream(reader, frame.width, frame.height, false);
+  const stream = readVp8lStream(reader, frame.width, frame.height);
   const window = new Int32Array(windowSize(stream.pixels.width, frame.height));
   if (!readPixels(reader, stream.pixels, window, undefined, isPlain(stream))) {
     throw corruptWebp(`alpha data of ${frame.alpha.length} bytes ends early`);
   }
 }
 
-/** Peak bytes that `checkAlpha` allocates. */
+/** Bytes that `checkAlpha` allocates. */
 export function estimateAlphaBytes(alpha: Uint8Array, frame: WebpFrame): number {
   if (alphaMethod(alpha) === METHOD_RAW) return 0;
   const reader = new LsbBitReader(alpha.subarray(1));
-  const stream = readVp8lStream(reader, frame.width, frame.height, true);
-  return GROUP_READER_BYTES + streamBytes(stream, frame.width, frame.height);
+  const { bytes, stream } = measureVp8lStream(reader, frame.width, frame.height);
+  return bytes + (stream === undefined ? 0 : windowSize(stream.pixels.width, frame.height) * 4);
 }
 
 /** The header byte: two bits each of method, filter, preprocessing and nothing. */

@@ -38,7 +38,7 @@ export function readWebpInfo(bytes: Uint8Array): ImageInfo {
 }
 
 /**
- * Peak bytes that `decodeWebp` allocates. For a lossless file its prefix codes are counted, not built.
+ * Bytes that `decodeWebp` allocates at most. Reads a lossless file up to its pixels, to count what its prefix codes take.
  *
  * @throws {ImageError} as `readWebpInfo`, and `corrupt_image` where a lossless header is damaged
  */
@@ -48,10 +48,10 @@ export function estimateWebpBytes(bytes: Uint8Array, options: DecodeOptions): nu
   const allowTruncated = options.allowTruncated ?? false;
   const canvas = canvasBytes(container, allowTruncated);
   if (frame === undefined) return canvas;
-  if (frame.lossless) return canvas + estimateVp8lBytes(frame.data, allowTruncated);
+  if (frame.lossless) return canvas + estimateVp8lBytes(frame.data);
   const alpha = frame.alpha === undefined || container.truncated ? 0 : estimateAlphaBytes(frame.alpha, frame);
-  // The alpha plane is checked, and let go of, before the frame is decoded.
-  return canvas + Math.max(alpha, estimateVp8Bytes(frame.width));
+  // Alpha is checked before the frame is decoded; nobody can say when its memory is let go.
+  return canvas + alpha + estimateVp8Bytes(frame.width);
 }
 
 /**

@@ -5,10 +5,9 @@
 import type { RowSink } from '../image.ts';
 import { corruptWebp, truncatedWebp } from './errors.ts';
 import { LsbBitReader } from './vp8l-bit-reader.ts';
-import { GROUP_OVERHEAD_BYTES, GROUP_READER_BYTES } from './vp8l-groups.ts';
 import { readPixels, windowSize } from './vp8l-pixels.ts';
 import { RowTransformer, rowTransformerBytes } from './vp8l-rows.ts';
-import { readVp8lStream, type Vp8lStream } from './vp8l-stream.ts';
+import { measureVp8lStream, readVp8lStream, type Vp8lStream } from './vp8l-stream.ts';
 
 /** Bits of signature, width, height, alpha flag and version (section 3.4). */
 const SIGNATURE_BITS = 8;
@@ -24,7 +23,7 @@ const SIZE_BITS = 14;
 export function decodeVp8l(data: Uint8Array, sink: RowSink, allowTruncated: boolean): void {
   const reader = new LsbBitReader(data);
   const { width, height } = readSize(reader);
-  const stream = readStream(reader, width, height, false, allowTruncated);
+  const stream = readStream(reader, width, height, allowTruncated);
   if (stream === undefined) return;
   const rows = new RowTransformer(stream.transforms, width, sink);
   const window = new Int32Array(windowSize(stream.pixels.width, height));
@@ -36,21 +35,13 @@ export function decodeVp8l(data: Uint8Array, sink: RowSink, allowTruncated: bool
   }
 }
 
-/** Peak bytes that `decodeVp8l` allocates: reads the image up to its pixels, to count its prefix codes. */
-export function estimateVp8lBytes(data: Uint8Array, allowTruncated: boolean): number {
+/** Bytes that `decodeVp8l` allocates: reads the image up to its pixels, to count what its prefix codes take. */
+export function estimateVp8lBytes(data: Uint8Array): number {
   const reader = new LsbBitReader(data);
   const { width, height } = readSize(reader);
-  const stream = readStream(reader, width, height, true, allowTruncated);
-  return GROUP_READER_BYTES + (stream === undefined ? 0 : streamBytes(stream, width, height));
-}
-
-/** Bytes of a stream's tables, window and rows. */
-export function streamBytes(stream: Vp8lStream, width: number, height: number): number {
-  const { pixels, transforms } = stream;
-  let bytes = stream.tableEntries * 4 + stream.groupCount * GROUP_OVERHEAD_BYTES;
-  bytes += (pixels.tiles?.length ?? 0) * 8 + (pixels.cacheBits > 0 ? 4 << pixels.cacheBits : 0);
-  for (const transform of transforms) bytes += transform.data.length * 4;
-  return bytes + windowSize(pixels.width, height) * 4 + rowTransformerBytes(transforms, width);
+  const { bytes, stream } = measureVp8lStream(reader, width, height);
+  if (stream === undefined) return bytes;
+  return bytes + windowSize(stream.pixels.width, height) * 4 + rowTransformerBytes(stream.transforms, width);
 }
 
 function readSize(reader: LsbBitReader): { width: number; height: number } {
@@ -66,11 +57,10 @@ function readStream(
   reader: LsbBitReader,
   width: number,
   height: number,
-  countOnly: boolean,
   allowTruncated: boolean,
 ): Vp8lStream | undefined {
   try {
-    const stream = readVp8lStream(reader, width, height, countOnly);
+    const stream = readVp8lStream(reader, width, height);
     if (reader.exhausted) throw corruptWebp('VP8L data ends before its pixels');
     return stream;
   } catch (error) {

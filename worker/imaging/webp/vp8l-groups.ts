@@ -3,7 +3,7 @@
  * libwebp src/dec/vp8l_dec.c `ReadHuffmanCodes`).
  */
 import type { LsbBitReader } from './vp8l-bit-reader.ts';
-import { MAX_ALPHABET, type PrefixCodeReader } from './vp8l-huffman.ts';
+import { MAX_ALPHABET, PrefixCodeReader } from './vp8l-huffman.ts';
 
 /** Symbols of the green code before the colour cache: literals, then copy lengths. */
 export const LITERALS = 256;
@@ -18,8 +18,13 @@ const CODES_PER_GROUP = 5;
 /** Most entries that the tables of one group take (libwebp `kTableSize`, 11 cache bits; zlib's `enough`). */
 const MAX_GROUP_ENTRIES = 630 * 3 + 410 + 2704;
 
-/** Bytes of one `PrefixGroup` and its table besides the entries. */
-export const GROUP_OVERHEAD_BYTES = 256;
+/** Bytes of a `PrefixGroup` besides its entries. */
+const GROUP_OVERHEAD_BYTES = 256;
+
+/** Bytes of a `PrefixGroup` whose table has this many entries. */
+export function groupBytes(entries: number): number {
+  return entries * 4 + GROUP_OVERHEAD_BYTES;
+}
 
 /** Five prefix codes in one table: each has the index of its first entry and the mask of its first level. */
 export class PrefixGroup {
@@ -63,34 +68,22 @@ export class PrefixGroup {
   }
 }
 
-/** Scratch for the codes of one group. */
+/** Reads groups. Holds the scratch memory that takes. */
 export class GroupReader {
-  private readonly codes: PrefixCodeReader;
+  private readonly codes = new PrefixCodeReader();
   private readonly table = new Int32Array(MAX_GROUP_ENTRIES);
   private readonly starts = new Int32Array(CODES_PER_GROUP);
   private readonly masks = new Int32Array(CODES_PER_GROUP);
-  /** Table entries of the groups kept so far. */
-  entries = 0;
 
-  constructor(codes: PrefixCodeReader) {
-    this.codes = codes;
-  }
-
-  /** Reads a group and keeps its tables. */
+  /** Reads a group. */
   read(reader: LsbBitReader, cacheBits: number): PrefixGroup {
-    const size = this.readCodes(reader, cacheBits, this.table);
-    this.entries += size;
-    return new PrefixGroup(this.table.slice(0, size), this.starts, this.masks);
+    const entries = this.readCodes(reader, cacheBits, this.table);
+    return new PrefixGroup(this.table.slice(0, entries), this.starts, this.masks);
   }
 
-  /** Reads a group to know how many entries its tables would take. */
-  count(reader: LsbBitReader, cacheBits: number): void {
-    this.entries += this.readCodes(reader, cacheBits, undefined);
-  }
-
-  /** Reads a group that no tile uses. */
-  skip(reader: LsbBitReader, cacheBits: number): void {
-    this.readCodes(reader, cacheBits, undefined);
+  /** Reads past a group, and says how many entries its tables would take. */
+  measure(reader: LsbBitReader, cacheBits: number): number {
+    return this.readCodes(reader, cacheBits, undefined);
   }
 
   private readCodes(reader: LsbBitReader, cacheBits: number, table: Int32Array | undefined): number {
@@ -105,7 +98,7 @@ export class GroupReader {
   }
 }
 
-/** Bytes that a `GroupReader` and its `PrefixCodeReader` allocate. */
+/** Bytes that `new GroupReader()` allocates. */
 export const GROUP_READER_BYTES: number = MAX_GROUP_ENTRIES * 4 + MAX_ALPHABET * 3 + 1024;
 
 function alphabetSize(code: number, cacheBits: number): number {

@@ -4,9 +4,8 @@
  */
 import { corruptWebp } from './errors.ts';
 import type { LsbBitReader } from './vp8l-bit-reader.ts';
-import { GroupReader, type PrefixGroup } from './vp8l-groups.ts';
-import { PrefixCodeReader } from './vp8l-huffman.ts';
-import { type PixelStream, readPixels } from './vp8l-pixels.ts';
+import { GROUP_READER_BYTES, GroupReader, groupBytes, type PrefixGroup } from './vp8l-groups.ts';
+import { type PixelRows, type PixelStream, readPixels, windowSize } from './vp8l-pixels.ts';
 import {
   COLOR_INDEXING_TRANSFORM,
   expandPalette,
@@ -17,129 +16,197 @@ import {
 /** Largest colour cache, in bits of its index. */
 const MAX_CACHE_BITS = 11;
 
-/** A level-0 image up to its first pixel. */
+/** An image up to its first pixel. */
 export interface Vp8lStream {
   /** Transforms in stream order; they are undone from the last to the first. */
   readonly transforms: readonly Vp8lTransform[];
   readonly pixels: PixelStream;
-  /** Entries of all lookup tables. */
-  readonly tableEntries: number;
-  /** Groups of prefix codes that are used. */
-  readonly groupCount: number;
 }
 
 /**
  * Reads everything before the pixels.
  *
- * @param countOnly true: prefix codes are checked and counted, and `pixels.groups` stays empty
  * @throws {ImageError} `corrupt_image`, also where the data ends
  */
-export function readVp8lStream(reader: LsbBitReader, width: number, height: number, countOnly: boolean): Vp8lStream {
-  const codes = new PrefixCodeReader();
-  const transforms: Vp8lTransform[] = [];
-  let codedWidth = width;
-  let seen = 0;
-  while (reader.readBits(1) === 1) {
-    const type = reader.readBits(2);
-    if ((seen & (1 << type)) !== 0) throw corruptWebp(`transform ${type} comes twice`);
-    seen |= 1 << type;
-    const transform = readTransform(reader, codes, type, codedWidth, height);
-    transforms.push(transform);
-    if (type === COLOR_INDEXING_TRANSFORM) codedWidth = subsample(codedWidth, transform.bits);
-  }
-  const cacheBits = readCacheBits(reader);
-  let tiles: Int32Array | undefined;
-  let tileBits = 0;
-  if (reader.readBits(1) === 1) {
-    tileBits = 2 + reader.readBits(3);
-    tiles = readSubImage(reader, codes, subsample(codedWidth, tileBits), subsample(height, tileBits));
-  }
-  if (reader.exhausted) throw corruptWebp('VP8L data ends before its prefix codes');
-  const groupReader = new GroupReader(codes);
-  const used = tiles === undefined ? undefined : numberGroups(tiles);
-  const groups: PrefixGroup[] = [];
-  let groupCount = 0;
-  for (let i = 0; i < (used === undefined ? 1 : used.length); i++) {
-    if (used !== undefined && used[i] === UNUSED) {
-      groupReader.skip(reader, cacheBits);
-    } else if (countOnly) {
-      groupReader.count(reader, cacheBits);
-      groupCount++;
-    } else {
-      // Groups are numbered by their first use, which need not be their order in the stream.
-      groups[used === undefined ? 0 : used[i]!] = groupReader.read(reader, cacheBits);
-      groupCount++;
-    }
-  }
-  return {
-    transforms,
-    pixels: { width: codedWidth, height, cacheBits, groups, tiles, tileBits },
-    tableEntries: groupReader.entries,
-    groupCount,
-  };
+export function readVp8lStream(reader: LsbBitReader, width: number, height: number): Vp8lStream {
+  return new StreamReader(reader, false).read(width, height);
 }
 
-function readTransform(
-  reader: LsbBitReader,
-  codes: PrefixCodeReader,
-  type: number,
-  width: number,
-  height: number,
-): Vp8lTransform {
-  if (type === SUBTRACT_GREEN_TRANSFORM) return { type, bits: 0, width, data: new Int32Array(0) };
-  if (type === COLOR_INDEXING_TRANSFORM) {
-    const colors = reader.readBits(8) + 1;
-    const bits = colors > 16 ? 0 : colors > 4 ? 1 : colors > 2 ? 2 : 3;
-    return { type, bits, width, data: expandPalette(readSubImage(reader, codes, colors, 1), bits) };
-  }
-  const bits = 2 + reader.readBits(3);
-  return { type, bits, width, data: readSubImage(reader, codes, subsample(width, bits), subsample(height, bits)) };
+/** What `readVp8lStream` would allocate, and return. */
+export interface Vp8lMeasure {
+  readonly bytes: number;
+  /** Without its data; undefined where the bitstream ends early. */
+  readonly stream: Vp8lStream | undefined;
 }
-
-/** An image that carries parameters: no transforms, one group of codes. */
-function readSubImage(reader: LsbBitReader, codes: PrefixCodeReader, width: number, height: number): Int32Array {
-  const cacheBits = readCacheBits(reader);
-  const groups = [new GroupReader(codes).read(reader, cacheBits)];
-  const pixels = new Int32Array(width * height);
-  const stream = { width, height, cacheBits, groups, tiles: undefined, tileBits: 0 };
-  if (!readPixels(reader, stream, pixels, undefined) || reader.exhausted) {
-    throw corruptWebp('VP8L data ends inside its transforms');
-  }
-  return pixels;
-}
-
-function readCacheBits(reader: LsbBitReader): number {
-  if (reader.readBits(1) === 0) return 0;
-  const bits = reader.readBits(4);
-  if (bits < 1 || bits > MAX_CACHE_BITS) throw corruptWebp(`colour cache of ${bits} bits; 1 to 11 exist`);
-  return bits;
-}
-
-/** Marks a group that no tile uses. */
-const UNUSED = -1;
 
 /**
- * Numbers the groups that tiles use in order of appearance, in place, so that a file cannot have tables built that no
- * pixel needs.
+ * Measures what `readVp8lStream` allocates: tables are counted and parameter images read through a window, so that
+ * asking costs little memory whatever the answer.
  *
- * @param tiles in: the entropy image, group numbers in red and green; out: new numbers
- * @returns new number of each group in the stream, or `UNUSED`
+ * @throws {ImageError} `corrupt_image`, but not where the data ends
  */
-function numberGroups(tiles: Int32Array): Int32Array {
-  let count = 0;
-  for (let i = 0; i < tiles.length; i++) {
-    const group = (tiles[i]! >> 8) & 0xffff;
-    tiles[i] = group;
-    if (group >= count) count = group + 1;
+export function measureVp8lStream(reader: LsbBitReader, width: number, height: number): Vp8lMeasure {
+  const measure = new StreamReader(reader, true);
+  try {
+    const stream = measure.read(width, height);
+    return { bytes: measure.bytes, stream };
+  } catch (error) {
+    if (!reader.exhausted) throw error;
+    return { bytes: measure.bytes, stream: undefined };
   }
-  const numbers = new Int32Array(count).fill(UNUSED);
-  let next = 0;
-  for (let i = 0; i < tiles.length; i++) {
-    const group = tiles[i]!;
-    if (numbers[group] === UNUSED) numbers[group] = next++;
-    tiles[i] = numbers[group]!;
+}
+
+class StreamReader {
+  private readonly reader: LsbBitReader;
+  /** True: `transforms` and `pixels` of the result have no data. */
+  private readonly measure: boolean;
+  private readonly groups = new GroupReader();
+  /** Bytes allocated, or measured, so far. */
+  bytes = GROUP_READER_BYTES;
+
+  constructor(reader: LsbBitReader, measure: boolean) {
+    this.reader = reader;
+    this.measure = measure;
   }
-  return numbers;
+
+  read(width: number, height: number): Vp8lStream {
+    const { reader } = this;
+    const transforms: Vp8lTransform[] = [];
+    let codedWidth = width;
+    let seen = 0;
+    while (reader.readBits(1) === 1) {
+      const type = reader.readBits(2);
+      if ((seen & (1 << type)) !== 0) throw corruptWebp(`transform ${type} comes twice`);
+      seen |= 1 << type;
+      const transform = this.readTransform(type, codedWidth, height);
+      transforms.push(transform);
+      if (type === COLOR_INDEXING_TRANSFORM) codedWidth = subsample(codedWidth, transform.bits);
+    }
+    const cacheBits = this.readCacheBits();
+    const tiles = this.readTiles(codedWidth, height);
+    if (reader.exhausted) throw corruptWebp('VP8L data ends before its prefix codes');
+    const groups = this.readGroups(tiles, cacheBits);
+    return {
+      transforms,
+      pixels: { width: codedWidth, height, cacheBits, groups, tiles: tiles.tiles, tileBits: tiles.tileBits },
+    };
+  }
+
+  private readTransform(type: number, width: number, height: number): Vp8lTransform {
+    if (type === SUBTRACT_GREEN_TRANSFORM) return { type, bits: 0, width, data: NO_DATA };
+    if (type === COLOR_INDEXING_TRANSFORM) {
+      const colors = this.reader.readBits(8) + 1;
+      const bits = colors > 16 ? 0 : colors > 4 ? 1 : colors > 2 ? 2 : 3;
+      const data = expandPalette(this.readSubImage(colors, 1), bits);
+      this.bytes += data.byteLength;
+      return { type, bits, width, data };
+    }
+    const bits = 2 + this.reader.readBits(3);
+    return { type, bits, width, data: this.readSubImage(subsample(width, bits), subsample(height, bits)) };
+  }
+
+  private readCacheBits(): number {
+    if (this.reader.readBits(1) === 0) return 0;
+    const bits = this.reader.readBits(4);
+    if (bits < 1 || bits > MAX_CACHE_BITS) throw corruptWebp(`colour cache of ${bits} bits; 1 to 11 exist`);
+    this.bytes += 4 << bits;
+    return bits;
+  }
+
+  /** An image that carries parameters: no transforms, one group of codes. Empty where memory is only measured. */
+  private readSubImage(width: number, height: number, rows?: PixelRows): Int32Array {
+    const { reader } = this;
+    const cacheBits = this.readCacheBits();
+    const group = this.groups.read(reader, cacheBits);
+    this.bytes += groupBytes(group.table.length) + width * height * 4;
+    const stream = { width, height, cacheBits, groups: [group], tiles: undefined, tileBits: 0 };
+    const pixels = new Int32Array(this.measure ? windowSize(width, height) : width * height);
+    if (!readPixels(reader, stream, pixels, rows) || reader.exhausted) {
+      throw corruptWebp('VP8L data ends inside its transforms');
+    }
+    return this.measure && height > 1 ? NO_DATA : pixels;
+  }
+
+  /** The entropy image, if there is one, and the groups it names. */
+  private readTiles(width: number, height: number): Tiles {
+    if (this.reader.readBits(1) === 0) return { tiles: undefined, tileBits: 0, used: undefined };
+    const tileBits = 2 + this.reader.readBits(3);
+    const tilesWidth = subsample(width, tileBits);
+    const used = new UsedGroups(tilesWidth);
+    this.bytes += USED_GROUPS_BYTES;
+    return { tiles: this.readSubImage(tilesWidth, subsample(height, tileBits), used), tileBits, used };
+  }
+
+  /**
+   * Reads the groups of prefix codes, and renumbers the tiles. Groups that no tile uses are only checked, so that a file
+   * cannot have tables built that no pixel needs.
+   */
+  private readGroups({ tiles, used }: Tiles, cacheBits: number): PrefixGroup[] {
+    const groups: PrefixGroup[] = [];
+    if (tiles === undefined || used === undefined) {
+      this.readGroup(groups, cacheBits);
+      return groups;
+    }
+    const numbers = new Int32Array(used.count);
+    this.bytes += numbers.byteLength;
+    for (let i = 0; i < used.count; i++) {
+      numbers[i] = groups.length;
+      if (used.has(i)) this.readGroup(groups, cacheBits);
+      else this.groups.measure(this.reader, cacheBits);
+    }
+    for (let i = 0; i < tiles.length; i++) tiles[i] = numbers[groupOf(tiles[i]!)]!;
+    return groups;
+  }
+
+  private readGroup(groups: PrefixGroup[], cacheBits: number): void {
+    if (this.measure) {
+      this.bytes += groupBytes(this.groups.measure(this.reader, cacheBits));
+      return;
+    }
+    const group = this.groups.read(this.reader, cacheBits);
+    this.bytes += groupBytes(group.table.length);
+    groups.push(group);
+  }
+}
+
+interface Tiles {
+  readonly tiles: Int32Array | undefined;
+  readonly tileBits: number;
+  readonly used: UsedGroups | undefined;
+}
+
+const NO_DATA = new Int32Array(0);
+
+/** Bytes that `new UsedGroups()` allocates: a bit for each of the 65,536 groups that an entropy image can name. */
+const USED_GROUPS_BYTES = 8192;
+
+/** Notes which groups the tiles name, row by row. */
+class UsedGroups implements PixelRows {
+  /** One more than the highest group named: how many the stream has. */
+  count = 0;
+  private readonly width: number;
+  private readonly bits = new Uint8Array(USED_GROUPS_BYTES);
+
+  constructor(width: number) {
+    this.width = width;
+  }
+
+  take(pixels: Int32Array, at: number, _y: number, rows: number): void {
+    for (let i = at, end = at + rows * this.width; i < end; i++) {
+      const group = groupOf(pixels[i]!);
+      this.bits[group >> 3]! |= 1 << (group & 7);
+      if (group >= this.count) this.count = group + 1;
+    }
+  }
+
+  has(group: number): boolean {
+    return (this.bits[group >> 3]! & (1 << (group & 7))) !== 0;
+  }
+}
+
+/** The group that a pixel of the entropy image names: red and green. */
+function groupOf(pixel: number): number {
+  return (pixel >> 8) & 0xffff;
 }
 
 function subsample(size: number, bits: number): number {
