@@ -88,9 +88,14 @@ export class BitWindow {
     return !this.exhausted();
   }
 
+  /** Bits of the segment that were not taken; negative where more were taken than it had. Only for segments in sight of their end. */
+  get bitsLeft(): number {
+    return (this.filled - this.state[POSITION]!) * 8 + this.state[BIT_COUNT]!;
+  }
+
   /** True where more bits were taken than the segment had. */
   exhausted(): boolean {
-    return this.marker !== undefined && this.state[POSITION]! * 8 - this.state[BIT_COUNT]! > this.filled * 8;
+    return this.marker !== undefined && this.bitsLeft < 0;
   }
 
   /** Looks for the end of the segment, without reading what is before it; sets `marker` and `sourceNext`. */

@@ -10,7 +10,7 @@ import type { Scan } from './marker-reader.ts';
 import { NATURAL_ORDER } from './markers.ts';
 import { decodeAcFirst, decodeAcRefine, decodeBit, decodeDcFirst } from './progressive.ts';
 import type { ScanReader } from './scan-reader.ts';
-import { requireHuffmanSpec } from './scan-setup.ts';
+import { requireHuffmanSpec, type ScanKind, scanKind, usesAcTables, usesDcTables } from './scan-setup.ts';
 import { decodeBlock } from './sequential.ts';
 
 /** The coefficients of one component in one row of MCUs: blocks row by row, padded to whole MCUs, 64 each in natural order. */
@@ -18,8 +18,6 @@ export type CoefficientRow = Int16Array;
 
 /** Multipliers that leave coefficients as they are. */
 const UNSCALED = new Int32Array(80).fill(1);
-
-type Kind = 'sequential' | 'dc-first' | 'dc-refine' | 'ac-first' | 'ac-refine';
 
 interface Target {
   readonly index: number;
@@ -36,7 +34,7 @@ export class CoefficientScan {
   private readonly scan: Scan;
   private readonly layout: Layout;
   private readonly reader: ScanReader;
-  private readonly kind: Kind;
+  private readonly kind: ScanKind;
   private readonly targets: readonly Target[];
   private readonly predictors: Int32Array;
   private readonly trackGoodRows: boolean;
@@ -48,9 +46,9 @@ export class CoefficientScan {
     this.layout = layout;
     this.reader = reader;
     this.trackGoodRows = trackGoodRows;
-    this.kind = kindOf(scan, progressive);
-    const needsDc = this.kind === 'sequential' || this.kind === 'dc-first';
-    const needsAc = this.kind !== 'dc-first' && this.kind !== 'dc-refine';
+    this.kind = scanKind(scan, progressive);
+    const needsDc = usesDcTables(this.kind);
+    const needsAc = usesAcTables(this.kind);
     this.targets = scan.components.map(({ index, dcSpec, acSpec }) => ({
       index,
       layout: layout.components[index]!,
@@ -135,10 +133,4 @@ export class CoefficientScan {
       decodeBlock(bits, target.dcTable!, target.acTable!, UNSCALED, NATURAL_ORDER, this.predictors, c, row, base);
     }
   }
-}
-
-function kindOf(scan: Scan, progressive: boolean): Kind {
-  if (!progressive) return 'sequential';
-  if (scan.spectralStart === 0) return scan.approxHigh === 0 ? 'dc-first' : 'dc-refine';
-  return scan.approxHigh === 0 ? 'ac-first' : 'ac-refine';
 }

@@ -29,9 +29,17 @@ export function transformReads(position: number, blockSize: number): boolean {
   }
 }
 
-/** Natural positions by zigzag index, `UNREAD_POSITION` for what the transform to `blockSize` samples does not read. */
-export function transformOrder(blockSize: number): Uint8Array {
-  return NATURAL_ORDER.map((position) => (transformReads(position, blockSize) ? position : UNREAD_POSITION));
+/**
+ * True where a block buffer has to hold the coefficient at a natural position: those that the transform reads, and at 4x4
+ * all others too, for whether they are zero decides how libjpeg-turbo's SIMD code overflows.
+ */
+export function blockHolds(position: number, blockSize: number): boolean {
+  return blockSize === 4 || transformReads(position, blockSize);
+}
+
+/** Natural positions by zigzag index, `UNREAD_POSITION` for what a block buffer does not have to hold. */
+export function blockOrder(blockSize: number): Uint8Array {
+  return NATURAL_ORDER.map((position) => (blockHolds(position, blockSize) ? position : UNREAD_POSITION));
 }
 
 /**

@@ -2,7 +2,7 @@
  * Huffman tables, from their DHT form to the lookup tables that the entropy decoders index.
  * Source: ITU-T T.81 annex C and figure F.15; validity rules of libjpeg-turbo jdhuff.c `jpeg_make_d_derived_tbl`.
  */
-import { ImageError } from '../../errors.ts';
+import { corrupt } from './failures.ts';
 
 /** Bits of the stream that one step of `HuffmanTable.lookup` resolves. */
 export const LOOKUP_BITS = 10;
@@ -46,12 +46,35 @@ export interface HuffmanTable {
 }
 
 /**
- * Derives the decoding tables of a DHT table.
+ * Checks that a DHT table is a prefix code that can be decoded.
  *
  * @param isDc DC symbols are value sizes and must be 15 or less
  * @throws ImageError `corrupt_image` where the counts are no prefix code or a DC symbol is out of range
  */
+export function checkHuffmanSpec({ counts, symbols }: HuffmanSpec, isDc: boolean): void {
+  let code = 0;
+  let index = 0;
+  for (let length = 1; length <= 16; length++) {
+    code += counts[length]!;
+    index += counts[length]!;
+    if (index > 256) throw corrupt('Huffman table has more than 256 codes');
+    // Figure C.2: no code may be all ones.
+    if (counts[length] !== 0 && code >= 1 << length)
+      throw corrupt(`Huffman table has too many codes of ${length} bits`);
+    code <<= 1;
+  }
+  if (!isDc) return;
+  const widest = symbols.subarray(0, index).reduce((most, symbol) => Math.max(most, symbol), 0);
+  if (widest > 15) throw corrupt(`Huffman table has a DC difference of ${widest} bits; at most 15 are possible`);
+}
+
+/**
+ * Derives the decoding tables of a DHT table.
+ *
+ * @throws ImageError `corrupt_image` as `checkHuffmanSpec` does
+ */
 export function buildHuffmanTable(spec: HuffmanSpec, isDc: boolean): HuffmanTable {
+  checkHuffmanSpec(spec, isDc);
   const { counts, symbols } = spec;
   const lookup = new Int32Array(1 << LOOKUP_BITS).fill(KIND_LONG_CODE);
   const limits = new Int32Array(18);
@@ -60,17 +83,12 @@ export function buildHuffmanTable(spec: HuffmanSpec, isDc: boolean): HuffmanTabl
   let index = 0;
   for (let length = 1; length <= 16; length++) {
     const count = counts[length]!;
-    if (index + count > 256) throw badTable('it has more than 256 codes');
     if (count > 0) {
       offsets[length] = index - code;
       for (let i = 0; i < count; i++, code++, index++) {
-        const symbol = symbols[index]!;
-        if (isDc && symbol > 15) throw badTable(`it has a DC difference of ${symbol} bits; at most 15 are possible`);
-        if (length <= LOOKUP_BITS) fillLookup(lookup, code, length, symbol, isDc);
+        if (length <= LOOKUP_BITS) fillLookup(lookup, code, length, symbols[index]!, isDc);
       }
       limits[length] = code << (16 - length);
-      // Figure C.2: no code may be all ones.
-      if (code >= 1 << length) throw badTable(`its codes of ${length} bits overflow`);
     }
     code <<= 1;
   }
@@ -82,8 +100,6 @@ function fillLookup(lookup: Int32Array, code: number, length: number, symbol: nu
   const spare = LOOKUP_BITS - length;
   const first = code << spare;
   const last = first + (1 << spare);
-  // A code beyond its length's range is refused by the caller right after; keep within the table until then.
-  if (last > lookup.length) return;
   const size = isDc ? symbol : symbol & 15;
   const run = isDc ? 0 : symbol >> 4;
   if (!isDc && size === 0) {
@@ -106,8 +122,4 @@ function fillLookup(lookup: Int32Array, code: number, length: number, symbol: nu
  */
 function extend(bits: number, size: number): number {
   return size > 0 && bits < 1 << (size - 1) ? bits - (1 << size) + 1 : bits;
-}
-
-function badTable(reason: string): ImageError {
-  return new ImageError('corrupt_image', `JPEG Huffman table is invalid: ${reason}`);
 }

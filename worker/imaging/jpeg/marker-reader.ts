@@ -166,7 +166,9 @@ export class MarkerReader {
     else if (marker === MARKER.SOS && this.frame === undefined)
       throw corrupt('has a scan before any frame header (SOF)');
     if (at + 2 > bytes.length) return 'cut-short';
-    const end = at + Math.max(2, bytes[at]! * 256 + bytes[at + 1]!);
+    const declared = bytes[at]! * 256 + bytes[at + 1]!;
+    if (declared < 2 && !isSkipped(marker)) throw corrupt(`segment ff ${marker.toString(16)} has length ${declared}`);
+    const end = at + Math.max(2, declared);
     const segment = bytes.subarray(at + 2, end);
     const complete = end <= bytes.length;
     this.at = Math.min(end, bytes.length);
@@ -347,13 +349,17 @@ function isFrameMarker(marker: number): boolean {
   return marker >= MARKER.SOF0 && marker <= MARKER.SOF15 && marker !== MARKER.DHT && marker !== MARKER.DAC;
 }
 
-/** Segments that are read, and those without a meaning for the image: APPn, COM, DNL. */
+/** Segments whose content does not have to make sense: APPn, COM, DNL. */
+function isSkipped(marker: number): boolean {
+  return (marker >= MARKER.APP0 && marker <= MARKER.APP15) || marker === MARKER.COM || marker === MARKER.DNL;
+}
+
+/** Segments, other than frame headers, that may occur. */
 function isKnown(marker: number): boolean {
   return (
-    (marker >= MARKER.APP0 && marker <= MARKER.APP15) ||
+    isSkipped(marker) ||
     (marker >= MARKER.SOS && marker <= MARKER.DRI) ||
     marker === MARKER.DHT ||
-    marker === MARKER.DAC ||
-    marker === MARKER.COM
+    marker === MARKER.DAC
   );
 }

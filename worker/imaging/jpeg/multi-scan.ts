@@ -6,7 +6,7 @@
  */
 import { BitWindow } from './bit-window.ts';
 import { type CoefficientRow, CoefficientScan } from './coefficient-scan.ts';
-import { BLOCK_BUFFER_LENGTH, transformBlock, transformReads } from './component-output.ts';
+import { BLOCK_BUFFER_LENGTH, blockHolds, transformBlock } from './component-output.ts';
 import { SAFE_MAGNITUDE } from './idct.ts';
 import { idct1x1 } from './idct-reduced.ts';
 import type { ComponentLayout, Layout } from './layout.ts';
@@ -114,7 +114,7 @@ function rowLength(component: ComponentLayout): number {
 class ComponentOutput {
   private readonly layout: ComponentLayout;
   private readonly plane: Plane;
-  /** By natural position, 0 for what the transform does not read. */
+  /** By natural position, 0 for what the block does not have to hold. */
   private readonly quant: Int32Array;
   private readonly block = new Int16Array(BLOCK_BUFFER_LENGTH);
 
@@ -122,7 +122,7 @@ class ComponentOutput {
     this.layout = layout;
     this.plane = plane;
     this.quant = Int32Array.from({ length: 64 }, (_, position) =>
-      transformReads(position, layout.blockSize) ? ((table?.[position] ?? 0) << 16) >> 16 : 0,
+      blockHolds(position, layout.blockSize) ? ((table?.[position] ?? 0) << 16) >> 16 : 0,
     );
   }
 

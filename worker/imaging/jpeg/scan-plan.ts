@@ -11,7 +11,7 @@ import type { Layout } from './layout.ts';
 import type { MarkerReader, Scan } from './marker-reader.ts';
 import { NATURAL_ORDER } from './markers.ts';
 import { findScanEnd } from './scan-reader.ts';
-import { mcuBlocks, mcuCount, requireQuantTable } from './scan-setup.ts';
+import { checkScanTables, mcuBlocks, mcuCount, requireQuantTable, scanKind } from './scan-setup.ts';
 
 /** Coefficients, in zigzag order, whose precision decides about smoothing: DC and nine AC. */
 export const TRACKED_COEFFICIENTS = 10;
@@ -57,6 +57,7 @@ export function planScans(
   let scan = first;
   for (;;) {
     mcuBlocks(scan, layout);
+    checkScanTables(scan, scanKind(scan, progressive));
     for (const { index, quantTable } of scan.components) quantTables[index] ??= requireQuantTable(quantTable);
     if (progressive) trackPrecision(scan, scans.length === 0, precision);
     scans.push(scan);

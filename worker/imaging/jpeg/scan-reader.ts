@@ -9,6 +9,12 @@ import { truncated } from './failures.ts';
 import type { Scan } from './marker-reader.ts';
 import { MARKER } from './markers.ts';
 
+/**
+ * Bits that libjpeg's reader wants beyond those it needs (jdhuff.c `MIN_GET_BITS`, 64-bit buffer): where the file ends
+ * sooner, without a marker, it waits for more and the image never gets complete.
+ */
+const LOOKAHEAD_BITS = 57;
+
 /** Where a segment starts, or that there is none: the marker at hand then still counts. */
 interface Segment {
   readonly empty: boolean;
@@ -99,8 +105,12 @@ export class ScanReader {
    * @returns the marker behind the scan's data, `END_OF_DATA` for the end of the file; `bits.sourceNext` tells where it ends
    */
   finish(): number {
-    if (this.bits.exhausted()) this.runOut();
-    return this.bits.findEnd();
+    const { bits } = this;
+    if (bits.exhausted()) this.runOut();
+    else if (bits.marker === END_OF_DATA && bits.bitsLeft < LOOKAHEAD_BITS && !this.allowTruncated) {
+      throw truncatedScan(this.bytes.length, this.mcuCount, this.mcuCount);
+    }
+    return bits.findEnd();
   }
 
   private runOut(): void {

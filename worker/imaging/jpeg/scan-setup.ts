@@ -2,7 +2,7 @@
  * Checks that a scan can be decoded at all, and how much it holds.
  */
 import { corrupt } from './failures.ts';
-import type { HuffmanSpec } from './huffman-table.ts';
+import { checkHuffmanSpec, type HuffmanSpec } from './huffman-table.ts';
 import type { Layout } from './layout.ts';
 import type { Scan } from './marker-reader.ts';
 
@@ -42,4 +42,36 @@ export function mcuCount(scan: Scan, layout: Layout): number {
   if (scan.components.length > 1) return layout.mcusPerRow * layout.mcuRows;
   const { widthInBlocks, heightInBlocks } = layout.components[scan.components[0]!.index]!;
   return widthInBlocks * heightInBlocks;
+}
+
+/** What a scan holds of its blocks. */
+export type ScanKind = 'sequential' | 'dc-first' | 'dc-refine' | 'ac-first' | 'ac-refine';
+
+/** Tells what a scan holds. */
+export function scanKind(scan: Scan, progressive: boolean): ScanKind {
+  if (!progressive) return 'sequential';
+  if (scan.spectralStart === 0) return scan.approxHigh === 0 ? 'dc-first' : 'dc-refine';
+  return scan.approxHigh === 0 ? 'ac-first' : 'ac-refine';
+}
+
+/** True where a scan of this kind uses DC tables. */
+export function usesDcTables(kind: ScanKind): boolean {
+  return kind === 'sequential' || kind === 'dc-first';
+}
+
+/** True where a scan of this kind uses AC tables. */
+export function usesAcTables(kind: ScanKind): boolean {
+  return kind === 'sequential' || kind === 'ac-first' || kind === 'ac-refine';
+}
+
+/**
+ * Checks the Huffman tables of a scan, which may turn out not to be decoded at all.
+ *
+ * @throws ImageError `corrupt_image` where one is missing or is no prefix code
+ */
+export function checkScanTables(scan: Scan, kind: ScanKind): void {
+  for (const { dcSpec, acSpec } of scan.components) {
+    if (usesDcTables(kind)) checkHuffmanSpec(requireHuffmanSpec(dcSpec), true);
+    if (usesAcTables(kind)) checkHuffmanSpec(requireHuffmanSpec(acSpec), false);
+  }
 }

@@ -3,7 +3,7 @@
  *
  * Source: libjpeg-turbo jdcoefct.c `decompress_onepass`.
  */
-import { BLOCK_BUFFER_LENGTH, transformBlock, transformOrder, zigzagMultipliers } from './component-output.ts';
+import { BLOCK_BUFFER_LENGTH, blockOrder, transformBlock, zigzagMultipliers } from './component-output.ts';
 import { buildHuffmanTable, type HuffmanTable } from './huffman-table.ts';
 import { idct1x1 } from './idct-reduced.ts';
 import type { ComponentLayout, Layout } from './layout.ts';
@@ -42,7 +42,7 @@ export function decodeSingleScan(layout: Layout, scan: Scan, reader: ScanReader,
       acTable,
       skip: component.blockSize === 1 ? buildSkipTable(acTable) : undefined,
       quant: zigzagMultipliers(requireQuantTable(quantTable)),
-      order: transformOrder(component.blockSize),
+      order: blockOrder(component.blockSize),
       mcuWidth: interleaved ? component.horizontal : 1,
       mcuHeight: interleaved ? component.vertical : 1,
     };
