@@ -90,6 +90,7 @@ export class CoefficientScan {
       const base = y * paddedWidthInBlocks * 64;
       for (let x = 0; x < widthInBlocks; x++) {
         if (this.run > 0 && this.kind === 'ac-first') {
+          this.noteGoodRow(mcuRow);
           const passed = this.reader.passMcus(Math.min(this.run, widthInBlocks - x));
           this.run -= passed;
           x += passed;
@@ -103,7 +104,7 @@ export class CoefficientScan {
 
   private nextMcu(mcuRow: number): boolean {
     const { reader } = this;
-    if (this.trackGoodRows && reader.sufficient) this.lastGoodRow = mcuRow;
+    this.noteGoodRow(mcuRow);
     const hasData = reader.nextMcu();
     if (reader.interval !== this.interval) {
       this.interval = reader.interval;
@@ -111,6 +112,10 @@ export class CoefficientScan {
       this.run = 0;
     }
     return hasData;
+  }
+
+  private noteGoodRow(mcuRow: number): void {
+    if (this.trackGoodRows && this.reader.sufficient) this.lastGoodRow = mcuRow;
   }
 
   private decodeSingle(target: Target, row: CoefficientRow, base: number): void {

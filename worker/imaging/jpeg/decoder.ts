@@ -9,13 +9,14 @@ import { BitWindow, END_OF_DATA } from './bit-window.ts';
 import { guessColorSpace } from './color.ts';
 import { corrupt, truncated } from './failures.ts';
 import { type Layout, layOut } from './layout.ts';
+import { type BlockTables, completesWithoutMarker } from './lookahead.ts';
 import { MarkerReader, type Scan } from './marker-reader.ts';
 import { decodeMultiScan, multiScanBytes } from './multi-scan.ts';
 import { readJpegInfo } from './probe.ts';
 import { RowOutput } from './row-output.ts';
 import { planScans, type ScanPlan } from './scan-plan.ts';
 import { ScanReader } from './scan-reader.ts';
-import { mcuBlocks, mcuCount } from './scan-setup.ts';
+import { mcuBlocks, mcuCount, requireHuffmanSpec } from './scan-setup.ts';
 import { MAX_BLOCK_BYTES } from './sequential.ts';
 import { decodeSingleScan, singleScanBytes } from './single-scan.ts';
 
@@ -76,10 +77,26 @@ export function decodeJpeg(bytes: Uint8Array, sink: RowSink, options: DecodeOpti
   const reader = new ScanReader(bytes, scan, mcuCount(scan, layout), WINDOW_BYTES, mcuBytes, allowTruncated);
   decodeSingleScan(layout, scan, reader, output);
   const marker = reader.finish();
-  if (marker === END_OF_DATA) return;
+  if (marker === END_OF_DATA) {
+    if (!allowTruncated) requireCompletion(bytes, scan, layout, reader);
+    return;
+  }
   headers.resume(marker, reader.bits.sourceNext);
   // What follows up to the end-of-image marker must make sense too; that the marker is there is not asked for.
   if (headers.next().kind === 'scan') throw corrupt('has a second scan, but its first one held all components');
+}
+
+/** Refuses files that end right behind their data where the reference decoder does. */
+function requireCompletion(bytes: Uint8Array, scan: Scan, layout: Layout, reader: ScanReader): void {
+  const blocks = scan.components.flatMap(({ index, dcSpec, acSpec }) => {
+    const { horizontal, vertical } = layout.components[index]!;
+    const tables = { dc: requireHuffmanSpec(dcSpec), ac: requireHuffmanSpec(acSpec) };
+    return new Array<BlockTables>(scan.components.length === 1 ? 1 : horizontal * vertical).fill(tables);
+  });
+  if (completesWithoutMarker(bytes, { ...reader.lastSegment, blocks })) return;
+  throw truncated(`ends after ${bytes.length} bytes, right behind its last MCU, without end-of-image marker`, {
+    bytes: bytes.length,
+  });
 }
 
 function start(bytes: Uint8Array, options: DecodeOptions): Start {

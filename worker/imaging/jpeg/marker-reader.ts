@@ -172,11 +172,13 @@ export class MarkerReader {
     const segment = bytes.subarray(at + 2, end);
     const complete = end <= bytes.length;
     this.at = Math.min(end, bytes.length);
-    if (!complete && !faultShowsEarly(marker, segment, end - at - 2)) return 'cut-short';
+    const length = Math.max(0, declared - 2);
+    // The tables in front of the cut count: faults in them are faults.
+    if (marker === MARKER.DHT) this.readHuffmanTables(segment, length);
+    else if (marker === MARKER.DQT) this.readQuantTables(segment, length);
+    if (!complete && !faultShowsEarly(marker, segment, length)) return 'cut-short';
     if (marker === MARKER.SOS) return this.readScan(segment);
-    if (marker === MARKER.DHT) this.readHuffmanTables(segment);
-    else if (marker === MARKER.DQT) this.readQuantTables(segment);
-    else if (marker === MARKER.DRI) this.readRestartInterval(segment);
+    if (marker === MARKER.DRI) this.readRestartInterval(segment);
     else if (marker === MARKER.APP0) this.readApp0(segment);
     else if (marker === MARKER.APP14) this.readApp14(segment);
     else if (marker === MARKER.DAC) checkArithmeticConditioning(segment);
@@ -230,36 +232,40 @@ export class MarkerReader {
     this.frame = { progressive: marker === MARKER.SOF2, width, height, components };
   }
 
-  /** Source: libjpeg-turbo jdmarker.c `get_dqt`. */
-  private readQuantTables(segment: Uint8Array): void {
+  /** Source: libjpeg-turbo jdmarker.c `get_dqt`. Stops where the file ends within the segment. */
+  private readQuantTables(segment: Uint8Array, length: number): void {
     let at = 0;
-    while (at < segment.length) {
+    while (at < length && at < segment.length) {
       const wide = segment[at]! >> 4 !== 0;
       const slot = segment[at]! & 15;
       if (slot >= TABLE_SLOTS) throw corrupt(`quantization table ${slot} does not exist; there are 0 to 3`);
       at++;
-      if (at + (wide ? 128 : 64) > segment.length) throw corrupt('quantization table segment is too short');
+      const end = at + (wide ? 128 : 64);
+      if (end > length) throw corrupt('quantization table segment is too short');
+      if (end > segment.length) return;
       const table = new Uint16Array(64);
       for (let k = 0; k < 64; k++) {
         table[NATURAL_ORDER[k]!] = wide ? segment[at + 2 * k]! * 256 + segment[at + 2 * k + 1]! : segment[at + k]!;
       }
-      at += wide ? 128 : 64;
+      at = end;
       this.quantTables[slot] = table;
     }
   }
 
-  /** Source: libjpeg-turbo jdmarker.c `get_dht`. */
-  private readHuffmanTables(segment: Uint8Array): void {
+  /** Source: libjpeg-turbo jdmarker.c `get_dht`. Stops where the file ends within the segment. */
+  private readHuffmanTables(segment: Uint8Array, length: number): void {
     let at = 0;
-    while (segment.length - at > 16) {
+    while (length - at > 16) {
+      if (at + 17 > segment.length) return;
       const slot = segment[at]!;
       const counts = new Uint8Array(17);
       counts.set(segment.subarray(at + 1, at + 17), 1);
       at += 17;
       const count = counts.reduce((sum, value) => sum + value, 0);
-      if (count > 256 || count > segment.length - at) {
-        throw corrupt(`Huffman table has ${count} codes in ${segment.length - at} bytes`);
+      if (count > 256 || count > length - at) {
+        throw corrupt(`Huffman table has ${count} codes in ${length - at} bytes`);
       }
+      if (at + count > segment.length) return;
       const symbols = new Uint8Array(256);
       symbols.set(segment.subarray(at, at + count));
       at += count;
@@ -268,7 +274,7 @@ export class MarkerReader {
       if (index >= TABLE_SLOTS) throw corrupt(`Huffman table ${index} does not exist; there are 0 to 3`);
       specs[index] = { counts, symbols };
     }
-    if (at !== segment.length) throw corrupt('Huffman table segment has stray bytes');
+    if (at !== length) throw corrupt('Huffman table segment has stray bytes');
   }
 
   /** Source: libjpeg-turbo jdmarker.c `get_sos`. */
@@ -330,18 +336,9 @@ function faultShowsEarly(marker: number, segment: Uint8Array, length: number): b
       const count = segment[0];
       return count !== undefined && (length !== 4 + 2 * count || count < 1 || count > MAX_SCAN_COMPONENTS);
     }
-    case MARKER.DQT:
-      return quantSlots(segment).some((slot) => slot >= TABLE_SLOTS);
     default:
       return false;
   }
-}
-
-/** The slots that a DQT segment names, as far as it goes. */
-function quantSlots(segment: Uint8Array): number[] {
-  const slots: number[] = [];
-  for (let at = 0; at < segment.length; at += segment[at]! >> 4 !== 0 ? 129 : 65) slots.push(segment[at]! & 15);
-  return slots;
 }
 
 function isFrameMarker(marker: number): boolean {

@@ -9,12 +9,6 @@ import { truncated } from './failures.ts';
 import type { Scan } from './marker-reader.ts';
 import { MARKER } from './markers.ts';
 
-/**
- * Bits that libjpeg's reader wants beyond those it needs (jdhuff.c `MIN_GET_BITS`, 64-bit buffer): where the file ends
- * sooner, without a marker, it waits for more and the image never gets complete.
- */
-const LOOKAHEAD_BITS = 57;
-
 /** Where a segment starts, or that there is none: the marker at hand then still counts. */
 interface Segment {
   readonly empty: boolean;
@@ -35,6 +29,8 @@ export class ScanReader {
   private mcusToRestart: number;
   private mcusRead = 0;
   private outOfData = false;
+  private segmentStart: number;
+  private segmentMcu = 0;
 
   /**
    * @param windowBytes size of the window over the data
@@ -54,6 +50,7 @@ export class ScanReader {
     this.allowTruncated = allowTruncated;
     this.mcusToRestart = scan.restartInterval;
     this.bits = new BitWindow(bytes, windowBytes, mcuBytes);
+    this.segmentStart = scan.dataStart;
     this.bits.startSegment(scan.dataStart);
   }
 
@@ -107,10 +104,16 @@ export class ScanReader {
   finish(): number {
     const { bits } = this;
     if (bits.exhausted()) this.runOut();
-    else if (bits.marker === END_OF_DATA && bits.bitsLeft < LOOKAHEAD_BITS && !this.allowTruncated) {
-      throw truncatedScan(this.bytes.length, this.mcuCount, this.mcuCount);
-    }
     return bits.findEnd();
+  }
+
+  /** The segment at hand, to be asked for after the last MCU. */
+  get lastSegment(): { readonly start: number; readonly mcus: number; readonly restarts: boolean } {
+    return {
+      start: this.segmentStart,
+      mcus: this.mcuCount - this.segmentMcu,
+      restarts: this.scan.restartInterval > 0,
+    };
   }
 
   private runOut(): void {
@@ -132,6 +135,8 @@ export class ScanReader {
       bits.startEmptySegment(next.marker, next.at);
     } else {
       bits.startSegment(next.at);
+      this.segmentStart = next.at;
+      this.segmentMcu = this.mcusRead;
       this.outOfData = false;
     }
     this.interval++;
