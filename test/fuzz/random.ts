@@ -54,4 +54,11 @@ export class Random {
     ]);
     return (value >>> 0) % (max + 1);
   }
+
+  /** An edge of a picture in px: mostly small, so that decoding gets somewhere; now and then large, or at a border. */
+  edge(bits: 16 | 32, near: number): number {
+    const roll = this.below(10);
+    if (roll < 6) return this.below(300);
+    return roll < 8 ? this.between(3000, 8000) : this.border(bits, near);
+  }
 }

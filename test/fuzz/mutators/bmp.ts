@@ -49,7 +49,12 @@ export const mutateBmp: Mutator = (random, bytes, other) => {
       if (at + bits / 8 > out.length) return mutateBytes(random, bytes, other);
       const edge = (at === 18 || at === 22) && random.chance(0.7);
       if (bits === 16) view.setUint16(at, random.border(16, view.getUint16(at, true)), true);
-      else view.setUint32(at, edge ? random.between(-200, 200) : random.border(32, view.getUint32(at, true)), true);
+      else
+        view.setUint32(
+          at,
+          edge ? random.edge(32, 100) * random.pick([1, -1]) : random.border(32, view.getUint32(at, true)),
+          true,
+        );
       return out;
     }
   }

@@ -53,9 +53,7 @@ function serialize(blocks: readonly Block[]): Uint8Array {
 }
 
 function setEdge(random: Random, head: Uint8Array, at: number): void {
-  const value = random.chance(0.7)
-    ? random.below(200)
-    : random.border(16, (head[at] ?? 0) | ((head[at + 1] ?? 0) << 8));
+  const value = random.edge(16, (head[at] ?? 0) | ((head[at + 1] ?? 0) << 8));
   head[at] = value & 255;
   head[at + 1] = value >> 8;
 }

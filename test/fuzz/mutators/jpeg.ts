@@ -80,9 +80,8 @@ function mutateFrame(random: Random, segment: Segment): Segment {
     case 0:
       return { ...segment, marker: SOF0 + random.pick([0, 1, 2, 2, 3, 5, 9, 10]) };
     case 1: {
-      // One edge, kept small more often than not, so that the decoder gets somewhere.
       const at = random.pick([1, 3]);
-      const value = random.chance(0.7) ? random.below(300) : random.border(16, (payload[at]! << 8) | payload[at + 1]!);
+      const value = random.edge(16, (payload[at]! << 8) | payload[at + 1]!);
       payload[at] = value >> 8;
       payload[at + 1] = value & 255;
       break;

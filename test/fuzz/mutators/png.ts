@@ -54,7 +54,7 @@ function mutateHeader(random: Random, chunk: Chunk): Chunk {
     case 0:
     case 1: {
       const at = random.pick([0, 4]);
-      view.setUint32(at, random.chance(0.7) ? random.below(300) : random.border(32, view.getUint32(at)));
+      view.setUint32(at, random.edge(32, view.getUint32(at)));
       break;
     }
     case 2:

@@ -56,9 +56,7 @@ function mutateVp8(random: Random, data: Uint8Array): Uint8Array {
     case 0: {
       // Width or height with their scale bits.
       const at = random.pick([6, 8]);
-      const value = random.chance(0.7)
-        ? random.below(300)
-        : random.border(16, (out[at] ?? 0) | ((out[at + 1] ?? 0) << 8));
+      const value = random.edge(16, (out[at] ?? 0) | ((out[at + 1] ?? 0) << 8));
       out[at] = value & 255;
       out[at + 1] = value >> 8;
       return out;
