@@ -11,12 +11,15 @@ import itertools
 import json
 import random
 import sys
+from pathlib import Path
 
 import numpy as np
 import PIL
 import transformers
 from PIL import Image, ImageOps
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
+
+IMAGES = Path(__file__).parents[2] / "test/fixtures/images"
 
 
 def picture(width: int, height: int, seed: int) -> Image.Image:
@@ -110,6 +113,16 @@ def processor_cases():
         yield {**case, "shape": list(values.shape), "sha256": sha256(values.astype(np.float32))}
 
 
+def covered_box(upright: Image.Image, full: tuple[int, int], orientation: int, n: int) -> tuple[float, ...]:
+    """The part of a picture decoded at 1/n that the whole picture covers: n need not divide the size."""
+    # The rounded-up part lies at the stored right and bottom edges, wherever orientation takes them.
+    marker = oriented(Image.fromarray(np.arange(4, dtype=np.uint8).reshape(2, 2)), orientation)
+    row, column = np.argwhere(np.array(marker) == 0)[0]
+    left = 0 if column == 0 else upright.width - full[0] / n
+    top = 0 if row == 0 else upright.height - full[1] / n
+    return (left, top, left + full[0] / n, top + full[1] / n)
+
+
 def scaled_cases():
     """A picture that stands for a JPEG decoded at 1/n: resized through Pillow's fractional box."""
     for seed, (orientation, (n, w, h)) in enumerate(
@@ -118,17 +131,31 @@ def scaled_cases():
         stored = picture(-(-w // n), -(-h // n), seed)
         upright = oriented(stored, orientation)
         full = (h, w) if orientation >= 5 else (w, h)
-        # The rounded-up part lies at the stored right and bottom edges, wherever orientation takes them.
-        marker = oriented(Image.fromarray(np.arange(4, dtype=np.uint8).reshape(2, 2)), orientation)
-        corner = np.argwhere(np.array(marker) == 0)[0]
-        left = 0 if corner[1] == 0 else upright.width - full[0] / n
-        top = 0 if corner[0] == 0 else upright.height - full[1] / n
-        box = (left, top, left + full[0] / n, top + full[1] / n)
+        box = covered_box(upright, full, orientation, n)
         short = 32
         target = (short, int(short * full[1] / full[0])) if full[0] <= full[1] else (int(short * full[0] / full[1]), short)
         result = upright.resize(target, resample=3, box=box)
         yield {"width": w, "height": h, "seed": seed, "orientation": orientation, "denominator": n, "shortest_edge": short,
                "shape": [target[1], target[0], 3], "sha256": sha256(np.array(result))}
+
+
+def draft_cases():
+    """Real JPEGs through `Image.draft`, turned upright, and resized from the box that the whole picture covers."""
+    for path in sorted(IMAGES.glob("*.jpg")):
+        for short in (5, 13, 26, 57):
+            image = Image.open(path)
+            orientation = image.getexif().get(274, 1)
+            stored = image.size
+            full = stored[::-1] if orientation >= 5 else stored
+            target = (short, short * full[1] // full[0]) if full[0] <= full[1] else (short * full[0] // full[1], short)
+            wanted = target[::-1] if orientation >= 5 else target
+            image.draft(None, (2 * wanted[0], 2 * wanted[1]))
+            denominator = next(n for n in (1, 2, 4, 8) if image.size == (-(-stored[0] // n), -(-stored[1] // n)))
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+            box = covered_box(upright, full, orientation, denominator)
+            result = upright.resize(target, resample=3, box=box)
+            yield {"file": path.name, "shortest_edge": short, "denominator": denominator,
+                   "shape": [target[1], target[0], 3], "sha256": sha256(np.array(result))}
 
 
 def main() -> None:
@@ -138,6 +165,7 @@ def main() -> None:
         "resize": list(resize_cases()),
         "processor": list(processor_cases()),
         "scaled": list(scaled_cases()),
+        "draft": list(draft_cases()),
     }
     with open(sys.argv[1], "w") as file:
         for key, value in document.items():

@@ -32,10 +32,20 @@ export interface ScaledGolden extends Picture {
   readonly sha256: string;
 }
 
+export interface DraftGolden {
+  /** A JPEG of `test/fixtures/images`. */
+  readonly file: string;
+  readonly shortest_edge: number;
+  readonly denominator: number;
+  readonly shape: readonly number[];
+  readonly sha256: string;
+}
+
 interface Goldens {
   readonly resize: readonly ResizeGolden[];
   readonly processor: readonly ProcessorGolden[];
   readonly scaled: readonly ScaledGolden[];
+  readonly draft: readonly DraftGolden[];
 }
 
 export const GOLDENS: Goldens = JSON.parse(
