@@ -26,7 +26,8 @@ export function createApp(options: AppOptions): Hono {
     const { method, path } = c.req;
     const ms = Math.round(1000 * (now() - startMs)) / 1000;
     const error = c.error === undefined ? {} : { error: c.error };
-    const level = c.res.status >= 500 ? 'warn' : HEALTH_PATHS.some((each) => each === path) ? 'debug' : 'info';
+    const isHealth = HEALTH_PATHS.some((each) => each === path);
+    const level = isHealth ? 'debug' : c.res.status >= 500 ? 'warn' : 'info';
     log(level, 'request', { method, path, status: c.res.status, ms, ...error });
   });
   app.use(bearerAuth(token, HEALTH_PATHS));

@@ -2,15 +2,7 @@
 import { Counter, Gauge, Histogram, type Labels, renderMetrics } from './metrics.ts';
 
 /** How a request ended. */
-export type Outcome =
-  | 'ok'
-  | 'invalid'
-  | 'not_found'
-  | 'unauthorized'
-  | 'overloaded'
-  | 'not_ready'
-  | 'cancelled'
-  | 'failed';
+export type Outcome = 'ok' | 'invalid' | 'not_found' | 'overloaded' | 'not_ready' | 'cancelled' | 'failed';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];

@@ -88,7 +88,8 @@ export function readConfig(env: Environment): BackendConfig {
 }
 
 function readStore(env: Environment): StoreConfig {
-  const store = text(env, 'GPU_STORE', 'model-store');
+  const store = env.GPU_STORE?.trim();
+  if (!store) throw new ConfigurationError('GPU_STORE: needed: a folder, or s3://bucket/prefix');
   if (!store.includes('://')) return { kind: 'folder', path: store };
   const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*?)\/*)?$/.exec(store);
   if (match === null) throw new ConfigurationError(`GPU_STORE: "${store}" is neither a folder nor s3://bucket/prefix`);

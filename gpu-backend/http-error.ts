@@ -17,7 +17,6 @@ const STATUS: Partial<Record<ErrorCode, 400 | 401 | 404 | 405 | 413 | 415 | 503>
 };
 
 const OUTCOME: Partial<Record<ErrorCode, Outcome>> = {
-  unauthorized: 'unauthorized',
   not_found: 'not_found',
   model_not_found: 'not_found',
   overloaded: 'overloaded',

@@ -57,6 +57,11 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./gc.ts'),
   },
   {
+    name: 'export',
+    summary: 'an imported version as a Triton model repository',
+    load: () => import('./export.ts'),
+  },
+  {
     name: 'preprocess',
     summary: 'pictures to pixel_values, with the bits of BitImageProcessor',
     load: () => import('./preprocess.ts'),

@@ -1,0 +1,254 @@
+import { mkdtemp, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BackendClient } from '../../worker/jobs/backend-client.ts';
+import type { BackendOptions } from '../../worker/jobs/backend-transport.ts';
+import { DEFAULT_BREAKER_POLICY } from '../../worker/jobs/circuit-breaker.ts';
+import type { Tensor } from '../../worker/oip/datatypes.ts';
+import { reserveInferRequest } from '../../worker/oip/infer-request.ts';
+import { GOLDENS, picture, pictures, SIDE_PX, writeModel } from '../shared/gpu-model.ts';
+import {
+  BACKEND_INSTALLED,
+  type BackendProcess,
+  killAll,
+  startBackend,
+  TOKEN,
+  untilReady,
+} from '../shared/gpu-process.ts';
+import { writeAlias } from '../shared/gpu-store.ts';
+
+const MODEL = 'bit-tiny-200';
+
+function clientOf(backend: BackendProcess, more: Partial<BackendOptions> = {}): BackendClient {
+  return new BackendClient({
+    url: backend.url,
+    token: TOKEN,
+    fetch,
+    now: () => performance.now(),
+    random: Math.random,
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    ...more,
+  });
+}
+
+async function infer(
+  client: BackendClient,
+  indices: readonly number[],
+  outputs = ['logits'],
+): Promise<readonly Tensor[]> {
+  const rows = indices.length;
+  const shape = [rows, SIDE_PX, SIDE_PX, 3];
+  const fields = { parameters: { binary_data_output: true }, outputs: outputs.map((name) => ({ name })) };
+  const { message, data } = reserveInferRequest(fields, [{ name: 'image', datatype: 'UINT8', shape }]);
+  data[0]!.set(pictures(indices));
+  return (await client.infer({ model: MODEL, version: null, message, rows, outputs })).outputs;
+}
+
+/** The rows of a tensor of floats. */
+function rowsOf(tensor: Tensor): number[][] {
+  if (tensor.datatype !== 'FP32') throw new Error(`${tensor.name} is ${tensor.datatype}`);
+  const width = tensor.data.length / tensor.shape[0]!;
+  return Array.from({ length: tensor.shape[0]! }, (_, row) =>
+    Array.from(tensor.data.subarray(row * width, (row + 1) * width)),
+  );
+}
+
+function largestDifference(found: readonly number[], expected: readonly number[]): number {
+  return Math.max(...expected.map((value, index) => Math.abs(value - found[index]!)));
+}
+
+describe.skipIf(!BACKEND_INSTALLED)('the GPU backend as a process (cpu provider, default model)', () => {
+  let store = '';
+  let backend: BackendProcess;
+  const env = () => ({ GPU_STORE: store });
+
+  beforeAll(async () => {
+    store = await mkdtemp(join(tmpdir(), 'gpu-store-'));
+    await writeModel(store, MODEL);
+    backend = await startBackend(env());
+    await untilReady(backend);
+  });
+  afterAll(async () => {
+    killAll();
+    await rm(store, { recursive: true });
+  });
+
+  test('says what it is and what it runs', async () => {
+    const client = clientOf(backend);
+    expect(await client.serverMetadata()).toMatchObject({
+      extensions: expect.arrayContaining(['binary_tensor_data']),
+      parameters: { providers: 'cpu' },
+    });
+    expect(await client.model(MODEL)).toMatchObject({
+      versions: ['1'],
+      platform: 'onnxruntime_onnx',
+      inputs: [{ name: 'image', datatype: 'UINT8', shape: [-1, SIDE_PX, SIDE_PX, 3] }],
+      maxBatch: 32,
+    });
+    expect([await client.ready(), await client.modelReady(MODEL), await client.modelReady('none')]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(backend.log.map(({ event }) => event).slice(0, 4)).toEqual([
+      'starting',
+      'listening',
+      'model_loaded',
+      'ready',
+    ]);
+  });
+
+  test('answers as Hugging Face transformers does, labels and embedding, binary', async () => {
+    const [logits, pooled] = await infer(clientOf(backend), [0, 1, 2, 3, 4, 5], ['logits', 'pooler_output']);
+    rowsOf(logits!).forEach((row, index) => {
+      expect(largestDifference(row, GOLDENS[MODEL].logits[index]!)).toBeLessThan(1e-3);
+    });
+    rowsOf(pooled!).forEach((row, index) => {
+      expect(largestDifference(row.slice(0, 16), GOLDENS[MODEL].pooler_output_first_16[index]!)).toBeLessThan(1e-3);
+    });
+  });
+
+  test('answers the same in JSON', async () => {
+    const body = JSON.stringify({
+      id: 'one',
+      inputs: [{ name: 'image', shape: [1, SIDE_PX, SIDE_PX, 3], datatype: 'UINT8', data: Array.from(picture(3)) }],
+      outputs: [{ name: 'logits' }],
+    });
+    const response = await backend.fetch(`/v2/models/${MODEL}/versions/1/infer`, { method: 'POST', body });
+    const answer = (await response.json()) as { id: string; model_version: string; outputs: { data: number[] }[] };
+    expect(answer).toMatchObject({ id: 'one', model_name: MODEL, model_version: '1' });
+    expect(largestDifference(answer.outputs[0]!.data, GOLDENS[MODEL].logits[3]!)).toBeLessThan(1e-3);
+  });
+
+  test('many requests at once are batched, and every one gets its own answer', async () => {
+    const client = clientOf(backend, { maxInFlight: 24 });
+    const indices = Array.from({ length: 24 }, (_, request) => request % 6);
+    const answers = await Promise.all(indices.map((index) => infer(client, [index])));
+    answers.forEach(([logits], request) => {
+      expect(largestDifference(rowsOf(logits!)[0]!, GOLDENS[MODEL].logits[indices[request]!]!)).toBeLessThan(1e-3);
+    });
+    const metrics = await (await backend.fetch('/metrics')).text();
+    const count = (name: string) => Number(new RegExp(`^${name}\\{[^}]*\\} (\\d+)`, 'm').exec(metrics)?.[1]);
+    expect(count('bit_gpu_batch_size_count')).toBeLessThan(count('bit_gpu_requests_total'));
+  });
+
+  test('a wrong token is 401, an unknown model 404, a bad shape and broken bodies 400, with an error body', async () => {
+    const path = `/v2/models/${MODEL}/infer`;
+    const body = JSON.stringify({
+      inputs: [{ name: 'image', shape: [1, 8, 8, 3], datatype: 'UINT8', data: new Array(192).fill(0) }],
+    });
+    const statuses = await Promise.all([
+      backend.fetch(path, { method: 'POST', body, headers: { authorization: 'Bearer wrong-token-0123456789' } }),
+      backend.fetch('/v2/models/none/infer', { method: 'POST', body }),
+      backend.fetch(path, { method: 'POST', body }),
+      backend.fetch(path, { method: 'POST', body: body.slice(1) }),
+      backend.fetch(path, { method: 'POST', body, headers: { 'inference-header-content-length': '10' } }),
+    ]);
+    expect(statuses.map(({ status }) => status)).toEqual([401, 404, 400, 400, 400]);
+    for (const response of statuses) expect(await response.json()).toEqual({ error: expect.any(String) });
+    const rejected = clientOf(backend, { token: 'wrong-token-0123456789' });
+    await expect(infer(rejected, [0])).rejects.toMatchObject({ code: 'invalid_configuration' });
+  });
+
+  test('a full queue answers 503 with Retry-After, and everything accepted is answered', async () => {
+    const small = await startBackend({ ...env(), GPU_MAX_BATCH: '2', GPU_MAX_QUEUE: '2' });
+    await untilReady(small);
+    const client = clientOf(small, { maxInFlight: 40, retry: { attempts: 1, baseMs: 1, maxMs: 1 } });
+    const results = await Promise.allSettled(
+      Array.from({ length: 40 }, (_, index) => infer(client, [index % 6, index % 6])),
+    );
+    const refused = results.filter((result) => result.status === 'rejected');
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { reason } of refused)
+      expect(reason).toMatchObject({ code: 'backend_unavailable', details: { status: 503, busy: true } });
+    results.forEach((result, index) => {
+      if (result.status === 'rejected') return;
+      expect(largestDifference(rowsOf(result.value[0]!)[0]!, GOLDENS[MODEL].logits[index % 6]!)).toBeLessThan(1e-3);
+    });
+    expect(results.length).toBeGreaterThan(refused.length);
+    small.process.kill('SIGTERM');
+    expect(await small.exit).toBe(0);
+  });
+
+  test('SIGTERM: accepted requests are answered, new ones refused, exit code 0', async () => {
+    const draining = await startBackend({ ...env(), GPU_MAX_BATCH: '8', GPU_MAX_QUEUE: '64' });
+    await untilReady(draining);
+    const client = clientOf(draining, { maxInFlight: 8, retry: { attempts: 1, baseMs: 1, maxMs: 1 } });
+    const accepted = Array.from({ length: 6 }, (_, index) => infer(client, new Array<number>(8).fill(index)));
+    // All of them are in the queue or on the device once the metrics say so.
+    await expect
+      .poll(
+        async () => {
+          const text = await (await draining.fetch('/metrics')).text();
+          return /^bit_gpu_queue_images\{[^}]*\} ([1-9]\d*)$/m.test(text);
+        },
+        { interval: 1, timeout: 5000 },
+      )
+      .toBe(true);
+    draining.process.kill('SIGTERM');
+    await expect.poll(() => draining.log.some(({ event }) => event === 'draining'), { interval: 1 }).toBe(true);
+    const late = await infer(client, [0]).catch((error: unknown) => error);
+    expect(late).toMatchObject({ code: 'backend_unavailable' });
+    const answers = await Promise.all(accepted);
+    answers.forEach(([logits], index) => {
+      expect(largestDifference(rowsOf(logits!)[7]!, GOLDENS[MODEL].logits[index]!)).toBeLessThan(1e-3);
+    });
+    expect(await draining.exit).toBe(0);
+    expect(draining.log.at(-1)).toMatchObject({ event: 'stopped', complete: true });
+  });
+
+  test('kill -9 and a restart: the client rides it out', async () => {
+    let current = await startBackend(env());
+    await untilReady(current);
+    const port = new URL(current.url).port;
+    const client = clientOf(current, {
+      retry: { attempts: 100, baseMs: 50, maxMs: 200 },
+      breaker: { ...DEFAULT_BREAKER_POLICY, failureThreshold: 1000 },
+    });
+    await infer(client, [0]);
+    current.process.kill('SIGKILL');
+    expect(await current.exit).toBe('SIGKILL');
+    const waiting = infer(client, [1]);
+    current = await startBackend({ ...env(), GPU_PORT: port });
+    const answer = await waiting;
+    expect(largestDifference(rowsOf(answer[0]!)[0]!, GOLDENS[MODEL].logits[1]!)).toBeLessThan(1e-3);
+    current.process.kill('SIGTERM');
+    expect(await current.exit).toBe(0);
+  });
+
+  test('a moved alias is picked up while it runs', async () => {
+    const polled = await mkdtemp(join(tmpdir(), 'gpu-store-'));
+    await writeModel(polled, MODEL);
+    const running = await startBackend({ GPU_STORE: polled, GPU_POLL_S: '1' });
+    await untilReady(running);
+    await writeModel(polled, MODEL, '2');
+    await writeAlias(polled, MODEL, 'latest', '2');
+    await expect
+      .poll(async () => (await clientOf(running).model(MODEL)).versions, { interval: 50, timeout: 20_000 })
+      .toEqual(['2']);
+    running.process.kill('SIGTERM');
+    expect(await running.exit).toBe(0);
+    await rm(polled, { recursive: true });
+  });
+
+  test.each<[string, Record<string, string>, string]>([
+    ['a wrong variable', { GPU_MAX_BATCH: 'many' }, 'invalid_configuration: GPU_MAX_BATCH: "many"'],
+    ['a model that is not there', { GPU_MODELS: 'none' }, 'model_not_found: the store has no version for none'],
+    ['no provider that works', { GPU_PROVIDERS: 'cuda' }, 'no provider runs'],
+  ])('%s ends the start with code 1 and one clear line', async (_, more, message) => {
+    const failing = await startBackend({ ...env(), ...more });
+    expect(await failing.exit).toBe(1);
+    expect(failing.errors()).toContain(message);
+  });
+
+  test('a damaged model file is refused at the start, by name', async () => {
+    const damaged = await mkdtemp(join(tmpdir(), 'gpu-store-'));
+    await writeModel(damaged, MODEL);
+    await truncate(join(damaged, 'models', MODEL, '1', 'gpu.onnx'), 1000);
+    const failing = await startBackend({ GPU_STORE: damaged });
+    expect(await failing.exit).toBe(1);
+    expect(failing.errors()).toContain(`model_corrupt: models/${MODEL}/1/gpu.onnx: 1000 bytes`);
+    await rm(damaged, { recursive: true });
+  });
+});
