@@ -4,6 +4,7 @@ import { serveFixture } from './test/support/fixture-service.ts';
 
 export default defineConfig({
   test: {
+    silent: 'passed-only',
     projects: [
       {
         test: {

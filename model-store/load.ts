@@ -8,22 +8,35 @@ import type { FileReference, Manifest } from './manifest.ts';
 import type { ObjectStore } from './object-store.ts';
 import { sha256Hex } from './sha256.ts';
 
+/** Keeps bytes by their SHA-256, nearer than the store: a cache that may forget, and whose bytes are verified like any others. */
+export interface BlobCache {
+  get(sha256: string): Promise<Uint8Array<ArrayBuffer> | null>;
+  /** May go on behind the response; must not fail. */
+  put(sha256: string, bytes: Uint8Array<ArrayBuffer>): void;
+}
+
 /** Seconds after which a store that failed is worth another try. */
 const RETRY_AFTER_SECONDS = 5;
 
 /**
- * One file of a version: all of it, with the size and SHA-256 that the manifest gives.
+ * One file of a version: all of it, with the size and SHA-256 that the manifest gives; from `cache` where it is there.
  * @throws ModelError `model_unavailable` (missing, or the store fails), `model_corrupt` (size or hash differ).
  */
 export async function readVerified(
   store: ObjectStore,
   manifest: Manifest,
   file: FileReference,
+  cache: BlobCache | null = null,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const cached = cache === null ? null : await cache.get(file.sha256);
+  if (cached !== null && (await sha256Hex(cached)) === file.sha256) return cached;
   const key = modelFileKey(manifest.name, manifest.version, file.path);
   const bytes = await whileReading(key, () => readObject(store, key, file.bytes));
   const sha256 = await sha256Hex(bytes);
-  if (sha256 === file.sha256) return bytes;
+  if (sha256 === file.sha256) {
+    cache?.put(sha256, bytes);
+    return bytes;
+  }
   throw new ModelError('model_corrupt', `${key} has SHA-256 ${sha256}; its manifest says ${file.sha256}`, {
     details: { object: key, sha256, expected_sha256: file.sha256 },
   });
@@ -33,8 +46,13 @@ export async function readVerified(
  * A small JSON file of a version, verified and parsed.
  * @throws ModelError as `readVerified`; `model_corrupt` where it is not JSON.
  */
-export async function readVerifiedJson(store: ObjectStore, manifest: Manifest, file: FileReference): Promise<unknown> {
-  const bytes = await readVerified(store, manifest, file);
+export async function readVerifiedJson(
+  store: ObjectStore,
+  manifest: Manifest,
+  file: FileReference,
+  cache: BlobCache | null = null,
+): Promise<unknown> {
+  const bytes = await readVerified(store, manifest, file, cache);
   try {
     return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
   } catch (cause) {

@@ -7,9 +7,13 @@ import { MemoryObjectStore } from '../model-store/memory-object-store.ts';
 import { publishVersion } from '../model-store/publish.ts';
 import { DEFAULT_LIMITS } from '../worker/imaging/limits.ts';
 import { Classifier, type ModelReference } from '../worker/inference/classifier.ts';
+import { MemoryBudget } from '../worker/inference/memory-budget.ts';
 import { ModelHost } from '../worker/inference/model-host.ts';
 
 const ALIAS_MAX_AGE_MS = 60_000;
+
+/** A command line has the machine's memory, not an isolate's. */
+const LOCAL_MEMORY_BYTES = 4 * 1024 ** 3;
 
 /** A classifier and the one model that it knows. */
 export interface LocalModel {
@@ -34,13 +38,31 @@ export async function openLocalModel(folder: string): Promise<LocalModel> {
   const manifest = parseManifest(text);
   const store = new MemoryObjectStore();
   await publishVersion(store, { manifest: text, read: (path) => readFile(join(folder, path)) });
+  const budget = new MemoryBudget({
+    limitBytes: LOCAL_MEMORY_BYTES,
+    baselineBytes: 0,
+    maxLeases: 1000,
+    maxWaiting: 1000,
+    maxWaitMs: 60_000,
+    maxLeaseAgeMs: 600_000,
+    heapBytes: () => host.heapBytes,
+    now: () => Date.now(),
+    after(ms, call) {
+      const timer = setTimeout(call, ms);
+      return () => clearTimeout(timer);
+    },
+  });
   const host = new ModelHost({
     store,
+    blobs: null,
+    budget,
+    modelBytes: LOCAL_MEMORY_BYTES,
+    onLoaded: () => {},
     wasmModule: await compileWasm(),
     aliasMaxAgeMs: ALIAS_MAX_AGE_MS,
     now: () => Date.now(),
     onBackgroundError: (error) => process.stderr.write(`${String(error)}\n`),
   });
-  const classifier = new Classifier({ host, limits: DEFAULT_LIMITS, now: () => performance.now() });
+  const classifier = new Classifier({ host, budget, limits: DEFAULT_LIMITS, now: () => performance.now() });
   return { manifest, reference: { name: manifest.name, reference: manifest.version }, host, classifier };
 }

@@ -1,9 +1,11 @@
 /** The HTTP application: middleware, routes, and where errors become problems. */
 import { Hono } from 'hono';
 import { type AppError, RequestError } from './errors.ts';
+import { countRequest, toLogLine, writeAnalytics } from './observability/request-record.ts';
 import { problemResponse, toAppError } from './problem.ts';
 import { classifyRoute } from './routes/classify.ts';
 import { healthRoutes } from './routes/health.ts';
+import { metricsRoute } from './routes/metrics.ts';
 import { modelsRoute } from './routes/models.ts';
 import type { AppEnvironment, Services } from './services.ts';
 
@@ -28,12 +30,29 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
     await next();
   });
 
+  app.use(async function recordRequest(c, next) {
+    const start = Date.now();
+    c.set('record', {});
+    const work = next();
+    // Leases are given back where a request ends; it must reach that point though its client has left.
+    c.executionCtx.waitUntil(work);
+    await work;
+    const { services: used, record, requestId } = c.var;
+    const route = c.req.routePath === '/*' ? 'none' : c.req.routePath;
+    const frame = { requestId, method: c.req.method, route, status: c.res.status, durationMs: Date.now() - start };
+    countRequest(used.metrics, frame, record);
+    if (used.analytics !== null) writeAnalytics(used.analytics, frame, record);
+    console.log(JSON.stringify(toLogLine(frame, record)));
+  });
+
   app.route('/', healthRoutes);
+  app.route('/', metricsRoute);
   app.route('/', modelsRoute);
   app.route('/', classifyRoute);
 
   app.notFound((c) => {
     const methods = allowedMethods(app, c.req.path);
+    c.var.record.code = methods.length === 0 ? 'not_found' : 'method_not_allowed';
     if (methods.length === 0) {
       return problemResponse(new RequestError('not_found', `there is nothing at ${c.req.path}`), c.var.requestId);
     }
@@ -48,6 +67,7 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
 
   app.onError((thrown, c) => {
     const error = toAppError(thrown);
+    if (c.var.record !== undefined) c.var.record.code = error.code;
     if (error.code === 'internal_error') logDefect(error, c.var.requestId);
     return problemResponse(error, c.var.requestId);
   });

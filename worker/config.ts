@@ -22,7 +22,19 @@ export interface Config {
   readonly maxImageEdgePx: number;
   /** Memory one decode may take in bytes. `MAX_DECODE_BYTES`, default 40 MiB. */
   readonly maxDecodeBytes: number;
-  /** How long an alias look-up is believed, in ms. `ALIAS_MAX_AGE_MS`, default 30,000. */
+  /** Memory of the isolate that is given out, WASM heap included, in bytes. `MEMORY_BUDGET_BYTES`, default 104 MiB of the platform's 128 MB. */
+  readonly memoryBudgetBytes: number;
+  /** Requests in flight, counted by what they lease. `MAX_LEASES`, default 128. */
+  readonly maxLeases: number;
+  /** Requests that wait for memory or their turn; beyond it 503. `MAX_WAITING`, default 64. */
+  readonly maxWaiting: number;
+  /** How long a request waits before 503, in ms. `MAX_WAIT_MS`, default 10,000. */
+  readonly maxWaitMs: number;
+  /** How long an answer is kept in the colo's cache, in seconds; 0 turns the result cache off. `RESULT_CACHE_TTL_S`, default 3600. */
+  readonly resultCacheTtlSeconds: number;
+  /** True: answers are shared between API keys. `RESULT_CACHE_SHARED`, default false. */
+  readonly resultCacheShared: boolean;
+  /** How long an alias look-up is believed, in ms. A moved alias is seen within twice that. `ALIAS_MAX_AGE_MS`, default 20,000. */
   readonly aliasMaxAgeMs: number;
 }
 
@@ -41,7 +53,13 @@ export function readConfig(env: ConfigVariables): Config {
     maxImagePixels: readInteger(env, 'MAX_IMAGE_PIXELS', 50_000_000, 1, 1_000_000_000),
     maxImageEdgePx: readInteger(env, 'MAX_IMAGE_EDGE_PX', 20_000, 1, 65_535),
     maxDecodeBytes: readInteger(env, 'MAX_DECODE_BYTES', 40 * MIB, MIB, 100 * MIB),
-    aliasMaxAgeMs: readInteger(env, 'ALIAS_MAX_AGE_MS', 30_000, 0, 60_000),
+    memoryBudgetBytes: readInteger(env, 'MEMORY_BUDGET_BYTES', 104 * MIB, 48 * MIB, 4096 * MIB),
+    maxLeases: readInteger(env, 'MAX_LEASES', 128, 1, 10_000),
+    maxWaiting: readInteger(env, 'MAX_WAITING', 64, 0, 10_000),
+    maxWaitMs: readInteger(env, 'MAX_WAIT_MS', 10_000, 0, 60_000),
+    resultCacheTtlSeconds: readInteger(env, 'RESULT_CACHE_TTL_S', 3600, 0, 31_536_000),
+    resultCacheShared: readBoolean(env, 'RESULT_CACHE_SHARED', false),
+    aliasMaxAgeMs: readInteger(env, 'ALIAS_MAX_AGE_MS', 20_000, 0, 30_000),
   });
 }
 
@@ -58,4 +76,12 @@ function readInteger(env: ConfigVariables, variable: string, fallback: number, m
   const number = typeof value === 'number' ? value : Number(value);
   if (Number.isInteger(number) && number >= min && number <= max) return number;
   throw new ConfigurationError(`${variable} is "${String(value)}"; it must be an integer from ${min} to ${max}`);
+}
+
+function readBoolean(env: ConfigVariables, variable: string, fallback: boolean): boolean {
+  const value = env[variable];
+  if (value === undefined || value === '') return fallback;
+  if (value === true || value === 'true') return true;
+  if (value === false || value === 'false') return false;
+  throw new ConfigurationError(`${variable} is "${String(value)}"; it must be true or false`);
 }

@@ -43,7 +43,12 @@ export type ModelErrorCode =
   | 'unsupported_output';
 
 /** Codes about the runtime's capacity; every one of them is worth a retry. */
-export type RuntimeErrorCode = 'overloaded' | 'memory_budget_exceeded' | 'inference_failed' | 'not_ready';
+export type RuntimeErrorCode =
+  | 'overloaded'
+  | 'memory_budget_exceeded'
+  | 'inference_failed'
+  | 'not_ready'
+  | 'client_gone';
 
 /** Codes about fetching remote images. */
 export type FetchErrorCode = 'url_not_allowed' | 'fetch_failed' | 'fetch_timeout' | 'object_not_found';

@@ -1,15 +1,28 @@
 /** The worker's entry. */
+import { waitUntil } from 'cloudflare:workers';
+import type { BlobCache } from '../model-store/load.ts';
 import { R2ObjectStore } from '../model-store/r2-object-store.ts';
 import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
+import { ColoBlobCache } from './inference/colo-blob-cache.ts';
 import { wasmModule } from './inference/wasm-module.ts';
 import { createServices, type Services } from './services.ts';
 
+const blobs: BlobCache = new ColoBlobCache(caches.default, waitUntil);
+
 let services: Services | undefined;
 
-const app = createApp((env) => {
-  services ??= createServices(readConfig({ ...env }), new R2ObjectStore(env.MODELS), wasmModule);
+function servicesOf(env: Env): Services {
+  services ??= createServices(readConfig({ ...env }), {
+    models: new R2ObjectStore(env.MODELS),
+    wasmModule,
+    blobs,
+    cache: caches.default,
+    analytics: env.ANALYTICS ?? null,
+  });
   return services;
-});
+}
+
+const app = createApp(servicesOf);
 
 export default { fetch: app.fetch } satisfies ExportedHandler<Env>;

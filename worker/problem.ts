@@ -43,6 +43,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, Mapping>> = {
   memory_budget_exceeded: { status: 503, title: 'The worker is short of memory' },
   inference_failed: { status: 503, title: 'The inference failed' },
   not_ready: { status: 503, title: 'The worker is not ready' },
+  client_gone: { status: 499, title: 'The client closed the connection' },
   url_not_allowed: { status: 400, title: 'The URL may not be fetched' },
   fetch_failed: { status: 422, title: 'The URL could not be fetched' },
   fetch_timeout: { status: 422, title: 'The URL took too long' },

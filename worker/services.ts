@@ -1,39 +1,105 @@
 /** What the routes are given: the configuration and the services of one isolate. */
-
+import type { BlobCache } from '../model-store/load.ts';
 import type { ObjectStore } from '../model-store/object-store.ts';
 import type { Config } from './config.ts';
 import { Classifier } from './inference/classifier.ts';
+import { MemoryBudget } from './inference/memory-budget.ts';
 import { ModelHost } from './inference/model-host.ts';
 import { Readiness } from './inference/readiness.ts';
+import { type HttpCache, ResultCache } from './inference/result-cache.ts';
+import { Metrics } from './observability/metrics.ts';
+import type { AnalyticsSink, RequestRecord } from './observability/request-record.ts';
+
+const MIB = 1024 * 1024;
+
+/** What JavaScript holds besides leases: the bundle, V8's own heap (measured: docs/bench/runtime.md). */
+const BASELINE_BYTES = 12 * MIB;
+
+/** What is kept free beside request bodies, so that one of them can always be decoded. */
+export const DECODE_HEADROOM_BYTES = 8 * MIB;
+
+/** A lease older than this belongs to a request that is gone: longer than any load, body or decode takes. */
+const MAX_LEASE_AGE_MS = 120_000;
 
 /** The services of one isolate, made once and shared by its requests. */
 export interface Services {
   readonly config: Config;
+  readonly budget: MemoryBudget;
   readonly host: ModelHost;
   readonly classifier: Classifier;
   readonly readiness: Readiness;
   readonly models: ObjectStore;
+  readonly metrics: Metrics;
+  /** Null where the deployment turned it off. */
+  readonly resultCache: ResultCache | null;
+  /** Workers Analytics Engine, where it is bound. */
+  readonly analytics: AnalyticsSink | null;
 }
 
 /** Hono's generic: what middleware has put on the context. */
 export interface AppEnvironment {
   Bindings: Env;
-  Variables: { services: Services; requestId: string };
+  Variables: {
+    services: Services;
+    requestId: string;
+    record: RequestRecord;
+    /** Id of the API key, once one is known: answers are cached apart by it. */
+    tenant?: string;
+  };
+}
+
+/** What the platform gives. */
+export interface Platform {
+  readonly models: ObjectStore;
+  readonly wasmModule: WebAssembly.Module;
+  /** Bytes by hash, near the isolate; null for none. */
+  readonly blobs: BlobCache | null;
+  /** `caches.default`; null for none. */
+  readonly cache: HttpCache | null;
+  readonly analytics: AnalyticsSink | null;
 }
 
 /** Makes the services. */
-export function createServices(config: Config, models: ObjectStore, wasmModule: WebAssembly.Module): Services {
+export function createServices(config: Config, platform: Platform): Services {
+  const metrics = new Metrics();
+  const budget = new MemoryBudget({
+    limitBytes: config.memoryBudgetBytes,
+    baselineBytes: BASELINE_BYTES,
+    maxLeases: config.maxLeases,
+    maxWaiting: config.maxWaiting,
+    maxWaitMs: config.maxWaitMs,
+    maxLeaseAgeMs: MAX_LEASE_AGE_MS,
+    heapBytes: () => host.heapBytes,
+    now: () => Date.now(),
+    after(ms, call) {
+      const timer = setTimeout(call, ms);
+      return () => clearTimeout(timer);
+    },
+  });
   const host = new ModelHost({
-    store: models,
-    wasmModule,
+    store: platform.models,
+    blobs: platform.blobs,
+    budget,
+    modelBytes: config.memoryBudgetBytes - BASELINE_BYTES,
+    wasmModule: platform.wasmModule,
     aliasMaxAgeMs: config.aliasMaxAgeMs,
     now: () => Date.now(),
     onBackgroundError(error, model) {
+      metrics.count('bit_edge_model_refresh_failures_total', 'Versions that could not be loaded.', { model });
       console.error(JSON.stringify({ level: 'error', event: 'model_refresh_failed', model, error: String(error) }));
+    },
+    onLoaded(model, timing) {
+      metrics.count('bit_edge_model_loads_total', 'Versions loaded.', { model });
+      const { manifestMs, filesMs, sessionMs } = timing;
+      const times = { manifest_ms: manifestMs, files_ms: filesMs, session_ms: sessionMs };
+      console.log(
+        JSON.stringify({ level: 'info', event: 'model_loaded', model, heap_bytes: host.heapBytes, ...times }),
+      );
     },
   });
   const classifier = new Classifier({
     host,
+    budget,
     limits: {
       maxBytes: config.maxBodyBytes,
       maxPixels: config.maxImagePixels,
@@ -43,5 +109,13 @@ export function createServices(config: Config, models: ObjectStore, wasmModule: 
     now: () => performance.now(),
   });
   const readiness = new Readiness(host, { name: config.defaultModel, reference: config.defaultModelVersion });
-  return { config, host, classifier, readiness, models };
+  metrics.gauge('bit_edge_wasm_heap_bytes', 'Bytes of the WASM heap.', () => host.heapBytes);
+  metrics.gauge('bit_edge_memory_used_bytes', 'Heap, baseline and leases.', () => budget.usedBytes);
+  metrics.gauge('bit_edge_memory_limit_bytes', 'The memory budget.', () => config.memoryBudgetBytes);
+  metrics.gauge('bit_edge_waiting_requests', 'Requests that wait for memory or their turn.', () => budget.waiting);
+  metrics.gauge('bit_edge_models_loaded', 'Versions that can answer now.', () => host.loadedModels.length);
+  const { cache, models, analytics } = platform;
+  const ttl = config.resultCacheTtlSeconds;
+  const resultCache = cache === null || ttl === 0 ? null : new ResultCache(cache, ttl);
+  return { config, budget, host, classifier, readiness, models, metrics, resultCache, analytics };
 }

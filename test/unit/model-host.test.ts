@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { modelFileKey } from '../../model-store/layout.ts';
 import { type Manifest, parseManifest } from '../../model-store/manifest.ts';
 import { MemoryObjectStore } from '../../model-store/memory-object-store.ts';
@@ -9,9 +9,12 @@ import { publishVersion } from '../../model-store/publish.ts';
 import { moveAlias } from '../../model-store/versions.ts';
 import { ensureDefaultModel } from '../../scripts/default-model.ts';
 import { compileWasm } from '../../scripts/local-model.ts';
+import { MemoryBudget } from '../../worker/inference/memory-budget.ts';
+import { BASE_HEAP_BYTES, sessionHeapBytes, transferBytes } from '../../worker/inference/memory-plan.ts';
 import { ModelHost } from '../../worker/inference/model-host.ts';
 
 const ALIAS_MAX_AGE_MS = 1000;
+const BUDGET_BYTES = 512 * 1024 * 1024;
 const NOW = '2026-01-01T00:00:00Z';
 
 /** A store that counts reads and fails on demand. */
@@ -37,6 +40,8 @@ let store: FaultyStore;
 let clock: number;
 let backgroundErrors: unknown[];
 let host: ModelHost;
+let loads: string[];
+let modelBytes = BUDGET_BYTES;
 const pending: Promise<unknown>[] = [];
 const waitUntil = (promise: Promise<unknown>): void => void pending.push(promise);
 
@@ -48,6 +53,34 @@ function modelKey(version = manifest.version): string {
 async function publishAs(version: string): Promise<void> {
   const text = JSON.stringify({ ...manifest, version });
   await publishVersion(store, { manifest: text, read: (path) => readFile(join(folder, path)) });
+}
+
+function makeHost(): void {
+  const budget = new MemoryBudget({
+    limitBytes: BUDGET_BYTES,
+    baselineBytes: 0,
+    maxLeases: 100,
+    maxWaiting: 100,
+    maxWaitMs: 10_000,
+    maxLeaseAgeMs: 60_000,
+    heapBytes: () => host.heapBytes,
+    now: () => clock,
+    after: (ms, call) => {
+      const timer = setTimeout(call, ms);
+      return () => clearTimeout(timer);
+    },
+  });
+  host = new ModelHost({
+    store,
+    blobs: null,
+    budget,
+    modelBytes,
+    onLoaded: (id) => loads.push(id),
+    wasmModule,
+    aliasMaxAgeMs: ALIAS_MAX_AGE_MS,
+    now: () => clock,
+    onBackgroundError: (error) => backgroundErrors.push(error),
+  });
 }
 
 beforeAll(async () => {
@@ -64,13 +97,8 @@ beforeEach(async () => {
   store.reads.length = 0;
   clock = 0;
   backgroundErrors = [];
-  host = new ModelHost({
-    store,
-    wasmModule,
-    aliasMaxAgeMs: ALIAS_MAX_AGE_MS,
-    now: () => clock,
-    onBackgroundError: (error) => backgroundErrors.push(error),
-  });
+  loads = [];
+  makeHost();
 });
 
 describe('loading', () => {
@@ -126,35 +154,111 @@ describe('loading', () => {
   });
 });
 
+/** Waits for the loads that go on behind a response. */
+async function settle(): Promise<void> {
+  await Promise.all(pending.splice(0));
+}
+
 describe('a moved alias', () => {
-  it('is seen once the last look-up is aliasMaxAgeMs old, not before; the old version is released', async () => {
+  async function versionNow(): Promise<string> {
+    return (await host.get(manifest.name, 'latest', waitUntil)).manifest.version;
+  }
+
+  it('is believed until aliasMaxAgeMs; then the old version answers while the new one is loaded behind it', async () => {
     const old = await host.get(manifest.name, 'latest', waitUntil);
     await moveAlias(store, manifest.name, 'latest', 'v2', NOW);
     clock = ALIAS_MAX_AGE_MS - 1;
-    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v1');
-    expect(old.session.released).toBe(false);
+    expect(await versionNow()).toBe('v1');
+    await settle();
+    expect(await versionNow()).toBe('v1');
     clock = ALIAS_MAX_AGE_MS;
-    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v2');
+    expect(await versionNow()).toBe('v1');
+    expect(old.session.released).toBe(false);
+    await settle();
+    expect(await versionNow()).toBe('v2');
     expect(old.session.released).toBe(true);
   });
 
-  it('to a version that cannot be loaded: the old one goes on answering, the reason is reported, the new one is tried again', async () => {
-    await host.get(manifest.name, 'latest', waitUntil);
+  it('is waited for once the last look-up is twice that old', async () => {
+    await versionNow();
     await moveAlias(store, manifest.name, 'latest', 'v2', NOW);
-    store.failing = /v2\/model\.onnx$/;
-    clock = ALIAS_MAX_AGE_MS;
-    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v1');
-    expect(backgroundErrors).toMatchObject([{ code: 'model_unavailable' }]);
-    store.failing = null;
     clock = 2 * ALIAS_MAX_AGE_MS;
-    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v2');
+    expect(await versionNow()).toBe('v2');
   });
 
-  it('while the bucket does not answer at all: the loaded version goes on answering', async () => {
-    await host.get(manifest.name, 'latest', waitUntil);
+  it('to a version that cannot be loaded: the old one answers on, the reason is reported, the new one is tried again', async () => {
+    await versionNow();
+    await moveAlias(store, manifest.name, 'latest', 'v2', NOW);
+    store.failing = /v2\/model\.onnx$/;
+    clock = 2 * ALIAS_MAX_AGE_MS;
+    expect(await versionNow()).toBe('v1');
+    expect(backgroundErrors).toMatchObject([{ code: 'model_unavailable' }]);
+    store.failing = null;
+    clock = 4 * ALIAS_MAX_AGE_MS;
+    expect(await versionNow()).toBe('v2');
+  });
+
+  it('while the bucket does not answer at all: the loaded version answers on', async () => {
+    await versionNow();
     store.failing = /./;
+    clock = 2 * ALIAS_MAX_AGE_MS;
+    expect(await versionNow()).toBe('v1');
+  });
+
+  it('looks the alias up once for many requests', async () => {
+    await versionNow();
+    store.reads.length = 0;
     clock = ALIAS_MAX_AGE_MS;
+    await Promise.all(Array.from({ length: 20 }, versionNow));
+    await settle();
+    expect(store.reads.filter((key) => key.startsWith('aliases/'))).toHaveLength(1);
+  });
+});
+
+describe('room for models', () => {
+  afterEach(() => {
+    modelBytes = BUDGET_BYTES;
+  });
+
+  /** A host with room for exactly `count` of the default model's sessions, and one load. */
+  function roomFor(count: number): number {
+    const variant = manifest.variants[manifest.default_variant]!;
+    return BASE_HEAP_BYTES + count * sessionHeapBytes(variant) + (count === 1 ? transferBytes(variant) : 0);
+  }
+
+  it('refuses a model that can never fit, with the numbers', async () => {
+    const variant = manifest.variants[manifest.default_variant]!;
+    modelBytes = BASE_HEAP_BYTES + sessionHeapBytes(variant) + transferBytes(variant) - 1;
+    makeHost();
+    await expect(host.get(manifest.name, 'v1', waitUntil)).rejects.toMatchObject({
+      code: 'model_too_large',
+      details: { available_bytes: modelBytes, needed_bytes: modelBytes + 1 },
+    });
+  });
+
+  it('releases the least recently used model for one that needs the room', async () => {
+    await publishAs('v3');
+    modelBytes = roomFor(2);
+    makeHost();
+    const first = await host.get(manifest.name, 'v1', waitUntil);
+    const second = await host.get(manifest.name, 'v2', waitUntil);
+    await host.get(manifest.name, 'v1', waitUntil);
+    await host.get(manifest.name, 'v3', waitUntil);
+    expect([first.session.released, second.session.released]).toEqual([false, true]);
+  });
+
+  it('moves an alias where only one version fits: the old one makes room, and comes back if the new one fails', async () => {
+    modelBytes = roomFor(1);
+    makeHost();
+    await host.get(manifest.name, 'latest', waitUntil);
+    await moveAlias(store, manifest.name, 'latest', 'v2', NOW);
+    clock = 2 * ALIAS_MAX_AGE_MS;
+    store.failing = /v2\/model\.onnx$/;
     expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v1');
+    store.failing = null;
+    clock = 4 * ALIAS_MAX_AGE_MS;
+    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v2');
+    expect(host.loadedModels).toHaveLength(1);
   });
 });
 

@@ -6,7 +6,9 @@ import { ModelError, RuntimeError } from '../errors.ts';
 import type { ImageInfo } from '../imaging/image.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
 import { preprocess } from '../preprocess/preprocess.ts';
-import type { LoadedModel, ModelHost, WaitUntil } from './model-host.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import type { ModelHost, WaitUntil } from './model-host.ts';
+import type { LoadedModel } from './model-loader.ts';
 import { activate, type FunctionToApply, type Prediction, topK } from './scores.ts';
 import type { Tensor } from './session.ts';
 
@@ -25,6 +27,8 @@ export interface ClassifyOptions {
   readonly functionToApply: FunctionToApply;
   /** True: JPEGs are decoded at full size before the resize, as the reference does. Default false. */
   readonly exact?: boolean;
+  /** Aborted when the client is gone: what has not begun is not begun. */
+  readonly signal?: AbortSignal;
 }
 
 /** Milliseconds of each stage; a stage that the clock did not see (production freezes it between I/O) is left out. */
@@ -45,6 +49,7 @@ export interface Classification {
 /** What the classifier needs from outside. */
 export interface ClassifierOptions {
   readonly host: ModelHost;
+  readonly budget: MemoryBudget;
   readonly limits: ImageLimits;
   /** A clock in ms for the timing; it may stand still. */
   now(): number;
@@ -95,15 +100,22 @@ export class Classifier {
     bytes: Uint8Array,
     reference: ModelReference,
     outputNames: readonly string[],
-    options: { readonly exact?: boolean },
+    options: Pick<ClassifyOptions, 'exact' | 'signal'>,
     waitUntil: WaitUntil,
   ): Promise<Inference> {
-    const { host, limits, now } = this.#options;
+    const { host, budget, now } = this.#options;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const model = await host.get(reference.name, reference.reference, waitUntil);
       checkOutputs(model, outputNames);
-      const prepared = await preprocess(bytes, model.processor, { limits, exact: options.exact ?? false, now });
-      if (model.session.released) continue;
+      checkNotAborted(options.signal);
+      const prepared = await preprocess(bytes, model.processor, {
+        limits: this.#limitsFor(bytes),
+        exact: options.exact ?? false,
+        now,
+        acquire: (needed) => budget.acquire(needed, 'decoding the image'),
+      });
+      if (model.session.released || model.session.runtime.abortReason !== null) continue;
+      checkNotAborted(options.signal);
       const start = now();
       const { pixelValues, height, width, info, decodeMs, preprocessMs } = prepared;
       const tensor: Tensor = { type: 'float32', shape: [1, 3, height, width], data: pixelValues };
@@ -114,6 +126,16 @@ export class Classifier {
       retryAfterSeconds: 1,
     });
   }
+
+  /** An image that could never be decoded beside the model is refused as too large, rather than made to wait. */
+  #limitsFor(bytes: Uint8Array): ImageLimits {
+    const { limits, budget } = this.#options;
+    return { ...limits, maxMemoryBytes: Math.min(limits.maxMemoryBytes, budget.capacityBytes - bytes.byteLength) };
+  }
+}
+
+function checkNotAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new RuntimeError('client_gone', 'the client closed the connection');
 }
 
 function checkOutputs(model: LoadedModel, names: readonly string[]): void {

@@ -1,15 +1,16 @@
 /**
- * Keeps models loaded: resolves aliases, loads each version once, shares that load between requests, and replaces what broke.
- * One host an isolate. The bucket, the compiled WASM module and the clock are passed in.
+ * Keeps models loaded: resolves aliases, loads each version once, shares that load between requests, makes room, and replaces
+ * what broke. One host an isolate. Store, compiled WASM module, budget and clock are passed in.
  */
-import { readVerified, readVerifiedJson, whileReading } from '../../model-store/load.ts';
-import type { Manifest, TensorSpecification, Variant } from '../../model-store/manifest.ts';
+import { type BlobCache, whileReading } from '../../model-store/load.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
-import { readManifest, resolveVersion } from '../../model-store/versions.ts';
-import { AppError, ModelError, RuntimeError } from '../errors.ts';
-import { type ProcessorConfig, parseProcessorConfig } from '../preprocess/config.ts';
+import { resolveVersion } from '../../model-store/versions.ts';
+import { AppError, ModelError } from '../errors.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import { BASE_HEAP_BYTES, sessionHeapBytes } from './memory-plan.ts';
+import { type LoadedModel, type LoadTiming, ModelLoader } from './model-loader.ts';
 import { OrtRuntime } from './runtime.ts';
-import type { OrtSession, Tensor } from './session.ts';
+import type { Tensor } from './session.ts';
 
 /** How long one load may take before its waiters give up, in ms. */
 const LOAD_TIMEOUT_MS = 60_000;
@@ -17,43 +18,50 @@ const LOAD_TIMEOUT_MS = 60_000;
 /** Keeps a promise alive after the response that started it: `ExecutionContext.waitUntil`. */
 export type WaitUntil = (promise: Promise<unknown>) => void;
 
-/** A version that is ready to answer. */
-export interface LoadedModel {
-  readonly manifest: Manifest;
-  readonly variant: Variant;
-  readonly labels: readonly string[];
-  readonly processor: ProcessorConfig;
-  /** The graph's one input: `[N, C, H, W]` float32. */
-  readonly input: TensorSpecification;
-  readonly session: OrtSession;
-}
-
 /** What a host needs. */
 export interface ModelHostOptions {
   readonly store: ObjectStore;
+  readonly blobs: BlobCache | null;
+  readonly budget: MemoryBudget;
+  /** Bytes that an isolate has for its models: heap, and files in flight. */
+  readonly modelBytes: number;
   readonly wasmModule: WebAssembly.Module;
   readonly aliasMaxAgeMs: number;
   /** Milliseconds since the epoch. */
   now(): number;
   /** Told of failures that a request does not see: the version it has went on answering. */
   onBackgroundError(error: unknown, model: string): void;
+  onLoaded(model: string, timing: LoadTiming): void;
 }
 
 interface Resolution {
-  version: string;
-  checkedAt: number;
+  readonly version: string;
+  readonly checkedAt: number;
 }
 
 /** The models of one isolate. */
 export class ModelHost {
   readonly #options: ModelHostOptions;
-  #runtime: Promise<OrtRuntime> | null = null;
+  readonly #loader: ModelLoader;
+  #runtimeStart: Promise<OrtRuntime> | null = null;
+  #runtime: OrtRuntime | null = null;
   readonly #resolutions = new Map<string, Resolution>();
-  readonly #loads = new Map<string, Promise<LoadedModel>>();
+  /** Look-ups and loads under way, by `name@reference`; requests for the same share one. */
+  readonly #refreshes = new Map<string, Promise<LoadedModel>>();
+  /** Loaded models by `name@version`, least recently used first. */
   readonly #loaded = new Map<string, LoadedModel>();
+  /** Ends when the last load that was begun has ended: loads are made one after the other, as each makes room for itself. */
+  #lastLoad: Promise<unknown> = Promise.resolve();
 
   constructor(options: ModelHostOptions) {
     this.#options = options;
+    this.#loader = new ModelLoader({
+      ...options,
+      runtime: () => this.#startRuntime(),
+      makeRoom: (heapBytes) => this.#makeRoom(heapBytes),
+      onLoaded: (id, timing) => options.onLoaded(id, timing),
+      now: () => options.now(),
+    });
   }
 
   /** Models that can answer now, without a load. */
@@ -61,30 +69,42 @@ export class ModelHost {
     return [...this.#loaded.values()];
   }
 
+  /** Bytes of the WASM heap; 0 before the runtime has started. */
+  get heapBytes(): number {
+    return this.#runtime?.heapBytes ?? 0;
+  }
+
   /**
-   * The model that `reference` (alias or version) stands for, loaded. An alias is looked up again once it is
-   * `aliasMaxAgeMs` old; where the new version cannot be loaded, the one that is loaded goes on answering.
-   * @throws ModelError `model_not_found`, `model_unavailable`, `model_corrupt`, `invalid_manifest`.
+   * The model that `reference` (alias or version) stands for, loaded. What was looked up less than `aliasMaxAgeMs` ago is
+   * believed; up to twice that age the loaded version answers while the look-up goes on behind the response; after that the
+   * look-up is waited for. Where the new version cannot be loaded, the old one goes on answering.
+   * @throws ModelError `model_not_found`, `model_unavailable`, `model_corrupt`, `model_too_large`, `invalid_manifest`;
+   * RuntimeError `memory_budget_exceeded`, `overloaded`.
    */
   async get(name: string, reference: string, waitUntil: WaitUntil): Promise<LoadedModel> {
     const id = `${name}@${reference}`;
     const known = this.#resolutions.get(id);
-    if (known !== undefined && this.#options.now() - known.checkedAt < this.#options.aliasMaxAgeMs) {
-      return this.#load(name, known.version, waitUntil);
+    const ready = known === undefined ? undefined : this.#use(`${name}@${known.version}`);
+    if (known !== undefined && ready !== undefined) {
+      const age = this.#options.now() - known.checkedAt;
+      if (age < this.#options.aliasMaxAgeMs) return ready;
+      const refresh = this.#refresh(name, reference, waitUntil);
+      if (age < 2 * this.#options.aliasMaxAgeMs) {
+        refresh.catch((error: unknown) => this.#options.onBackgroundError(error, id));
+        return ready;
+      }
+      return refresh;
     }
-    try {
-      const version = await whileReading(`model ${id}`, () => resolveVersion(this.#options.store, name, reference));
-      const model = await this.#load(name, version, waitUntil);
-      this.#resolutions.set(id, { version, checkedAt: this.#options.now() });
-      if (known !== undefined && known.version !== version) this.#forget(`${name}@${known.version}`);
-      return model;
-    } catch (error) {
-      const fallback = known === undefined ? undefined : this.#loaded.get(`${name}@${known.version}`);
-      if (known === undefined || fallback === undefined || !isTemporary(error)) throw error;
-      known.checkedAt = this.#options.now();
-      this.#options.onBackgroundError(error, id);
-      return fallback;
+    return this.#refresh(name, reference, waitUntil);
+  }
+
+  /** The version that `reference` stands for, without loading it; as old as `get` would accept. @throws as `get`. */
+  async resolve(name: string, reference: string): Promise<string> {
+    const known = this.#resolutions.get(`${name}@${reference}`);
+    if (known !== undefined && this.#options.now() - known.checkedAt < 2 * this.#options.aliasMaxAgeMs) {
+      return known.version;
     }
+    return this.#lookUp(name, reference);
   }
 
   /**
@@ -96,97 +116,108 @@ export class ModelHost {
     try {
       return model.session.run(new Map([[model.input.name, pixelValues]]), outputs);
     } finally {
-      if (model.session.runtime.abortReason !== null) this.#reset();
+      this.#dropIfAborted();
     }
   }
 
-  async #load(name: string, version: string, waitUntil: WaitUntil): Promise<LoadedModel> {
-    const id = `${name}@${version}`;
-    const ready = this.#loaded.get(id);
-    if (ready !== undefined) return ready;
-    let load = this.#loads.get(id);
-    if (load === undefined) {
-      load = this.#start(name, version);
-      this.#loads.set(id, load);
-      const settled = load.then(
-        (model) => {
-          this.#loads.delete(id);
-          this.#loaded.set(id, model);
-        },
-        () => this.#loads.delete(id),
-      );
-      // Other requests wait for this load too: it must outlive the one that began it.
-      waitUntil(settled);
+  #use(id: string): LoadedModel | undefined {
+    const model = this.#loaded.get(id);
+    if (model !== undefined) {
+      this.#loaded.delete(id);
+      this.#loaded.set(id, model);
     }
-    return withTimeout(load, LOAD_TIMEOUT_MS, () => {
-      this.#loads.delete(id);
-      return new ModelError('model_unavailable', `loading ${id} took over ${LOAD_TIMEOUT_MS / 1000} s`, {
-        details: { model: name, version },
-        retryAfterSeconds: 5,
-      });
-    });
+    return model;
   }
 
-  async #start(name: string, version: string): Promise<LoadedModel> {
-    const { store } = this.#options;
-    const runtimeStart = this.#startRuntime();
-    const manifest = await whileReading(`the manifest of ${name}@${version}`, () => readManifest(store, name, version));
-    const variant = manifest.variants[manifest.default_variant]!;
-    const [model, weights, labels, processor, runtime] = await Promise.all([
-      readVerified(store, manifest, variant.model),
-      variant.weights === null ? null : readVerified(store, manifest, variant.weights),
-      readVerifiedJson(store, manifest, manifest.labels),
-      readVerifiedJson(store, manifest, manifest.preprocessor),
-      runtimeStart,
-    ]);
-    const externalData = new Map(variant.weights === null || weights === null ? [] : [[variant.weights.path, weights]]);
-    const session = this.#createSession(runtime, model, externalData, `${name}@${version}`);
-    return {
-      manifest,
-      variant,
-      labels: checkLabels(labels, manifest),
-      processor: parseProcessorConfig(processor),
-      input: variant.inputs[0]!,
-      session,
-    };
+  #refresh(name: string, reference: string, waitUntil: WaitUntil): Promise<LoadedModel> {
+    const id = `${name}@${reference}`;
+    const underWay = this.#refreshes.get(id);
+    if (underWay !== undefined) return underWay;
+    const refresh = this.#resolveAndLoad(name, reference).finally(() => this.#refreshes.delete(id));
+    this.#refreshes.set(id, refresh);
+    // Other requests wait for it too: it must outlive the one that began it.
+    waitUntil(refresh.catch(() => {}));
+    return refresh;
   }
 
-  #createSession(
-    runtime: OrtRuntime,
-    model: Uint8Array,
-    externalData: ReadonlyMap<string, Uint8Array>,
-    id: string,
-  ): OrtSession {
+  async #resolveAndLoad(name: string, reference: string): Promise<LoadedModel> {
+    const id = `${name}@${reference}`;
+    const known = this.#resolutions.get(id);
     try {
-      return runtime.createSession(model, { externalData });
-    } catch (cause) {
-      if (runtime.abortReason !== null) this.#reset();
-      if (!(cause instanceof RuntimeError)) throw cause;
-      throw new ModelError('model_unavailable', `${id} could not be made ready: ${cause.message}`, { cause });
+      const version = await this.#lookUp(name, reference);
+      const model = this.#use(`${name}@${version}`) ?? (await this.#load(name, version));
+      this.#resolutions.set(id, { version, checkedAt: this.#options.now() });
+      if (known !== undefined && known.version !== version) this.#release(`${name}@${known.version}`);
+      return model;
+    } catch (error) {
+      if (known === undefined || !isTemporary(error)) throw error;
+      // The version at hand may have made room for the one that failed.
+      const fallback = this.#use(`${name}@${known.version}`) ?? (await this.#load(name, known.version));
+      this.#resolutions.set(id, { version: known.version, checkedAt: this.#options.now() });
+      this.#options.onBackgroundError(error, id);
+      return fallback;
     }
+  }
+
+  #lookUp(name: string, reference: string): Promise<string> {
+    const { store } = this.#options;
+    return whileReading(`model ${name}@${reference}`, () => resolveVersion(store, name, reference));
+  }
+
+  async #load(name: string, version: string): Promise<LoadedModel> {
+    const id = `${name}@${version}`;
+    const load = this.#lastLoad.then(async () => {
+      const ready = this.#use(id);
+      if (ready !== undefined) return ready;
+      const model = await withTimeout(this.#loader.load(name, version), LOAD_TIMEOUT_MS, id);
+      this.#loaded.set(id, model);
+      return model;
+    });
+    this.#lastLoad = load.catch(() => this.#dropIfAborted());
+    return load;
+  }
+
+  /** Releases the least recently used models until `heapBytes` more fit; gives the growth of the heap to expect. */
+  #makeRoom(heapBytes: number): number {
+    const planned = (): number => {
+      let sum = BASE_HEAP_BYTES + heapBytes;
+      for (const { variant } of this.#loaded.values()) sum += sessionHeapBytes(variant);
+      return sum;
+    };
+    for (const id of [...this.#loaded.keys()]) {
+      if (planned() <= this.#options.modelBytes) break;
+      this.#release(id);
+    }
+    return Math.max(0, planned() - this.heapBytes);
   }
 
   #startRuntime(): Promise<OrtRuntime> {
-    if (this.#runtime === null) {
+    if (this.#runtimeStart === null) {
       const start = OrtRuntime.start(this.#options.wasmModule);
-      this.#runtime = start;
-      start.catch(() => {
-        if (this.#runtime === start) this.#runtime = null;
-      });
+      this.#runtimeStart = start;
+      start.then(
+        (runtime) => {
+          this.#runtime = runtime;
+        },
+        () => {
+          this.#runtimeStart = null;
+        },
+      );
     }
-    return this.#runtime;
+    return this.#runtimeStart;
   }
 
-  #forget(id: string): void {
+  #release(id: string): void {
     const model = this.#loaded.get(id);
     this.#loaded.delete(id);
     model?.session.release();
   }
 
-  #reset(): void {
+  #dropIfAborted(): void {
+    if (this.#runtime === null || this.#runtime.abortReason === null) return;
     this.#runtime = null;
+    this.#runtimeStart = null;
     this.#loaded.clear();
-    this.#loads.clear();
   }
 }
 
@@ -195,20 +226,12 @@ function isTemporary(error: unknown): boolean {
   return !(error instanceof AppError) || error.code !== 'model_not_found';
 }
 
-function checkLabels(value: unknown, manifest: Manifest): readonly string[] {
-  if (
-    Array.isArray(value) &&
-    value.length === manifest.num_labels &&
-    value.every((label): label is string => typeof label === 'string')
-  ) {
-    return value;
-  }
-  throw new ModelError('model_corrupt', `${manifest.labels.path} is no array of ${manifest.num_labels} strings`);
-}
-
-function withTimeout<T>(promise: Promise<T>, ms: number, onTimeout: () => Error): Promise<T> {
+function withTimeout<T>(promise: Promise<T>, ms: number, id: string): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(onTimeout()), ms);
+    const timer = setTimeout(() => {
+      const message = `loading ${id} took over ${ms / 1000} s`;
+      reject(new ModelError('model_unavailable', message, { details: { model: id }, retryAfterSeconds: 5 }));
+    }, ms);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

@@ -2,7 +2,8 @@
  * Readiness: the default model is loaded and has been run once, so that no user pays for V8's tier-up of the first run.
  */
 import type { ModelReference } from './classifier.ts';
-import type { LoadedModel, ModelHost, WaitUntil } from './model-host.ts';
+import type { ModelHost, WaitUntil } from './model-host.ts';
+import type { LoadedModel } from './model-loader.ts';
 
 /** Warms one model up in the background and knows whether it is done. */
 export class Readiness {

@@ -21,6 +21,8 @@ export interface PreprocessOptions {
   readonly allowTruncated?: boolean;
   /** Default `DEFAULT_LIMITS`; its memory limit counts decoding, resizing and the result. */
   readonly limits?: ImageLimits;
+  /** Asked for the bytes that decoding and resizing will take, before they are taken; the lease is released when they are free. */
+  readonly acquire?: (bytes: number) => Promise<{ release(): void }>;
   /** A clock in ms for `StageTimes`; it may stand still. Default: one that does. */
   readonly now?: () => number;
 }
@@ -83,20 +85,26 @@ async function resizeBytes(
   pixelValues: boolean,
 ): Promise<Resized> {
   const { exact = false, allowTruncated = false, limits = DEFAULT_LIMITS, now = () => 0 } = options;
-  const start = now();
   checkByteLength(bytes.length, limits);
   const info = readInfo(bytes);
   checkLimits(info, bytes.length, 0, limits);
   const plan = planPreprocess(info, config, { exact });
   const decode: DecodeOptions = { scaleDenominator: plan.scaleDenominator, allowTruncated };
   const resultBytes = pixelValues ? plan.pixelValuesBytes : 0;
-  checkPlannedMemory(plan, estimateDecodeBytes(bytes, decode) + resultBytes, limits.maxMemoryBytes);
-  const resampler = startResampler(plan);
-  const sink = new TimedSink(resampler, now);
-  await decodeRows(bytes, sink, decode);
-  const decodeMs = now() - start - sink.elapsedMs;
-  const picture = { rgb8: resampler.finish(), ...plan.output };
-  return { picture, plan, info, times: { decodeMs, preprocessMs: now() - start - decodeMs } };
+  const decodeBytes = estimateDecodeBytes(bytes, decode);
+  checkPlannedMemory(plan, decodeBytes + resultBytes, limits.maxMemoryBytes);
+  const lease = await options.acquire?.(decodeBytes + plan.resizeBytes + resultBytes);
+  try {
+    const start = now();
+    const resampler = startResampler(plan);
+    const sink = new TimedSink(resampler, now);
+    await decodeRows(bytes, sink, decode);
+    const decodeMs = now() - start - sink.elapsedMs;
+    const picture = { rgb8: resampler.finish(), ...plan.output };
+    return { picture, plan, info, times: { decodeMs, preprocessMs: now() - start - decodeMs } };
+  } finally {
+    lease?.release();
+  }
 }
 
 function pixelValuesOf(picture: Rgb8Picture, plan: PreprocessPlan): PixelValues {

@@ -21,21 +21,48 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   const declared = Number(request.headers.get('content-length') ?? Number.NaN);
   if (declared > maxBytes) throw tooLarge(declared, maxBytes);
   if (request.body === null) throw new RequestError('empty_body', 'the request has no body');
+  // With a declared length the body goes straight where it belongs; without one it is collected first.
+  const declaredBody = Number.isInteger(declared) && declared > 0 ? new Uint8Array(declared) : null;
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body as ReadableStream<Uint8Array>) {
-    length += chunk.byteLength;
-    if (length > maxBytes) throw tooLarge(length, maxBytes);
-    chunks.push(chunk);
+    const end = length + chunk.byteLength;
+    if (end > maxBytes) throw tooLarge(end, maxBytes);
+    if (declaredBody !== null && end <= declaredBody.byteLength) declaredBody.set(chunk, length);
+    else chunks.push(chunk);
+    length = end;
   }
   if (length === 0) throw new RequestError('empty_body', 'the request body is empty: 0 bytes');
+  if (declaredBody !== null && chunks.length === 0) return declaredBody.subarray(0, length);
   const body = new Uint8Array(length);
   let offset = 0;
-  for (const chunk of chunks) {
+  for (const chunk of declaredBody === null ? chunks : [declaredBody, ...chunks]) {
     body.set(chunk, offset);
     offset += chunk.byteLength;
   }
   return body;
+}
+
+/** How often a body of each shape is in memory at once, with what is decoded from it. */
+const COPIES_RAW = 1;
+const COPIES_FORM = 2;
+const COPIES_JSON = 3;
+
+/**
+ * Bytes to lease before a body is read: what the client declares, or the most that is accepted, times the copies its shape takes.
+ * @param maxBytes of the body.
+ */
+export function bodyLeaseBytes(request: Request, maxBytes: number): number {
+  const declared = Number(request.headers.get('content-length') ?? Number.NaN);
+  const bytes = Number.isInteger(declared) && declared >= 0 ? Math.min(declared, maxBytes) : maxBytes;
+  const mediaType = mediaTypeOf(request);
+  if (mediaType === 'multipart/form-data') return COPIES_FORM * bytes;
+  if (mediaType === 'application/json') return COPIES_JSON * bytes;
+  return (Number.isInteger(declared) ? COPIES_RAW : 2 * COPIES_RAW) * bytes;
+}
+
+function mediaTypeOf(request: Request): string {
+  return (request.headers.get('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase();
 }
 
 /**
@@ -44,7 +71,7 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
  */
 export async function readImageRequest(request: Request, maxBytes: number): Promise<ImageRequest> {
   const contentType = request.headers.get('content-type') ?? '';
-  const mediaType = contentType.split(';', 1)[0]!.trim().toLowerCase();
+  const mediaType = mediaTypeOf(request);
   if (mediaType === 'multipart/form-data') {
     return readForm(await readBody(request, maxBytes), contentType);
   }

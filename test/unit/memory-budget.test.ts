@@ -1,0 +1,127 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { MemoryBudget } from '../../worker/inference/memory-budget.ts';
+
+const LIMIT = 100;
+const BASELINE = 10;
+
+let heap: number;
+let clock: number;
+let timers: { at: number; call: () => void }[];
+let budget: MemoryBudget;
+
+beforeEach(() => {
+  heap = 20;
+  clock = 0;
+  timers = [];
+  budget = new MemoryBudget({
+    limitBytes: LIMIT,
+    baselineBytes: BASELINE,
+    maxLeases: 3,
+    maxWaiting: 2,
+    maxWaitMs: 1000,
+    maxLeaseAgeMs: 60_000,
+    heapBytes: () => heap,
+    now: () => clock,
+    after(ms, call) {
+      const timer = { at: clock + ms, call };
+      timers.push(timer);
+      return () => {
+        timers = timers.filter((each) => each !== timer);
+      };
+    },
+  });
+});
+
+function pass(ms: number): void {
+  clock += ms;
+  for (const timer of timers.filter(({ at }) => at <= clock)) timer.call();
+}
+
+/** Whether a promise has settled by now. */
+async function state(promise: Promise<unknown>): Promise<'pending' | 'fulfilled' | 'rejected'> {
+  const pending = Symbol('pending');
+  try {
+    return (await Promise.race([promise, Promise.resolve(pending)])) === pending ? 'pending' : 'fulfilled';
+  } catch {
+    return 'rejected';
+  }
+}
+
+describe('MemoryBudget', () => {
+  it('grants what fits beside heap and baseline, to the byte, and no byte more', async () => {
+    const lease = await budget.acquire(LIMIT - BASELINE - heap, 'x');
+    expect(budget.usedBytes).toBe(LIMIT);
+    expect(await state(budget.acquire(1, 'x'))).toBe('pending');
+    lease.release();
+  });
+
+  it('refuses at once what can never fit, with the numbers', async () => {
+    await expect(budget.acquire(71, 'the request body')).rejects.toMatchObject({
+      code: 'memory_budget_exceeded',
+      message: expect.stringContaining('the request body'),
+      details: { bytes: 71, limit_bytes: LIMIT },
+    });
+  });
+
+  it('serves those who wait as memory comes back, and lets a small one pass a large one', async () => {
+    const held = await budget.acquire(60, 'x');
+    const large = budget.acquire(50, 'x');
+    const small = budget.acquire(20, 'x');
+    expect([await state(large), await state(small)]).toEqual(['pending', 'pending']);
+    held.release();
+    await expect(large).resolves.toMatchObject({ bytes: 50 });
+    await expect(small).resolves.toMatchObject({ bytes: 20 });
+  });
+
+  it('does not let a newcomer overtake those who wait', async () => {
+    await budget.acquire(60, 'x');
+    const waiting = budget.acquire(30, 'x');
+    expect(await state(budget.acquire(5, 'x'))).toBe('pending');
+    expect(await state(waiting)).toBe('pending');
+  });
+
+  it('refuses with a retryable error beyond the bounded queue, and after maxWaitMs', async () => {
+    await budget.acquire(70, 'x');
+    const first = budget.acquire(10, 'x');
+    void budget.acquire(10, 'x').catch(() => {});
+    await expect(budget.acquire(10, 'x')).rejects.toMatchObject({ code: 'overloaded', retryAfterSeconds: 1 });
+    pass(999);
+    expect(await state(first)).toBe('pending');
+    pass(1);
+    await expect(first).rejects.toMatchObject({ code: 'memory_budget_exceeded', retryAfterSeconds: 1 });
+    expect(budget.waiting).toBe(0);
+  });
+
+  it('keeps headroom free for the next step of those who hold a lease', async () => {
+    const body = budget.acquire(40, 'a body', 30);
+    await expect(body).resolves.toBeDefined();
+    expect(await state(budget.acquire(10, 'a body', 30))).toBe('pending');
+    await expect(budget.acquire(41, 'a body', 30)).rejects.toMatchObject({ code: 'memory_budget_exceeded' });
+  });
+
+  it('makes the lease after the last one wait, however small', async () => {
+    const held = await Promise.all([1, 1, 1].map((bytes) => budget.acquire(bytes, 'x')));
+    const fourth = budget.acquire(1, 'x');
+    expect(await state(fourth)).toBe('pending');
+    held[0]!.release();
+    await expect(fourth).resolves.toBeDefined();
+  });
+
+  it('counts a heap that grew', async () => {
+    heap = 80;
+    await expect(budget.acquire(11, 'x')).rejects.toMatchObject({ code: 'memory_budget_exceeded' });
+  });
+
+  it('gives memory back once, however often it is released', async () => {
+    const lease = await budget.acquire(30, 'x');
+    lease.release();
+    lease.release();
+    expect(budget.leasedBytes).toBe(0);
+  });
+
+  it('takes back the lease of a request that is gone', async () => {
+    await budget.acquire(70, 'x');
+    clock = 60_001;
+    await expect(budget.acquire(70, 'x')).resolves.toBeDefined();
+  });
+});

@@ -1,0 +1,5 @@
+/** Bindings that a deployment may add; `wrangler types` knows only those of wrangler.toml. */
+interface Env {
+  /** Workers Analytics Engine: one point a request (docs/operations.md). */
+  ANALYTICS?: AnalyticsEngineDataset;
+}

@@ -1,0 +1,98 @@
+/**
+ * What is known about one request when it ends: one line of structured log, one set of metrics, one Analytics Engine point.
+ * Never image bytes, tokens, or anything else that the client sent beyond its numbers.
+ */
+import type { Timing } from '../inference/classifier.ts';
+import type { Metrics } from './metrics.ts';
+
+/** What routes fill in while they work; the middleware writes it out. */
+export interface RequestRecord {
+  model?: { readonly name: string; readonly version: string };
+  image?: { readonly format: string; readonly width: number; readonly height: number };
+  bytes?: number;
+  timing?: Timing;
+  /** Milliseconds that the request waited for memory or for its turn. */
+  queueMs?: number;
+  cache?: 'hit' | 'miss' | 'bypass';
+  code?: string;
+}
+
+/** The part of Workers Analytics Engine that is used. */
+export interface AnalyticsSink {
+  writeDataPoint(point: { indexes: string[]; blobs: string[]; doubles: number[] }): void;
+}
+
+/** The frame around a record. */
+export interface RequestFrame {
+  readonly requestId: string;
+  readonly method: string;
+  /** The route's pattern, not the path: paths hold names that clients choose. */
+  readonly route: string;
+  readonly status: number;
+  /** Wall time; 0 where the clock stood still. */
+  readonly durationMs: number;
+}
+
+/** The outcome in one word: `ok`, `client_error` or `server_error`. */
+export function outcomeOf(status: number): 'ok' | 'client_error' | 'server_error' {
+  if (status < 400) return 'ok';
+  return status < 500 ? 'client_error' : 'server_error';
+}
+
+/** The log line of a request, as a JSON-safe object. */
+export function toLogLine(frame: RequestFrame, record: RequestRecord): Record<string, unknown> {
+  return {
+    level: frame.status >= 500 ? 'error' : 'info',
+    event: 'request',
+    request_id: frame.requestId,
+    method: frame.method,
+    route: frame.route,
+    status: frame.status,
+    outcome: outcomeOf(frame.status),
+    ...(record.code === undefined ? {} : { code: record.code }),
+    ...(record.model === undefined ? {} : { model: record.model.name, version: record.model.version }),
+    ...(record.image === undefined ? {} : record.image),
+    ...(record.bytes === undefined ? {} : { bytes: record.bytes }),
+    ...(record.cache === undefined ? {} : { cache: record.cache }),
+    ...(record.timing ?? {}),
+    ...(record.queueMs === undefined || record.queueMs <= 0 ? {} : { queue_ms: record.queueMs }),
+    ...(frame.durationMs > 0 ? { duration_ms: frame.durationMs } : {}),
+  };
+}
+
+/** Adds a request to the isolate's metrics; queue time apart from compute time. */
+export function countRequest(metrics: Metrics, frame: RequestFrame, record: RequestRecord): void {
+  const { method, route } = frame;
+  const labels = { method, route, status: String(frame.status), code: record.code ?? '' };
+  metrics.count('bit_edge_requests_total', 'Requests by route and outcome.', labels);
+  if (frame.durationMs > 0) {
+    metrics.observe('bit_edge_request_seconds', 'Wall time of requests.', { method, route }, frame.durationMs / 1000);
+  }
+  if (record.cache !== undefined) {
+    metrics.count('bit_edge_result_cache_total', 'Results by cache state.', { state: record.cache });
+  }
+  if (record.queueMs !== undefined && record.queueMs > 0) {
+    metrics.observe('bit_edge_queue_seconds', 'Time spent waiting for memory.', {}, record.queueMs / 1000);
+  }
+  for (const [stage, ms] of Object.entries(record.timing ?? {})) {
+    const stageName = stage.replace(/_ms$/, '');
+    metrics.observe('bit_edge_stage_seconds', 'Compute time by stage.', { stage: stageName }, Number(ms) / 1000);
+  }
+}
+
+/** Writes a request to Workers Analytics Engine: index model, blobs route, outcome, code, format, cache; doubles the times. */
+export function writeAnalytics(sink: AnalyticsSink, frame: RequestFrame, record: RequestRecord): void {
+  const { decode_ms = 0, preprocess_ms = 0, inference_ms = 0 } = record.timing ?? {};
+  sink.writeDataPoint({
+    indexes: [record.model?.name ?? 'none'],
+    blobs: [
+      frame.route,
+      outcomeOf(frame.status),
+      record.code ?? '',
+      record.image?.format ?? '',
+      record.cache ?? '',
+      record.model?.version ?? '',
+    ],
+    doubles: [frame.durationMs, record.queueMs ?? 0, decode_ms, preprocess_ms, inference_ms, record.bytes ?? 0],
+  });
+}

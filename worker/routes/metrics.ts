@@ -1,0 +1,8 @@
+/** `GET /metrics`: what this isolate saw, for Prometheus. */
+import { Hono } from 'hono';
+import type { AppEnvironment } from '../services.ts';
+
+/** The route. */
+export const metricsRoute = new Hono<AppEnvironment>().get('/metrics', (c) =>
+  c.text(c.var.services.metrics.format(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }),
+);
