@@ -3,6 +3,7 @@
  * upsampling. Memory depends on the width alone: tokens, prediction and filters work on one row of macroblocks, the
  * filters' delay is carried over to the next (libwebp src/dec/frame_dec.c).
  */
+import { ImageError } from '../../errors.ts';
 import type { RowSink } from '../image.ts';
 import { truncatedWebp } from './errors.ts';
 import { type EdgeLimits, edgeLimits } from './vp8-filter.ts';
@@ -36,7 +37,13 @@ export function estimateVp8Bytes(width: number): number {
  * @throws {ImageError} `corrupt_image`; `truncated_image` unless allowed
  */
 export function decodeVp8(data: Uint8Array, sink: RowSink, allowTruncated: boolean): number {
-  const header = readVp8Header(data);
+  let header: Vp8Header;
+  try {
+    header = readVp8Header(data);
+  } catch (error) {
+    if (allowTruncated && error instanceof ImageError && error.code === 'truncated_image') return 0;
+    throw error;
+  }
   return new Vp8FrameDecoder(header, sink).decode(allowTruncated);
 }
 
