@@ -7,14 +7,11 @@
  */
 import { ImageError } from '../../errors.ts';
 import type { DecodeOptions, ImageInfo, RowSink } from '../image.ts';
-import { type BmpFile, readBmp } from './header.ts';
+import { type BmpFile, COLORS_BYTES, paletteColors, readBmp } from './header.ts';
 import { decodeRuns } from './rle.ts';
 
 /** Rows are passed on in bands of about this size. */
 const BAND_BYTES = 65_536;
-
-/** Bytes of 256 colours. */
-const COLORS_BYTES = 768;
 
 /**
  * Reads size and layout.
@@ -24,7 +21,7 @@ const COLORS_BYTES = 768;
 export function readBmpInfo(bytes: Uint8Array): ImageInfo {
   const file = readBmp(bytes);
   const { width, height } = file;
-  const isIndexed = file.colors.length > 0;
+  const isIndexed = file.palette !== undefined;
   return {
     format: 'bmp',
     width,
@@ -84,13 +81,14 @@ export function decodeBmp(bytes: Uint8Array, sink: RowSink, options: DecodeOptio
   }
   const rowsABand = bandRows(file);
   const band = new Uint8Array(rowsABand * width * 3);
+  const colors = file.palette === undefined ? undefined : paletteColors(bytes, file.palette);
   for (let y = 0; y < height; y += rowsABand) {
     const count = Math.min(rowsABand, height - y);
     for (let i = 0; i < count; i++) {
       const stored = file.topDown ? y + i : height - 1 - y - i;
       const to = i * width * 3;
-      if (stored < storedRows) readRow(file, pixels, dataStart + stored * strideBytes, band, to);
-      else fillRow(file, band, to);
+      if (stored < storedRows) readRow(file, colors, pixels, dataStart + stored * strideBytes, band, to);
+      else fillRow(file, colors, band, to);
     }
     sink.rows(band, 0, y, count);
   }
@@ -104,26 +102,25 @@ function bandRows(file: BmpFile): number {
   return Math.max(1, Math.min(file.height, Math.floor(BAND_BYTES / (file.width * 3))));
 }
 
-function fillRow(file: BmpFile, band: Uint8Array, to: number): void {
-  const { colors, width } = file;
-  if (colors.length === 0) band.fill(0, to, to + width * 3);
-  else for (let o = to; o < to + width * 3; o += 3) band.set(colors.subarray(0, 3), o);
+/** Index 0, or black. */
+function fillRow(file: BmpFile, colors: Uint8Array | undefined, band: Uint8Array, to: number): void {
+  const end = to + file.width * 3;
+  if (colors === undefined) band.fill(0, to, end);
+  else for (let o = to; o < end; o += 3) band.set(colors.subarray(0, 3), o);
 }
 
-function readRow(file: BmpFile, pixels: Uint8Array, from: number, band: Uint8Array, to: number): void {
-  switch (file.encoding) {
-    case 'bytes':
-      readBytes(file, pixels, from, band, to);
-      return;
-    case 'rgb555':
-      readWords(pixels, from, band, to, file.width, 10, 31);
-      return;
-    case 'rgb565':
-      readWords(pixels, from, band, to, file.width, 11, 63);
-      return;
-    default:
-      readIndices(file, pixels, from, band, to);
-  }
+function readRow(
+  file: BmpFile,
+  colors: Uint8Array | undefined,
+  pixels: Uint8Array,
+  from: number,
+  band: Uint8Array,
+  to: number,
+): void {
+  if (colors !== undefined) readIndices(file, colors, pixels, from, band, to);
+  else if (file.encoding === 'rgb555') readWords(pixels, from, band, to, file.width, 10, 31);
+  else if (file.encoding === 'rgb565') readWords(pixels, from, band, to, file.width, 11, 63);
+  else readBytes(file, pixels, from, band, to);
 }
 
 function readBytes(file: BmpFile, pixels: Uint8Array, from: number, band: Uint8Array, to: number): void {
@@ -156,8 +153,15 @@ function readWords(
   }
 }
 
-function readIndices(file: BmpFile, pixels: Uint8Array, from: number, band: Uint8Array, to: number): void {
-  const { colors, pixelBits } = file;
+function readIndices(
+  file: BmpFile,
+  colors: Uint8Array,
+  pixels: Uint8Array,
+  from: number,
+  band: Uint8Array,
+  to: number,
+): void {
+  const { pixelBits } = file;
   const mask = (1 << pixelBits) - 1;
   const end = to + file.width * 3;
   let shift = 8 - pixelBits;

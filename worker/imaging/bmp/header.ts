@@ -22,8 +22,8 @@ export interface BmpFile {
   /** Bytes of a pixel that hold red, green and blue, for `bytes`. */
   readonly channelAt: readonly [red: number, green: number, blue: number];
   readonly hasAlpha: boolean;
-  /** Colours of the indices, 3 bytes an entry, 256 entries; empty where pixels are no indices. */
-  readonly colors: Uint8Array;
+  /** What indices mean; undefined where pixels are no indices. */
+  readonly palette: Palette | undefined;
   /** Index of the first pixel's byte. */
   readonly dataStart: number;
 }
@@ -37,6 +37,18 @@ const RAW = 0;
 const RLE8 = 1;
 const RLE4 = 2;
 const BITFIELDS = 3;
+
+/** What indices mean: shades of gray, black and white, or colours stored as blue, green, red and perhaps a byte more. */
+export interface Palette {
+  readonly kind: 'gray' | 'black-white' | 'stored';
+  /** Index of the first entry, and entries that are there. */
+  readonly start: number;
+  readonly entries: number;
+  readonly entryBytes: number;
+}
+
+/** Bytes of the table that `paletteColors` makes. */
+export const COLORS_BYTES = 768;
 
 type Channels = readonly [red: number, green: number, blue: number];
 
@@ -121,19 +133,18 @@ export function readBmp(bytes: Uint8Array): BmpFile {
     hasAlpha: pixels.hasAlpha,
   };
   if (bits > 8) {
-    const { encoding } = pixels;
-    const colors = new Uint8Array(0);
-    return { ...common, encoding, pixelBits: bits, colors, dataStart: dataStart === 0 ? fields.end : dataStart };
+    if (dataStart === 0) dataStart = fields.end;
+    return { ...common, encoding: pixels.encoding, pixelBits: bits, palette: undefined, dataStart };
   }
   const palette = readPalette(bytes, fields);
   const isRle = compression === RLE8 || compression === RLE4;
-  if (isRle && palette.isBlackAndWhite) throw unsupported('run lengths with a palette of black and white');
+  if (isRle && palette.kind === 'black-white') throw unsupported('run lengths with a palette of black and white');
   return {
     ...common,
     encoding: compression === RLE8 ? 'rle8' : compression === RLE4 ? 'rle4' : 'indexed',
-    pixelBits: isRle ? 8 : (palette.impliedBits ?? bits),
-    colors: palette.colors,
-    dataStart: dataStart === 0 ? palette.end : dataStart,
+    pixelBits: isRle || palette.kind === 'gray' ? 8 : palette.kind === 'black-white' ? 1 : bits,
+    palette,
+    dataStart: dataStart === 0 ? Math.min(bytes.length, fields.end + fields.colors * fields.entryBytes) : dataStart,
   };
 }
 
@@ -216,35 +227,34 @@ function maskedFormat(
   throw unsupported(`${bits}-bit pixels with masks ${names}`);
 }
 
-interface Palette {
-  readonly colors: Uint8Array;
-  /** Depth that replaces the declared one. */
-  readonly impliedBits: number | undefined;
-  readonly isBlackAndWhite: boolean;
-  /** Index behind the palette. */
-  readonly end: number;
+function readPalette(bytes: Uint8Array, fields: Fields): Palette {
+  const { colors, entryBytes, end: start } = fields;
+  if (colors > 65_536) throw unsupported(`a palette of ${colors} colours`);
+  const entries = Math.min(colors, Math.floor(Math.max(0, bytes.length - start) / entryBytes));
+  if (isGray(bytes, fields)) return { kind: colors === 2 ? 'black-white' : 'gray', start, entries, entryBytes };
+  if (entries > 256) throw unsupported(`a palette of ${entries} colours`);
+  return { kind: 'stored', start, entries, entryBytes };
 }
 
-function readPalette(bytes: Uint8Array, fields: Fields): Palette {
-  const { colors: count, entryBytes, end: start } = fields;
-  if (count > 65_536) throw unsupported(`a palette of ${count} colours`);
-  const end = Math.min(bytes.length, start + count * entryBytes);
-  const stored = Math.floor((end - start) / entryBytes);
-  const colors = new Uint8Array(768);
-  if (isGray(bytes, fields)) {
-    const isBlackAndWhite = count === 2;
-    for (let value = 0; value < 256; value++)
-      colors.fill(isBlackAndWhite && value > 0 ? 255 : value, value * 3, value * 3 + 3);
-    return { colors, impliedBits: isBlackAndWhite ? 1 : 8, isBlackAndWhite, end };
+/**
+ * Builds the table of a palette's colours.
+ *
+ * @returns 256 entries of red, green, blue; black where the palette has none
+ */
+export function paletteColors(bytes: Uint8Array, palette: Palette): Uint8Array {
+  const { kind, start, entries, entryBytes } = palette;
+  const colors = new Uint8Array(COLORS_BYTES);
+  if (kind === 'black-white') colors.fill(255, 3);
+  if (kind === 'gray') for (let value = 0; value < 256; value++) colors.fill(value, value * 3, value * 3 + 3);
+  if (kind === 'stored') {
+    for (let i = 0; i < entries; i++) {
+      const at = start + i * entryBytes;
+      colors[i * 3] = bytes[at + 2]!;
+      colors[i * 3 + 1] = bytes[at + 1]!;
+      colors[i * 3 + 2] = bytes[at]!;
+    }
   }
-  if (stored > 256) throw unsupported(`a palette of ${stored} colours`);
-  for (let i = 0; i < stored; i++) {
-    const at = start + i * entryBytes;
-    colors[i * 3] = bytes[at + 2]!;
-    colors[i * 3 + 1] = bytes[at + 1]!;
-    colors[i * 3 + 2] = bytes[at]!;
-  }
-  return { colors, impliedBits: undefined, isBlackAndWhite: false, end };
+  return colors;
 }
 
 /** True where two colours are black and white, or where colour `i` is gray `i` for all of them. */

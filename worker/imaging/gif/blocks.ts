@@ -15,8 +15,8 @@ export interface GifFile {
   readonly frame: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
   readonly interlaced: boolean;
   /**
-   * Colours as stored, 3 bytes an entry. Undefined where indices are gray values: there is no table, or its entry `i`
-   * is gray `i`, as far as it goes.
+   * Colours as stored, 3 bytes an entry: the image's own table, or that of the file. A table whose entry `i` is gray
+   * `i`, as far as it goes, counts as none; undefined where none is left, and indices are gray values.
    */
   readonly palette: Uint8Array | undefined;
   /** Bits of an index, by the size of the colour table; 8 without one. */
@@ -89,7 +89,7 @@ export function readGif(bytes: Uint8Array): GifFile {
   const screen = { width: uint16(bytes, 6), height: uint16(bytes, 8) };
   const flags = bytes[10]!;
   const cursor = new Cursor(bytes, HEADER_BYTES);
-  let table = (flags & HAS_TABLE) !== 0 ? cursor.colorTable(flags) : undefined;
+  const globalTable = (flags & HAS_TABLE) !== 0 ? cursor.colorTable(flags) : undefined;
   const transparentIndex = readToImage(cursor);
 
   const at = cursor.at;
@@ -102,21 +102,22 @@ export function readGif(bytes: Uint8Array): GifFile {
   };
   const imageFlags = bytes[at + 8]!;
   cursor.at += DESCRIPTOR_BYTES;
-  if ((imageFlags & HAS_TABLE) !== 0) table = cursor.colorTable(imageFlags);
+  const localTable = (imageFlags & HAS_TABLE) !== 0 ? cursor.colorTable(imageFlags) : undefined;
   const codeBits = cursor.byte();
   if (codeBits < 0) throw endsEarly(bytes, 'before its image data');
 
   const width = Math.max(screen.width, frame.x + frame.width);
   const height = Math.max(screen.height, frame.y + frame.height);
-  if (width === 0 || height === 0) throw new ImageError('corrupt_image', `GIF canvas is ${width}x${height} px`);
+  if (frame.width === 0 || frame.height === 0) {
+    throw new ImageError('corrupt_image', `GIF image is ${frame.width}x${frame.height} px`);
+  }
   return {
     width,
     height,
-    // Pillow takes an image whose left and right edge are both 0 for one that covers the canvas.
-    frame: frame.x === 0 && frame.width === 0 ? { x: 0, y: 0, width, height } : frame,
+    frame,
     interlaced: (imageFlags & INTERLACED) !== 0,
-    palette: table === undefined || isGrayRamp(table) ? undefined : table,
-    indexBits: table === undefined ? 8 : Math.max(1, Math.ceil(Math.log2(table.length / 3))),
+    palette: [localTable, globalTable].find((table) => table !== undefined && !isGrayRamp(table)),
+    indexBits: indexBits(localTable ?? globalTable),
     background: transparentIndex ?? 0,
     codeBits,
     dataStart: cursor.at,
@@ -169,6 +170,10 @@ function readToImage(cursor: Cursor): number | undefined {
     // An extension without data is followed by what Pillow takes for its sub-blocks all the same.
     cursor.skipSubBlocks();
   }
+}
+
+function indexBits(table: Uint8Array | undefined): number {
+  return table === undefined ? 8 : Math.max(1, Math.ceil(Math.log2(table.length / 3)));
 }
 
 function isGrayRamp(table: Uint8Array): boolean {

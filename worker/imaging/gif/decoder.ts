@@ -54,9 +54,6 @@ export function estimateGifBytes(bytes: Uint8Array, _options: DecodeOptions = {}
 export function decodeGif(bytes: Uint8Array, sink: RowSink, options: DecodeOptions = {}): void {
   const file = readGif(bytes);
   const { frame } = file;
-  if (frame.width === 0 || frame.height === 0) {
-    throw new ImageError('corrupt_image', `GIF image is ${frame.width}x${frame.height} px`);
-  }
   const pixels = frame.width * frame.height;
   const rows = new GifRows(file, sink);
   sink.start(file.width, file.height);

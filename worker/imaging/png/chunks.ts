@@ -7,7 +7,7 @@
  */
 import { ImageError } from '../../errors.ts';
 import { crc32 } from './crc32.ts';
-import { parseCompressedText, parseInternationalText, parseText } from './text.ts';
+import { type Metadata, noteMetadata } from './metadata.ts';
 
 /** Part of the canvas that the image data covers; the whole canvas unless an APNG frame says otherwise. */
 export interface Region {
@@ -18,7 +18,7 @@ export interface Region {
 }
 
 /** What the chunks say, gathered while they are read in file order. */
-export interface PngHeader {
+export interface PngHeader extends Metadata {
   /** Canvas width and height in px; 0 until IHDR has been read. */
   width: number;
   height: number;
@@ -32,10 +32,6 @@ export interface PngHeader {
   animationFrames: number | undefined;
   /** Sequence number of the last fcTL or fdAT; undefined before the first. */
   sequence: number | undefined;
-  exif: Uint8Array | undefined;
-  /** EXIF that ImageMagick and others put in a text chunk; counts only where there is no eXIf. */
-  rawProfileExif: Uint8Array | undefined;
-  xmp: Uint8Array | undefined;
 }
 
 /** One chunk's place: its data is `bytes[start .. start + length - 1]`, as far as the file goes. */
@@ -101,7 +97,7 @@ export function readHeader(bytes: Uint8Array): PngFile {
     animationFrames: undefined,
     sequence: undefined,
     exif: undefined,
-    rawProfileExif: undefined,
+    rawProfile: undefined,
     xmp: undefined,
   };
   let at = SIGNATURE_BYTES;
@@ -115,7 +111,7 @@ export function readHeader(bytes: Uint8Array): PngFile {
     if (type === 'IEND') throw corrupt('PNG has no image data');
     // Image data ahead of IHDR is passed over like any unknown chunk.
     if (type === 'fdAT' || (type === 'IDAT' && header.colorType >= 0)) {
-      checkSize(header);
+      checkReady(header);
       return { header, data: type === 'IDAT' ? chunk : frameData(bytes, chunk, header) };
     }
     readChunk(bytes, chunk, header);
@@ -158,17 +154,11 @@ export function readChunk(bytes: Uint8Array, chunk: Chunk, header: PngHeader): v
     case 'pHYs':
       requireBytes(chunk, 9);
       break;
-    case 'tEXt':
-      parseText(data, header);
-      break;
-    case 'zTXt':
-      parseCompressedText(data, header);
-      break;
-    case 'iTXt':
-      parseInternationalText(data, header);
-      break;
     case 'eXIf':
-      header.exif = data;
+    case 'tEXt':
+    case 'zTXt':
+    case 'iTXt':
+      noteMetadata(bytes, chunk, header);
       break;
     case 'acTL':
       requireBytes(chunk, 8);
@@ -244,8 +234,11 @@ function advanceSequence(sequence: number, header: PngHeader): void {
   header.sequence = sequence;
 }
 
-function checkSize(header: PngHeader): void {
-  const { width, height, region } = header;
+function checkReady(header: PngHeader): void {
+  const { width, height, region, palette } = header;
+  if (palette !== undefined && palette.length >= 3 * 257) {
+    throw corrupt(`PNG palette has ${Math.floor(palette.length / 3)} colours; at most 256 exist`);
+  }
   if (width === 0 || height === 0) throw corrupt(`PNG is ${width}x${height} px`);
   if (region !== undefined && (region.width === 0 || region.height === 0)) {
     throw corrupt(`APNG frame is ${region.width}x${region.height} px`);

@@ -6,7 +6,6 @@
  * Source: PNG specification third edition (W3C), Pillow's PngImagePlugin.py and ZipDecode.c.
  */
 import { ImageError } from '../../errors.ts';
-import { resolveOrientation } from '../exif.ts';
 import type { DecodeOptions, ImageInfo, RowSink } from '../image.ts';
 import {
   afterChunk,
@@ -20,13 +19,12 @@ import {
   readHeader,
 } from './chunks.ts';
 import { CollectedRows, collectedBytes } from './collected-rows.ts';
+import { DataRanges } from './data-ranges.ts';
 import { inflate, inflateMemoryBytes } from './inflate.ts';
 import { pixelLayout, samplesPerPixel, storedRowBytes } from './layout.ts';
+import { metadataMemoryBytes, noteMetadata, readOrientation } from './metadata.ts';
 import type { RowReader } from './row-reader.ts';
 import { StreamedRows, streamedBytes } from './streamed-rows.ts';
-
-/** Image data is handed to zlib in pieces of this size at most, as Pillow does: checks reach to the end of a piece. */
-const PIECE_BYTES = 65_536;
 
 /**
  * Reads size, layout and orientation; no image data is looked at.
@@ -38,7 +36,7 @@ export function readPngInfo(bytes: Uint8Array): ImageInfo {
   const { header } = file;
   const { width, height } = header;
   readTrailingMetadata(bytes, file);
-  const orientation = resolveOrientation(header.exif ?? header.rawProfileExif, header.xmp);
+  const orientation = readOrientation(bytes, header);
   const swap = orientation >= 5;
   return {
     format: 'png',
@@ -60,10 +58,12 @@ export function readPngInfo(bytes: Uint8Array): ImageInfo {
  * @throws ImageError as `readPngInfo`
  */
 export function estimatePngBytes(bytes: Uint8Array, _options: DecodeOptions = {}): number {
-  const { header } = readHeader(bytes);
+  const file = readHeader(bytes);
+  const { header } = file;
+  readTrailingMetadata(bytes, file);
   const layout = pixelLayout(header);
   const rows = isCollected(header) ? collectedBytes(header, layout) : streamedBytes(header, layout);
-  return inflateMemoryBytes(storedRowBytes(layout, header.width) + 1) + rows;
+  return inflateMemoryBytes(storedRowBytes(layout, header.width) + 1) + rows + metadataMemoryBytes(header);
 }
 
 /**
@@ -76,12 +76,12 @@ export async function decodePng(bytes: Uint8Array, sink: RowSink, options: Decod
   const file = readHeader(bytes);
   const { header } = file;
   const layout = pixelLayout(header);
-  const pieces = dataPieces(bytes, file);
+  const ranges = new DataRanges(bytes, file);
   const reader: RowReader = isCollected(header)
     ? new CollectedRows(header, layout, sink)
     : new StreamedRows(header, layout, sink);
   sink.start(header.width, header.height);
-  const result = inflate(bytes, pieces.ranges, reader.totalBytes, reader.unitBytes, reader);
+  const result = inflate(bytes, ranges, reader.totalBytes, reader.unitBytes, reader);
   if (result.status === 'corrupt') {
     throw new ImageError('corrupt_image', `PNG image data: ${result.reason}`, {
       details: { rows: reader.rowsDone, expectedRows: reader.rowsTotal },
@@ -95,7 +95,7 @@ export async function decodePng(bytes: Uint8Array, sink: RowSink, options: Decod
     );
   }
   reader.finish();
-  if (options.allowTruncated !== true) checkTrailingChunks(bytes, file, pieces.resumeAt[result.rangeIndex]!);
+  if (options.allowTruncated !== true) checkTrailingChunks(bytes, file, ranges.resumeAt);
 }
 
 /** True where the data is accepted: all of it, or a finished zlib stream that stops after some whole row. */
@@ -114,37 +114,7 @@ function frameCount({ header }: PngFile): number {
   return header.animationFrames + (header.region === undefined ? 1 : 0);
 }
 
-/** Where the zlib stream lies: the data of the first chunk and of those that follow it without a gap. */
-interface DataPieces {
-  /** Start and end of each piece, in pairs. */
-  readonly ranges: number[];
-  /** For each piece, the index behind its chunk. */
-  readonly resumeAt: number[];
-}
-
-function dataPieces(bytes: Uint8Array, file: PngFile): DataPieces {
-  const ranges: number[] = [];
-  const resumeAt: number[] = [];
-  const header = { ...file.header };
-  let chunk: Chunk | undefined = file.data;
-  while (chunk !== undefined) {
-    const end = Math.min(bytes.length, chunk.start + chunk.length);
-    const next = afterChunk(chunk);
-    let start = chunk.start;
-    do {
-      const stop = Math.min(end, start + PIECE_BYTES);
-      ranges.push(start, stop);
-      resumeAt.push(next);
-      start = stop;
-    } while (start < end);
-    chunk = chunkAt(bytes, next);
-    if (chunk?.type === 'fdAT') chunk = frameData(bytes, chunk, header);
-    else if (chunk?.type !== 'IDAT') chunk = undefined;
-  }
-  return { ranges, resumeAt };
-}
-
-/** Collects EXIF and XMP behind the image data; whatever is wrong there is left to decoding. */
+/** Notes EXIF and XMP behind the image data; whatever is wrong there is left to decoding. */
 function readTrailingMetadata(bytes: Uint8Array, file: PngFile): void {
   let chunk: Chunk | undefined = file.data;
   for (;;) {
@@ -152,7 +122,7 @@ function readTrailingMetadata(bytes: Uint8Array, file: PngFile): void {
     if (chunk === undefined || isCut(bytes, chunk) || isLast(chunk, file)) return;
     if (chunk.type === 'eXIf' || chunk.type === 'iTXt' || chunk.type === 'tEXt' || chunk.type === 'zTXt') {
       try {
-        readChunk(bytes, chunk, file.header);
+        noteMetadata(bytes, chunk, file.header);
       } catch (error) {
         if (error instanceof ImageError) return;
         throw error;

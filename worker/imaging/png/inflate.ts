@@ -1,7 +1,7 @@
 /**
  * zlib decompression (RFC 1950, RFC 1951) that stops where the image ends.
  *
- * Input is a list of byte ranges (PNG splits one stream over many IDAT chunks), read in place. Output goes through one
+ * Input comes in byte ranges (PNG splits one stream over many IDAT chunks), read in place. Output goes through one
  * fixed window to a consumer, so memory does not depend on the size of the stream; bytes beyond `maxBytes` are never
  * produced, so a bomb costs what its image costs. Why this and not the platform's `DecompressionStream`:
  * docs/decisions, "PNG inflates in TypeScript".
@@ -39,6 +39,15 @@ const BLOCK_COPY_BYTES = 64;
 /** RFC 1951 section 3.2.7: the order in which code lengths of the code-length code are stored. */
 const PRECODE_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
+/** Where the stream lies in the input, piece by piece. */
+export interface ByteRanges {
+  /** Indices of the current piece's first byte and of the one behind its last. */
+  readonly start: number;
+  readonly end: number;
+  /** Goes to the next piece, to the first one when called first; false where there is none. */
+  next(): boolean;
+}
+
 /** Takes output as it comes. */
 export interface InflateConsumer {
   /**
@@ -60,8 +69,6 @@ export interface InflateResult {
   /** Bytes produced and offered to the consumer. */
   readonly producedBytes: number;
   readonly reason: string;
-  /** Range (index into `ranges` / 2) in which reading stopped. */
-  readonly rangeIndex: number;
 }
 
 /**
@@ -89,14 +96,14 @@ const CODE_LENGTHS = 320;
  * Inflates one zlib stream.
  *
  * @param input the file
- * @param ranges start and end index of each piece of the stream in `input`, in pairs
+ * @param ranges the pieces of the stream in `input`; left at the one in which reading stopped
  * @param maxBytes output to stop at. The stream is then checked up to its next output byte or to the end of the
  *   current range, as zlib does when it has filled a buffer: a wrong checksum right behind the image is an error
  * @param unitBytes most bytes that the consumer leaves untaken
  */
 export function inflate(
   input: Uint8Array,
-  ranges: readonly number[],
+  ranges: ByteRanges,
   maxBytes: number,
   unitBytes: number,
   consumer: InflateConsumer,
@@ -110,7 +117,7 @@ type Step = 'go' | 'last' | 'full' | 'truncated' | 'corrupt';
 class Inflater {
   private readonly input: Uint8Array;
   private readonly view: DataView;
-  private readonly ranges: readonly number[];
+  private readonly ranges: ByteRanges;
   private readonly consumer: InflateConsumer;
   private readonly window: Uint8Array;
   private readonly literals = new Int32Array(LITERAL_TABLE_ENTRIES);
@@ -118,9 +125,8 @@ class Inflater {
   private readonly precodes = new Int32Array(PRECODE_TABLE_ENTRIES);
   private readonly lengths = new Uint8Array(CODE_LENGTHS);
 
-  private rangeIndex = 0;
-  private pos: number;
-  private end: number;
+  private pos = 0;
+  private end = 0;
   /** Bits read and not used, the next one lowest. */
   private hold = 0;
   private bits = 0;
@@ -137,21 +143,13 @@ class Inflater {
   private left: number;
   private reason = '';
 
-  constructor(
-    input: Uint8Array,
-    ranges: readonly number[],
-    maxBytes: number,
-    unitBytes: number,
-    consumer: InflateConsumer,
-  ) {
+  constructor(input: Uint8Array, ranges: ByteRanges, maxBytes: number, unitBytes: number, consumer: InflateConsumer) {
     this.input = input;
     this.view = new DataView(input.buffer, input.byteOffset, input.byteLength);
     this.ranges = ranges;
     this.consumer = consumer;
     this.left = maxBytes;
     this.window = new Uint8Array(Math.min(inflateWindowBytes(unitBytes), maxBytes + FAST_OUTPUT_BYTES));
-    this.pos = ranges[0] ?? 0;
-    this.end = ranges[1] ?? 0;
   }
 
   run(): InflateResult {
@@ -163,7 +161,6 @@ class Inflater {
       status: step === 'last' || step === 'go' ? 'ended' : step,
       producedBytes: this.slidBytes + this.out,
       reason: this.reason,
-      rangeIndex: this.rangeIndex,
     };
   }
 
@@ -185,10 +182,9 @@ class Inflater {
     // Behind the last output byte only what came with it counts.
     if (this.left === 0) return false;
     while (this.pos === this.end) {
-      if (2 * this.rangeIndex + 2 >= this.ranges.length) return false;
-      this.rangeIndex++;
-      this.pos = this.ranges[2 * this.rangeIndex]!;
-      this.end = this.ranges[2 * this.rangeIndex + 1]!;
+      if (!this.ranges.next()) return false;
+      this.pos = this.ranges.start;
+      this.end = this.ranges.end;
     }
     return true;
   }

@@ -1,0 +1,71 @@
+/** One peculiarity a file, made by scripts/goldens/images.py with what Pillow makes of it. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { ImageError } from '../../../worker/errors.ts';
+import { decodeImage, decodeRows, estimateDecodeBytes, readInfo } from '../../../worker/imaging/decode.ts';
+import { countAllocations } from '../../shared/count-allocations.ts';
+import { CollectingSink, sha256 } from '../../shared/rgb-image.ts';
+
+interface Case {
+  readonly name: string;
+  readonly base64: string;
+  readonly width?: number;
+  readonly height?: number;
+  readonly sha256_rgb?: string;
+  readonly error?: string;
+}
+
+const { cases }: { cases: readonly Case[] } = JSON.parse(
+  readFileSync(new URL('../../fixtures/images/edge-cases.json', import.meta.url), 'utf8'),
+);
+const bytesOf = (each: Case) => new Uint8Array(Buffer.from(each.base64, 'base64'));
+const accepted = cases.filter((each) => each.error === undefined);
+const refused = cases.filter((each) => each.error !== undefined);
+
+describe('files that Pillow decodes', () => {
+  it.each(accepted)('$name', async (each) => {
+    const bytes = bytesOf(each);
+    const image = await decodeImage(bytes);
+    expect([image.width, image.height]).toEqual([each.width, each.height]);
+    expect(sha256(image)).toBe(each.sha256_rgb);
+
+    const info = readInfo(bytes);
+    expect([info.width, info.height]).toEqual([each.width, each.height]);
+  });
+
+  it.each(accepted)('$name: rows come once and in order, in the memory that was estimated', async (each) => {
+    const bytes = bytesOf(each);
+    const info = readInfo(bytes);
+    const estimate = estimateDecodeBytes(bytes);
+    const sink = new CollectingSink();
+    const { bytes: allocated, error } = await countAllocations(() => decodeRows(bytes, sink));
+    expect(error).toBeUndefined();
+    expect([sink.width, sink.height]).toEqual([info.storedWidth, info.storedHeight]);
+    const image = sink.image();
+    expect(allocated - image.data.length).toBeLessThanOrEqual(estimate);
+  });
+});
+
+describe('files that Pillow refuses', () => {
+  it.each(refused)('$name: $error', async (each) => {
+    const error: unknown = await decodeImage(bytesOf(each)).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ImageError);
+    expect(error).toHaveProperty('code', each.error);
+  });
+});
+
+describe('files cut anywhere', () => {
+  const small = accepted.filter((each) => each.base64.length < 240);
+
+  it.each(small)('$name: every prefix decodes or is refused with a typed error, filled or not', async (each) => {
+    const whole = bytesOf(each);
+    for (let length = 0; length < whole.length; length++) {
+      for (const allowTruncated of [false, true]) {
+        const error: unknown = await decodeImage(whole.subarray(0, length), { allowTruncated }).catch(
+          (thrown) => thrown,
+        );
+        if (error instanceof Error) expect(error).toBeInstanceOf(ImageError);
+      }
+    }
+  });
+});
