@@ -1,5 +1,6 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { moderationBindings } from './test/shared/moderation-bindings.ts';
 import { serveFixture } from './test/support/fixture-service.ts';
 
 export default defineConfig({
@@ -18,7 +19,7 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
             // Tests in workerd have no file system: this gives them the default model's files and test images.
-            miniflare: { serviceBindings: { FIXTURES: serveFixture } },
+            miniflare: { serviceBindings: { FIXTURES: serveFixture }, bindings: { ...moderationBindings } },
           }),
         ],
         test: {

@@ -7,6 +7,8 @@ import { classifyRoute } from './routes/classify.ts';
 import { healthRoutes } from './routes/health.ts';
 import { metricsRoute } from './routes/metrics.ts';
 import { modelsRoute } from './routes/models.ts';
+import { moderateRoute } from './routes/moderate.ts';
+import { webhooksRoute } from './routes/webhooks.ts';
 import type { AppEnvironment, Services } from './services.ts';
 
 /** Request ids that are echoed; any other is replaced. */
@@ -49,6 +51,8 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
   app.route('/', metricsRoute);
   app.route('/', modelsRoute);
   app.route('/', classifyRoute);
+  app.route('/', moderateRoute);
+  app.route('/', webhooksRoute);
 
   app.notFound((c) => {
     const methods = allowedMethods(app, c.req.path);

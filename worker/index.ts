@@ -6,6 +6,7 @@ import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
 import { ColoBlobCache } from './inference/colo-blob-cache.ts';
 import { wasmModule } from './inference/wasm-module.ts';
+import { consumeQueue } from './queues.ts';
 import { createServices, type Services } from './services.ts';
 
 const blobs: BlobCache = new ColoBlobCache(caches.default, waitUntil);
@@ -19,10 +20,17 @@ function servicesOf(env: Env): Services {
     blobs,
     cache: caches.default,
     analytics: env.ANALYTICS ?? null,
+    ledgers: env.MODERATION_LEDGER,
+    bindings: { ...env },
   });
   return services;
 }
 
 const app = createApp(servicesOf);
 
-export default { fetch: app.fetch } satisfies ExportedHandler<Env>;
+export default {
+  fetch: app.fetch,
+  queue: (batch, env, context) => consumeQueue(batch, servicesOf(env), context),
+} satisfies ExportedHandler<Env>;
+
+export { ModerationLedger } from './moderation/ledger/moderation-ledger.ts';

@@ -53,7 +53,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, Mapping>> = {
   signature_missing: { status: 401, title: 'The signature is missing' },
   signature_invalid: { status: 401, title: 'The signature does not match' },
   timestamp_out_of_range: { status: 400, title: 'The timestamp is too old or too new' },
-  unknown_secret: { status: 401, title: 'The secret is unknown' },
+  unknown_secret: { status: 403, title: 'The secret is unknown' },
   webhook_replayed: { status: 409, title: 'The webhook was delivered before with another body' },
   job_not_found: { status: 404, title: 'The job is unknown' },
   job_state_conflict: { status: 409, title: 'The job is in another state' },

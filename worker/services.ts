@@ -2,11 +2,15 @@
 import type { BlobCache } from '../model-store/load.ts';
 import type { ObjectStore } from '../model-store/object-store.ts';
 import type { Config } from './config.ts';
+import { readUrlPolicy } from './fetch/settings.ts';
 import { Classifier } from './inference/classifier.ts';
 import { MemoryBudget } from './inference/memory-budget.ts';
 import { ModelHost } from './inference/model-host.ts';
 import { Readiness } from './inference/readiness.ts';
 import { type HttpCache, ResultCache } from './inference/result-cache.ts';
+import type { ModerationLedger } from './moderation/ledger/moderation-ledger.ts';
+import { ModerationService } from './moderation/service.ts';
+import { readModerationSettings } from './moderation/settings.ts';
 import { Metrics } from './observability/metrics.ts';
 import type { AnalyticsSink, RequestRecord } from './observability/request-record.ts';
 
@@ -34,6 +38,7 @@ export interface Services {
   readonly resultCache: ResultCache | null;
   /** Workers Analytics Engine, where it is bound. */
   readonly analytics: AnalyticsSink | null;
+  readonly moderation: ModerationService;
 }
 
 /** Hono's generic: what middleware has put on the context. */
@@ -57,6 +62,9 @@ export interface Platform {
   /** `caches.default`; null for none. */
   readonly cache: HttpCache | null;
   readonly analytics: AnalyticsSink | null;
+  readonly ledgers: DurableObjectNamespace<ModerationLedger>;
+  /** Every binding and variable by name, for settings that name them. */
+  readonly bindings: Readonly<Record<string, unknown>>;
 }
 
 /** Makes the services. */
@@ -117,5 +125,32 @@ export function createServices(config: Config, platform: Platform): Services {
   const { cache, models, analytics } = platform;
   const ttl = config.resultCacheTtlSeconds;
   const resultCache = cache === null || ttl === 0 ? null : new ResultCache(cache, ttl);
-  return { config, budget, host, classifier, readiness, models, metrics, resultCache, analytics };
+  const moderation = createModeration(config, platform, classifier, budget);
+  return { config, budget, host, classifier, readiness, models, metrics, resultCache, analytics, moderation };
+}
+
+function createModeration(
+  config: Config,
+  platform: Platform,
+  classifier: Classifier,
+  budget: MemoryBudget,
+): ModerationService {
+  const { models, ledgers, bindings } = platform;
+  const urlPolicy = readUrlPolicy(bindings);
+  return new ModerationService({
+    settings: readModerationSettings(bindings, urlPolicy),
+    urlPolicy,
+    classifier,
+    models,
+    ledgers,
+    bindings,
+    fetch: (url, init) => fetch(url, init),
+    async leaseImage() {
+      const maxBytes = Math.min(config.maxBodyBytes, Math.max(0, budget.capacityBytes - DECODE_HEADROOM_BYTES));
+      const lease = await budget.acquire(maxBytes, 'the image', DECODE_HEADROOM_BYTES);
+      return { maxBytes, release: () => lease.release() };
+    },
+    aliasMaxAgeMs: config.aliasMaxAgeMs,
+    now: () => Date.now(),
+  });
 }

@@ -76,4 +76,9 @@ export const COMMANDS: readonly Command[] = [
     summary: 'the pictures of a folder, as decoded, on one page',
     load: () => import('./contact-sheet.ts'),
   },
+  {
+    name: 'policy',
+    summary: 'checks, publishes and measures moderation policies',
+    load: () => import('./policy.ts'),
+  },
 ];

@@ -39,7 +39,7 @@ export interface Evaluation {
 /** What the network said about an image. */
 export interface ImageScores {
   /** `[numLabels]`, after the policy's activation. */
-  readonly scores: Float32Array;
+  readonly scores: ArrayLike<number>;
   /** `[embeddingLength]`; null where no category has prototypes. */
   readonly embedding: Float32Array | null;
   /** SHA-256 of the file, in hex. */

@@ -6,8 +6,8 @@
 import { concatBytes, equalBytes, fromHex, toHex, utf8 } from './bytes.ts';
 
 /** The `X-Hub-Signature-256` header GitHub sends: `sha256=` and HMAC-SHA256 of the body in hex. */
-export async function signGithub(body: Uint8Array<ArrayBuffer>, secret: string): Promise<string> {
-  const signature = await crypto.subtle.sign('HMAC', await importHmac(secret, 'sign'), body);
+export async function signGithub(body: Uint8Array, secret: string): Promise<string> {
+  const signature = await crypto.subtle.sign('HMAC', await importHmac(secret, 'sign'), concatBytes(body));
   return `sha256=${toHex(new Uint8Array(signature))}`;
 }
 

@@ -1,0 +1,68 @@
+/** Fetches the bytes of an image that an event points at. The bytes live as long as the judgement. */
+import { FetchError, RequestError } from '../errors.ts';
+import { type FetchFunction, safeFetch } from '../fetch/safe-fetch.ts';
+import type { UrlPolicy } from '../fetch/url-policy.ts';
+import { type Bindings, bucketBinding } from './bindings.ts';
+import type { ImageLocation } from './ledger/records.ts';
+import type { ImageBucket } from './settings.ts';
+
+/** Time that an image's server has, in ms. */
+const FETCH_TIMEOUT_MS = 20_000;
+
+/** What images are sent as; some stores know no better than octets. */
+const CONTENT_TYPES = ['image/*', 'application/octet-stream', 'binary/octet-stream'];
+
+/** The buckets that a deployment reads images from. */
+export interface ImageBuckets {
+  readonly bindings: Bindings;
+  readonly buckets: readonly ImageBucket[];
+}
+
+/** What reading images needs. */
+export interface ImageSourceOptions extends ImageBuckets {
+  readonly fetch: FetchFunction;
+  readonly urlPolicy: UrlPolicy;
+  readonly maxBytes: number;
+}
+
+/**
+ * Reads an image.
+ * @throws FetchError `url_not_allowed`, `fetch_failed`, `fetch_timeout`, `object_not_found` (also where the object was
+ * overwritten since).
+ * @throws RequestError `body_too_large`.
+ */
+export async function readImage(
+  location: ImageLocation,
+  options: ImageSourceOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if ('url' in location) {
+    const { fetch, urlPolicy: policy, maxBytes } = options;
+    const timeoutMs = FETCH_TIMEOUT_MS;
+    return (await safeFetch(location.url, { fetch, policy, maxBytes, contentTypes: CONTENT_TYPES, timeoutMs })).bytes;
+  }
+  const object = await findBucket(location.bucket, options).get(location.key);
+  if (object === null || (location.etag !== null && object.etag !== location.etag)) {
+    throw new FetchError('object_not_found', 'the object is gone, or was overwritten since', {
+      details: { bucket: location.bucket },
+    });
+  }
+  if (object.size > options.maxBytes) {
+    await object.body.cancel();
+    throw new RequestError('body_too_large', `the object is ${object.size} bytes; limit ${options.maxBytes}`, {
+      details: { bytes: object.size, limit_bytes: options.maxBytes },
+    });
+  }
+  return new Uint8Array(await object.arrayBuffer());
+}
+
+/**
+ * The bucket that a deployment calls by this name.
+ * @throws FetchError `object_not_found` where it names none.
+ */
+export function findBucket(name: string, options: ImageBuckets): R2Bucket {
+  const bucket = options.buckets.find((each) => each.name === name);
+  if (bucket !== undefined) return bucketBinding(options.bindings, bucket.binding);
+  throw new FetchError('object_not_found', `bucket "${name}" is not one that images are read from`, {
+    details: { bucket: name },
+  });
+}

@@ -1,0 +1,183 @@
+/** The body of `POST /v1/webhooks/images` -> items of a ledger. Pure but for hashing. */
+import { z } from 'zod';
+import { FetchError, ModerationError, RequestError } from '../errors.ts';
+import { judgeUrl, type UrlPolicy } from '../fetch/url-policy.ts';
+import { eventId } from './identifiers.ts';
+import { MAX_METADATA_BYTES } from './ledger/payload.ts';
+import type { ImageLocation, IncomingItem } from './ledger/records.ts';
+import { parsePolicyReference } from './policy/layout.ts';
+import { findReceiver, type ModerationSettings, type WebhookSource } from './settings.ts';
+import { utf8 } from './signatures/bytes.ts';
+
+/** Most images in one webhook. */
+export const MAX_ITEMS = 100;
+
+/** An object's key in the first bucket that is configured, or bucket and key. */
+const r2Schema = z.union([
+  z.string().min(1).max(1024),
+  z.strictObject({ bucket: z.string().min(1).max(63), key: z.string().min(1).max(1024) }),
+]);
+const oneReference = ({ url, r2 }: { url?: unknown; r2?: unknown }) => (url === undefined) !== (r2 === undefined);
+const ONE_REFERENCE = 'must name one of url and r2';
+
+const referenceSchema = z
+  .strictObject({ url: z.string().optional(), r2: r2Schema.optional() })
+  .refine(oneReference, ONE_REFERENCE);
+
+const itemSchema = z
+  .strictObject({
+    /** The sender's id of the image; comes back in the callback. */
+    id: z.string().min(1).max(256),
+    url: z.string().optional(),
+    r2: r2Schema.optional(),
+    policy: z.string().max(130).optional(),
+    callback_url: z.string().optional(),
+    metadata: z.json().optional(),
+  })
+  .refine(oneReference, ONE_REFERENCE);
+type WebhookItem = z.infer<typeof itemSchema>;
+
+const listSchema = z.array(itemSchema).min(1).max(MAX_ITEMS);
+
+/**
+ * Checks a webhook's body, all of it, before anything is accepted: an item, a list of items, or either as the `data` of
+ * the envelope that Standard Webhooks recommends (`{type, timestamp, data}`).
+ * @throws RequestError `invalid_body`, naming the item and the field.
+ * @throws FetchError `url_not_allowed`; ModerationError `policy_not_found`.
+ */
+export async function parseWebhookBody(
+  body: Uint8Array,
+  messageId: string,
+  source: WebhookSource,
+  settings: ModerationSettings,
+  urlPolicy: UrlPolicy,
+): Promise<IncomingItem[]> {
+  const value = unwrap(parseJson(body));
+  const isList = Array.isArray(value);
+  const result = listSchema.safeParse(isList ? value : [value]);
+  if (!result.success) {
+    const issue = result.error.issues[0]!;
+    const field = (isList ? issue.path : issue.path.slice(1)).join('.') || 'body';
+    throw new RequestError('invalid_body', `${field}: ${issue.message}`, { details: { field } });
+  }
+  return Promise.all(
+    result.data.map(async (item, position) => {
+      const where = isList ? `${position}.` : '';
+      return toIncoming(item, where, await eventId(source.name, messageId, position), source, settings, urlPolicy);
+    }),
+  );
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body)) as unknown;
+  } catch (cause) {
+    throw new RequestError('invalid_body', `the body is not JSON (${body.byteLength} bytes)`, { cause });
+  }
+}
+
+function unwrap(value: unknown): unknown {
+  const isEnvelope = typeof value === 'object' && value !== null && 'type' in value && 'data' in value;
+  return isEnvelope ? value.data : value;
+}
+
+function toIncoming(
+  item: WebhookItem,
+  where: string,
+  id: string,
+  source: WebhookSource,
+  settings: ModerationSettings,
+  urlPolicy: UrlPolicy,
+): IncomingItem {
+  const metadata = item.metadata === undefined ? null : JSON.stringify(item.metadata);
+  const metadataBytes = metadata === null ? 0 : utf8(metadata).byteLength;
+  if (metadataBytes > MAX_METADATA_BYTES) {
+    throw new RequestError('invalid_body', `${where}metadata: ${metadataBytes} bytes; limit ${MAX_METADATA_BYTES}`, {
+      details: { field: `${where}metadata`, bytes: metadataBytes, limit_bytes: MAX_METADATA_BYTES },
+    });
+  }
+  const policy = item.policy ?? source.policy;
+  try {
+    parsePolicyReference(policy);
+  } catch (error) {
+    if (!(error instanceof ModerationError)) throw error;
+    throw new RequestError('invalid_body', `${where}policy: ${error.message}`, {
+      details: { field: `${where}policy` },
+    });
+  }
+  return {
+    eventId: id,
+    reference: item.id,
+    image: locate(item, where, settings, urlPolicy),
+    policy,
+    callbackUrl: callbackUrl(item, where, source, settings, urlPolicy),
+    metadata,
+  };
+}
+
+/**
+ * Where an image is that a request names by `url` or `r2`, the members still unchecked.
+ * @throws RequestError `invalid_body`; FetchError `url_not_allowed`.
+ */
+export function locateImage(
+  members: { readonly url: unknown; readonly r2: unknown },
+  where: string,
+  settings: ModerationSettings,
+  urlPolicy: UrlPolicy,
+): ImageLocation {
+  const result = referenceSchema.safeParse(members);
+  if (result.success) return locate(result.data, where, settings, urlPolicy);
+  const issue = result.error.issues[0]!;
+  const field = `${where}${issue.path.join('.') || 'body'}`;
+  throw new RequestError('invalid_body', `${field}: ${issue.message}`, { details: { field } });
+}
+
+function locate(
+  item: z.infer<typeof referenceSchema>,
+  where: string,
+  settings: ModerationSettings,
+  urlPolicy: UrlPolicy,
+): ImageLocation {
+  if (item.url !== undefined) return { url: judge(item.url, `${where}url`, urlPolicy) };
+  const r2 = item.r2!;
+  const name = typeof r2 === 'string' ? settings.buckets[0]?.name : r2.bucket;
+  const key = typeof r2 === 'string' ? r2 : r2.key;
+  const bucket = settings.buckets.find((each) => each.name === name);
+  if (bucket === undefined || !bucket.prefixes.some((prefix) => key.startsWith(prefix))) {
+    throw new RequestError('invalid_body', `${where}r2: this bucket or prefix is not one that images are read from`, {
+      details: { field: `${where}r2` },
+    });
+  }
+  return { bucket: bucket.name, key, etag: null };
+}
+
+/** A callback goes only where a receiver with a secret is configured: it is never sent unsigned. */
+function callbackUrl(
+  item: WebhookItem,
+  where: string,
+  source: WebhookSource,
+  settings: ModerationSettings,
+  urlPolicy: UrlPolicy,
+): string | null {
+  if (item.callback_url === undefined) {
+    return settings.receivers.find(({ name }) => name === source.receivers[0])?.url ?? null;
+  }
+  const url = judge(item.callback_url, `${where}callback_url`, urlPolicy);
+  // A receiver of another source would take a callback with its own signature for a verdict on its own images.
+  const receiver = findReceiver(settings, url);
+  if (receiver !== null && source.receivers.includes(receiver.name)) return url;
+  throw new RequestError('invalid_body', `${where}callback_url: source ${source.name} has no receiver for this URL`, {
+    details: { field: `${where}callback_url` },
+  });
+}
+
+function judge(text: string, where: string, urlPolicy: UrlPolicy): string {
+  try {
+    return judgeUrl(text, urlPolicy).href;
+  } catch (error) {
+    if (!(error instanceof FetchError)) throw error;
+    throw new FetchError('url_not_allowed', `${where}: ${error.message}`, {
+      details: { ...error.details, field: where },
+    });
+  }
+}

@@ -1,0 +1,145 @@
+/** What goes in and out of a ledger. Plain data: it crosses the border of a Durable Object. */
+import type { Action } from '../policy/schema.ts';
+import type { Decision } from '../verdict-shapes.ts';
+
+/** Where an image is. */
+export type ImageLocation =
+  | { readonly url: string }
+  | { readonly bucket: string; readonly key: string; readonly etag: string | null };
+
+/** One image of an accepted message. */
+export interface IncomingItem {
+  readonly eventId: string;
+  /** The sender's id of the image. */
+  readonly reference: string;
+  readonly image: ImageLocation;
+  /** `name` or `name@version`. */
+  readonly policy: string;
+  /** Null: nobody is called back; the decision is in the log. */
+  readonly callbackUrl: string | null;
+  /** JSON of what the sender wants back; null where there is nothing. */
+  readonly metadata: string | null;
+}
+
+/** A verified message. */
+export interface IncomingMessage {
+  readonly id: string;
+  readonly idIsSigned: boolean;
+  readonly bodySha256: string;
+  readonly items: readonly IncomingItem[];
+}
+
+/** What became of a message: `duplicate` did no work; `replayed` is another body under a known id, or the reverse. */
+export interface Acceptance {
+  readonly outcome: 'accepted' | 'duplicate' | 'replayed';
+  readonly events: readonly { readonly id: string; readonly reference: string }[];
+}
+
+/**
+ * `accepted` and `decided`: in work. `pending`: the callback is still to be delivered. The others are final:
+ * `delivered`, `dead` (the schedule is used up), `disabled` (the receiver said 410), `unaddressed` (nobody to call).
+ */
+export const EVENT_STATES = ['accepted', 'decided', 'pending', 'delivered', 'dead', 'disabled', 'unaddressed'] as const;
+export type EventState = (typeof EVENT_STATES)[number];
+
+/** What the consumer needs to work on an event. */
+export interface EventWork {
+  readonly id: string;
+  readonly state: EventState;
+  readonly image: ImageLocation | null;
+  readonly policy: string;
+  readonly reference: string;
+  /** Null until it is decided. */
+  readonly decision: Decision | null;
+}
+
+/** What came of one effect of a policy. */
+export interface EffectResult {
+  readonly type: string;
+  readonly status: 'done' | 'failed';
+  /** Where the object or the decision went. */
+  readonly key?: string;
+  readonly message?: string;
+}
+
+/** Why an attempt to deliver failed; `delivered` where it did not. */
+export type AttemptOutcome =
+  | 'delivered'
+  | 'status'
+  | 'redirect'
+  | 'gone'
+  | 'timeout'
+  | 'network'
+  | 'not_allowed'
+  | 'no_secret'
+  | 'interrupted';
+
+/** One attempt to deliver a callback. */
+export interface AttemptRecord {
+  readonly number: number;
+  /** RFC 3339. */
+  readonly started_at: string;
+  readonly finished_at: string | null;
+  /** Null while it runs. */
+  readonly outcome: AttemptOutcome | null;
+  readonly status: number | null;
+  readonly detail: string | null;
+}
+
+/** An event as the log shows it. */
+export interface EventSummary {
+  readonly id: string;
+  readonly message_id: string;
+  readonly item_id: string;
+  readonly state: EventState;
+  readonly accepted_at: string;
+  readonly finished_at: string | null;
+  readonly callback_url: string | null;
+  readonly decision_id: string | null;
+  readonly verdict: Action | null;
+  readonly attempts: number;
+  /** Null where nothing more will be tried. */
+  readonly next_attempt_at: string | null;
+}
+
+/** An event with its decision and the history of its delivery. */
+export interface EventLog extends EventSummary {
+  readonly decision: Decision | null;
+  readonly attempt_log: readonly AttemptRecord[];
+}
+
+/** A callback URL as the log shows it. */
+export interface EndpointSummary {
+  readonly url: string;
+  readonly state: 'enabled' | 'disabled';
+  readonly disabled_at: string | null;
+  readonly pending: number;
+  readonly delivered: number;
+  readonly dead: number;
+  readonly disabled: number;
+}
+
+/** A position in a list that is ordered by time and id, newest first. */
+export interface ListPosition {
+  readonly timeMs: number;
+  readonly id: string;
+}
+
+/** What a list of decisions is narrowed to. */
+export interface DecisionFilter {
+  readonly verdict?: Action;
+  /** Name of the policy, any version. */
+  readonly policy?: string;
+  readonly reference?: string;
+  readonly imageSha256?: string;
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+}
+
+/** A decision in the log, with whose image it was about. */
+export interface DecisionRecord {
+  readonly decision: Decision;
+  readonly item_id: string | null;
+  readonly event_id: string | null;
+  readonly timeMs: number;
+}

@@ -1,0 +1,73 @@
+/** The tables of a ledger. */
+
+/**
+ * Creates what is not there yet.
+ *
+ * `messages` is the memory of webhook ids. `events` holds one image each, from acceptance to the end of its delivery;
+ * `next_at` is when something is to be done about it: queue it again, or call back. `decisions` is the audit log, also
+ * of images that belong to no event. Times are ms since 1970.
+ */
+export function createTables(sql: SqlStorage): void {
+  sql.exec(`
+    CREATE TABLE IF NOT EXISTS messages (
+      id TEXT PRIMARY KEY,
+      body_sha256 TEXT NOT NULL,
+      events TEXT NOT NULL,
+      received_at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS messages_body ON messages (body_sha256);
+    CREATE INDEX IF NOT EXISTS messages_time ON messages (received_at);
+
+    CREATE TABLE IF NOT EXISTS events (
+      id TEXT PRIMARY KEY,
+      message_id TEXT NOT NULL,
+      reference TEXT NOT NULL,
+      state TEXT NOT NULL,
+      image TEXT,
+      policy TEXT NOT NULL,
+      url TEXT,
+      metadata TEXT,
+      decision TEXT,
+      payload TEXT,
+      requeues INTEGER NOT NULL DEFAULT 0,
+      failures INTEGER NOT NULL DEFAULT 0,
+      attempts INTEGER NOT NULL DEFAULT 0,
+      next_at INTEGER,
+      accepted_at INTEGER NOT NULL,
+      finished_at INTEGER
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS events_due ON events (state, next_at);
+    CREATE INDEX IF NOT EXISTS events_delivery ON events (url, state, next_at);
+    CREATE INDEX IF NOT EXISTS events_list ON events (accepted_at, id);
+    CREATE INDEX IF NOT EXISTS events_finished ON events (finished_at);
+
+    CREATE TABLE IF NOT EXISTS attempts (
+      event_id TEXT NOT NULL,
+      number INTEGER NOT NULL,
+      started_at INTEGER NOT NULL,
+      finished_at INTEGER,
+      outcome TEXT,
+      status INTEGER,
+      detail TEXT,
+      PRIMARY KEY (event_id, number)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE IF NOT EXISTS endpoints (
+      url TEXT PRIMARY KEY,
+      disabled_at INTEGER,
+      failing INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+
+    CREATE TABLE IF NOT EXISTS decisions (
+      id TEXT PRIMARY KEY,
+      decided_at INTEGER NOT NULL,
+      verdict TEXT NOT NULL,
+      policy TEXT NOT NULL,
+      reference TEXT,
+      image_sha256 TEXT,
+      event_id TEXT,
+      body TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS decisions_list ON decisions (decided_at, id);
+  `);
+}

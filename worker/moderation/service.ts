@@ -1,0 +1,82 @@
+/** The moderation services of one isolate: what its routes and queue consumers work with. */
+import type { ObjectStore } from '../../model-store/object-store.ts';
+import type { FetchFunction } from '../fetch/safe-fetch.ts';
+import type { UrlPolicy } from '../fetch/url-policy.ts';
+import type { Classifier } from '../inference/classifier.ts';
+import type { Bindings } from './bindings.ts';
+import { type ImageBuckets, readImage } from './image-source.ts';
+import { Judge } from './judge.ts';
+import type { ModerationLedger } from './ledger/moderation-ledger.ts';
+import type { ImageLocation } from './ledger/records.ts';
+import { PolicyCache } from './policy/cache.ts';
+import type { ModerationSettings } from './settings.ts';
+
+/** Memory for an image. */
+export interface ImageLease {
+  readonly maxBytes: number;
+  release(): void;
+}
+
+/** What the services are made of. */
+export interface ModerationOptions {
+  readonly settings: ModerationSettings;
+  readonly urlPolicy: UrlPolicy;
+  readonly classifier: Pick<Classifier, 'infer'>;
+  readonly models: ObjectStore;
+  readonly ledgers: DurableObjectNamespace<ModerationLedger>;
+  readonly bindings: Bindings;
+  readonly fetch: FetchFunction;
+  /** Takes the memory for one image that is fetched; says how large it may be. Released once it is judged. */
+  leaseImage(): Promise<ImageLease>;
+  /** How long a policy's alias is believed, in ms. */
+  readonly aliasMaxAgeMs: number;
+  now(): number;
+}
+
+/** The moderation services of one isolate. */
+export class ModerationService {
+  readonly settings: ModerationSettings;
+  readonly urlPolicy: UrlPolicy;
+  readonly bindings: Bindings;
+  readonly images: ImageBuckets;
+  readonly #fetch: FetchFunction;
+  readonly #leaseImage: () => Promise<ImageLease>;
+  readonly policies: PolicyCache;
+  readonly judge: Judge;
+  readonly now: () => number;
+  readonly #ledgers: DurableObjectNamespace<ModerationLedger>;
+
+  constructor(options: ModerationOptions) {
+    const { settings, urlPolicy, bindings, now } = options;
+    this.settings = settings;
+    this.urlPolicy = urlPolicy;
+    this.bindings = bindings;
+    this.images = { bindings, buckets: settings.buckets };
+    this.#fetch = options.fetch;
+    this.#leaseImage = () => options.leaseImage();
+    this.policies = new PolicyCache({ store: options.models, maxAgeMs: options.aliasMaxAgeMs, now });
+    this.judge = new Judge({ classifier: options.classifier, policies: this.policies, now });
+    this.now = now;
+    this.#ledgers = options.ledgers;
+  }
+
+  /**
+   * Reads an image and hands its bytes over, in memory that was taken for it and is given back however that ends.
+   * @throws as `readImage` does; RuntimeError `overloaded`, `memory_budget_exceeded`; and as `use` does.
+   */
+  async withImage<T>(location: ImageLocation, use: (bytes: Uint8Array<ArrayBuffer>) => Promise<T>): Promise<T> {
+    const lease = await this.#leaseImage();
+    try {
+      const { urlPolicy, images } = this;
+      const options = { ...images, fetch: this.#fetch, urlPolicy, maxBytes: lease.maxBytes };
+      return await use(await readImage(location, options));
+    } finally {
+      lease.release();
+    }
+  }
+
+  /** The ledger of a source. */
+  ledger(source: string): DurableObjectStub<ModerationLedger> {
+    return this.#ledgers.get(this.#ledgers.idFromName(source));
+  }
+}

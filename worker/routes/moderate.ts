@@ -1,0 +1,165 @@
+/** `POST /v1/moderate`: one image in, a policy's verdict out. `GET /v1/decisions`: the log of all verdicts. */
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { RequestError } from '../errors.ts';
+import { newDecisionId, sourceOf } from '../moderation/identifiers.ts';
+import { locateImage } from '../moderation/intake.ts';
+import type { DecisionFilter, DecisionRecord, ImageLocation } from '../moderation/ledger/records.ts';
+import { decodeCursor, mergePages } from '../moderation/pages.ts';
+import { ACTIONS } from '../moderation/policy/schema.ts';
+import type { ModerationService } from '../moderation/service.ts';
+import { API_SOURCE } from '../moderation/settings.ts';
+import { type Decision, toOpenAi, toRekognition } from '../moderation/verdict-shapes.ts';
+import type { AppEnvironment } from '../services.ts';
+import { withBody } from './body-lease.ts';
+import { parseParameters } from './parameters.ts';
+import { parseJsonObject, readBody, readImageRequest } from './request-body.ts';
+
+/** Largest body that names an image instead of holding one. */
+const MAX_REFERENCE_BYTES = 16 * 1024;
+
+const number = z.union(
+  [
+    z.number(),
+    z
+      .string()
+      .regex(/^\d+(\.\d+)?$/)
+      .transform(Number),
+  ],
+  'must be a number',
+);
+const integer = number.pipe(z.int());
+const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+
+/** `POST /v1/moderate`: under which policy, how the answer is shaped, and what the log calls the image. */
+export const moderateParametersSchema = z.strictObject({
+  policy: z.string().max(130).default('default'),
+  format: z.enum(['bit-edge', 'rekognition', 'openai']).default('bit-edge'),
+  /** Rekognition's MinConfidence, in percent. */
+  min_confidence: number.pipe(z.number().min(0).max(100)).optional(),
+  id: z.string().min(1).max(256).optional(),
+});
+
+/** `GET /v1/decisions`: filters and page. */
+export const decisionsParametersSchema = z.strictObject({
+  source: z.string().max(32).optional(),
+  verdict: z.enum(ACTIONS).optional(),
+  policy: z.string().max(64).optional(),
+  item_id: z.string().max(256).optional(),
+  image_sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits')
+    .optional(),
+  since: time.optional(),
+  until: time.optional(),
+  limit: integer.pipe(z.int().min(1).max(1000)).default(100),
+  cursor: z.string().max(300).optional(),
+});
+
+/** The routes. */
+export const moderateRoute = new Hono<AppEnvironment>()
+  .post('/v1/moderate', (c) =>
+    withBody(c, async (maxBytes) => {
+      const { moderation } = c.var.services;
+      const { image, parameters: inBody } = await readModerationRequest(c.req.raw, moderation, maxBytes);
+      const parameters = parseParameters(moderateParametersSchema, new URL(c.req.url).searchParams, inBody);
+      const waitUntil = (promise: Promise<unknown>) => c.executionCtx.waitUntil(promise);
+      const judge = (bytes: Uint8Array<ArrayBuffer>) => {
+        c.var.record.bytes = bytes.byteLength;
+        return moderation.judge.judge(bytes, parameters.policy, newDecisionId(API_SOURCE), waitUntil);
+      };
+      const decision = await (image instanceof Uint8Array ? judge(image) : moderation.withImage(image, judge));
+      waitUntil(record(moderation, decision, parameters.id ?? null));
+      if (decision.model !== null) c.var.record.model = decision.model;
+      switch (parameters.format) {
+        case 'bit-edge':
+          return c.json(decision);
+        case 'rekognition':
+          return c.json(toRekognition(decision, parameters.min_confidence ?? null));
+        case 'openai':
+          return c.json(toOpenAi(decision));
+      }
+    }),
+  )
+  .get('/v1/decisions', async (c) => {
+    const { moderation } = c.var.services;
+    const parameters = parseParameters(decisionsParametersSchema, new URL(c.req.url).searchParams, {});
+    const sources = parameters.source === undefined ? allSources(moderation) : [parameters.source];
+    for (const source of sources) checkSource(source, moderation);
+    const filter: DecisionFilter = {
+      ...(parameters.verdict === undefined ? {} : { verdict: parameters.verdict }),
+      ...(parameters.policy === undefined ? {} : { policy: parameters.policy }),
+      ...(parameters.item_id === undefined ? {} : { reference: parameters.item_id }),
+      ...(parameters.image_sha256 === undefined ? {} : { imageSha256: parameters.image_sha256 }),
+      ...(parameters.since === undefined ? {} : { sinceMs: parameters.since }),
+      ...(parameters.until === undefined ? {} : { untilMs: parameters.until }),
+    };
+    const before = parameters.cursor === undefined ? null : decodeCursor(parameters.cursor);
+    const { limit } = parameters;
+    const lists = await Promise.all(
+      sources.map((source) => moderation.ledger(source).decisions(filter, before, limit + 1)),
+    );
+    const page = mergePages(lists, limit, ({ timeMs, decision }) => ({ timeMs, id: decision.id }));
+    return c.json({ decisions: page.items.map(toEntry), next_cursor: page.nextCursor });
+  })
+  .get('/v1/decisions/:id', async (c) => {
+    const { moderation } = c.var.services;
+    const id = c.req.param('id');
+    const source = sourceOf(id);
+    const isKnown = source !== null && allSources(moderation).includes(source);
+    const found = isKnown ? await moderation.ledger(source).decision(id) : null;
+    if (found === null) throw new RequestError('not_found', `there is no decision "${id.slice(0, 100)}"`);
+    return c.json(toEntry(found));
+  });
+
+/** The sources whose decisions and events a deployment keeps. */
+export function allSources({ settings }: ModerationService): string[] {
+  return [API_SOURCE, ...[...settings.sources, ...settings.r2_rules].map(({ name }) => name)];
+}
+
+/** @throws RequestError `invalid_parameter` where a deployment has no such source. */
+export function checkSource(source: string, moderation: ModerationService): void {
+  if (allSources(moderation).includes(source)) return;
+  throw new RequestError('invalid_parameter', `"source" is "${source}": there is no such source`, {
+    details: { parameter: 'source', sources: allSources(moderation) },
+  });
+}
+
+interface ModerationRequest {
+  readonly image: Uint8Array<ArrayBuffer> | ImageLocation;
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+/** The shapes of `/v1/classify`, and JSON that names a URL or an R2 object. */
+async function readModerationRequest(
+  request: Request,
+  moderation: ModerationService,
+  maxBytes: number,
+): Promise<ModerationRequest> {
+  const isJson = (request.headers.get('content-type') ?? '').toLowerCase().startsWith('application/json');
+  const isShort = Number(request.headers.get('content-length') ?? Number.NaN) <= MAX_REFERENCE_BYTES;
+  if (isJson && isShort) {
+    const body = await readBody(request, MAX_REFERENCE_BYTES);
+    const { url, r2, ...parameters } = parseJsonObject(body);
+    if (url !== undefined || r2 !== undefined) {
+      return { image: locateImage({ url, r2 }, '', moderation.settings, moderation.urlPolicy), parameters };
+    }
+    request = new Request(request.url, { method: 'POST', headers: request.headers, body });
+  }
+  const { image, parameters } = await readImageRequest(request, maxBytes);
+  return { image: new Uint8Array(image), parameters };
+}
+
+/** The caller has the verdict already; a log that cannot be written must not take it back. */
+async function record(moderation: ModerationService, decision: Decision, reference: string | null): Promise<void> {
+  try {
+    await moderation.ledger(API_SOURCE).record(decision, reference);
+  } catch (error) {
+    const reason = String(error).slice(0, 300);
+    console.error(JSON.stringify({ level: 'error', event: 'decision_not_recorded', id: decision.id, reason }));
+  }
+}
+
+function toEntry({ decision, item_id, event_id }: DecisionRecord) {
+  return { ...decision, source: sourceOf(decision.id), item_id, event_id };
+}
