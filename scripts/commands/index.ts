@@ -27,6 +27,16 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./evaluate.ts'),
   },
   {
+    name: 'import',
+    summary: 'a checkpoint (Hugging Face, timm, Google) to a version: graphs, labels, report',
+    load: () => import('./import.ts'),
+  },
+  {
+    name: 'verify',
+    summary: "an imported version against a reference's inputs and outputs",
+    load: () => import('./verify.ts'),
+  },
+  {
     name: 'publish',
     summary: 'an imported version into the model store, and aliases to it',
     load: () => import('./publish.ts'),

@@ -1,11 +1,9 @@
 /** `bit-edge publish`: a version's folder into the model store, and aliases to it. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { parseManifest } from '../../model-store/manifest.ts';
 import { manifestFiles, publishVersion } from '../../model-store/publish.ts';
 import { moveAlias } from '../../model-store/versions.ts';
-import { ModelError } from '../../worker/errors.ts';
+import { readManifestFile } from '../files/manifest-file.ts';
 import { readBytes } from '../files/read-file.ts';
 import { formatBytes, Progress } from '../progress.ts';
 import { withStore } from '../store/open-store.ts';
@@ -31,8 +29,7 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   const folder = positionals[0];
   if (folder === undefined || positionals.length > 1) return wrongUsage('publish', 'one folder is needed', HELP);
-  const text = await readManifestFile(folder);
-  const manifest = parseManifest(text);
+  const { manifest, text } = await readManifestFile(folder);
   const files = manifestFiles(manifest);
   const result = await withStore(toStoreOptions(values), async ({ store, description }) => {
     const progress = new Progress(`${manifest.name}/${manifest.version}`, sum(files), formatBytes);
@@ -58,20 +55,6 @@ export async function run(args: readonly string[]): Promise<number> {
   ];
   print(values.json, result, lines.join('\n'));
   return 0;
-}
-
-async function readManifestFile(folder: string): Promise<string> {
-  try {
-    return await readFile(join(folder, 'manifest.json'), 'utf8');
-  } catch (cause) {
-    throw new ModelError(
-      'invalid_manifest',
-      `${join(folder, 'manifest.json')}: not readable; is this what import wrote?`,
-      {
-        cause,
-      },
-    );
-  }
 }
 
 function sum(files: readonly { readonly bytes: number }[]): number {

@@ -1,0 +1,111 @@
+/** `bit-edge import`: a checkpoint to a version's folder, ready to publish. */
+import { parseArgs } from 'node:util';
+import { type VariantName, variantNameSchema } from '../../model-store/manifest.ts';
+import { importCheckpoint } from '../import/import-checkpoint.ts';
+import { formatBytes } from '../progress.ts';
+import type { Report } from '../report/report.ts';
+import { print, wrongUsage } from './store-options.ts';
+
+const HELP = `usage: bit-edge import SOURCE --out OUT [--variants fp32,int8,gpu] [--calibrate IMAGES] [--evaluate IMAGES]
+                       [--labels FILE] [--preprocessor FILE] [--outputs NAMES] [--name NAME] [--version VERSION]
+                       [--revision REVISION] [--json]
+
+Turns a BiT checkpoint into a version that "bit-edge publish" can publish, and reports what it costs. OUT appears whole or not at all.
+  SOURCE             a Hugging Face folder (config.json, model.safetensors or its shards), a timm folder or .safetensors, Google's
+                     .npz, or the name of a repository on the hub (google/bit-50). Pickles (.bin, .pth) are refused.
+  --out OUT          the folder to write; replaced where it holds an earlier import.
+  --variants LIST    fp32, int8 (needs --calibrate), gpu. Default: fp32, and int8 where --calibrate is given.
+  --calibrate DIR    pictures to choose int8's scales by; a few hundred of those that will come.
+  --evaluate DIR     pictures to compare int8 with fp32 on. Default: 100 of --calibrate.
+  --labels FILE      names of the classes (JSON array, {"0": name}, or a name a line), right answers for the pictures
+                     ({path: index}), or both ({"labels": [...], "files": {path: index}}).
+  --preprocessor FILE  a preprocessor_config.json to use instead of the source's.
+  --outputs NAMES    of every variant: all, or a list of logits, pooler_output, last_hidden_state, stem, stage1, ...
+  --name, --version  Default: the source's name, and sha- with the content's hash.
+  --revision REV     of a repository on the hub: branch, tag or commit. Default: main. HF_TOKEN and HF_ENDPOINT are read from the
+                     environment; files are kept in BIT_EDGE_CACHE (default ~/.cache/bit-edge).
+  --json             the report as JSON on standard output.
+Exit codes: 0 done, 1 failed, 2 wrong usage.
+`;
+
+/** Runs the command. */
+export async function run(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      out: { type: 'string' },
+      variants: { type: 'string' },
+      calibrate: { type: 'string' },
+      evaluate: { type: 'string' },
+      labels: { type: 'string' },
+      preprocessor: { type: 'string' },
+      outputs: { type: 'string' },
+      name: { type: 'string' },
+      version: { type: 'string' },
+      revision: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const [source] = positionals;
+  if (source === undefined || positionals.length > 1) return wrongUsage('import', 'one SOURCE is needed', HELP);
+  if (values.out === undefined) return wrongUsage('import', '--out OUT is needed', HELP);
+  const variants = parseVariants(values.variants, values.calibrate !== undefined);
+  if (typeof variants === 'string') return wrongUsage('import', variants, HELP);
+  const options = {
+    source,
+    out: values.out,
+    variants,
+    outputs: values.outputs === undefined || values.outputs === 'all' ? null : values.outputs.split(','),
+    revision: values.revision ?? null,
+    calibrate: values.calibrate ?? null,
+    evaluate: values.evaluate ?? null,
+    labels: values.labels ?? null,
+    preprocessor: values.preprocessor ?? null,
+    name: values.name ?? null,
+    version: values.version ?? null,
+  };
+  const { report } = await importCheckpoint(options, new Date().toISOString(), process.env);
+  print(values.json, report, summarize(report, values.out));
+  return 0;
+}
+
+/** The variants asked for, or what is wrong with them. */
+function parseVariants(list: string | undefined, canCalibrate: boolean): VariantName[] | string {
+  if (list === undefined) return canCalibrate ? ['fp32', 'int8'] : ['fp32'];
+  const variants: VariantName[] = [];
+  for (const name of list.split(',')) {
+    const variant = variantNameSchema.safeParse(name.trim());
+    if (!variant.success) return `--variants: "${name}" is not one of fp32, int8, gpu`;
+    if (!variants.includes(variant.data)) variants.push(variant.data);
+  }
+  if (variants.includes('int8') && !canCalibrate) return '--variants: int8 needs --calibrate IMAGES';
+  if (!variants.includes('int8') && !variants.includes('fp32'))
+    return '--variants: fp32 or int8 is needed, for the worker';
+  return variants;
+}
+
+function summarize(report: Report, out: string): string {
+  const lines = [`${report.name}/${report.version} in ${out}`];
+  for (const [name, { bytes, measured }] of Object.entries(report.variants)) {
+    const cost =
+      measured === null ? '' : `, ${measured.run_ms.toFixed(0)} ms, heap ${formatBytes(measured.wasm_heap_bytes)}`;
+    lines.push(`${name}: ${formatBytes(bytes)}${cost}`);
+  }
+  const { evaluation } = report;
+  if (evaluation?.int8_vs_fp32 != null) {
+    const { agreement, mean_logit_error: error } = evaluation.int8_vs_fp32;
+    lines.push(
+      `int8 agrees with fp32 on ${(agreement * 100).toFixed(1)} % of ${evaluation.images} images, mean logit error ${(error * 100).toFixed(2)} %`,
+    );
+  }
+  for (const [name, share] of Object.entries(evaluation?.top1 ?? {}))
+    lines.push(`top-1 ${name}: ${(share * 100).toFixed(1)} %`);
+  lines.push(...report.warnings.map((warning) => `warning: ${warning}`), `report: ${out}/report.md`);
+  return lines.join('\n');
+}

@@ -1,0 +1,126 @@
+/** Everything an import reads, opened and checked before anything is computed or written. */
+import { readFile } from 'node:fs/promises';
+import type { Checkpoint } from '../../model-store/checkpoint/checkpoint.ts';
+import type { PreprocessorJson } from '../../model-store/checkpoint/preprocessor.ts';
+import { checkOutputs } from '../../model-store/graph/build.ts';
+import type { SpatialSize } from '../../model-store/graph/padding.ts';
+import { checkName } from '../../model-store/layout.ts';
+import type { Manifest, VariantName } from '../../model-store/manifest.ts';
+import { ModelError } from '../../worker/errors.ts';
+import { type ProcessorConfig, parseProcessorConfig } from '../../worker/preprocess/config.ts';
+import { fixedImageSize } from '../image-size.ts';
+import { openSource } from '../sources/open-source.ts';
+import { type ImageFolder, listImages, sampleImages } from './images.ts';
+import { type LabelsFile, parseLabelsFile } from './labels-file.ts';
+
+/** Images of the calibration folder on which the variants are compared where no other folder is given. */
+const DEFAULT_EVALUATION_IMAGES = 100;
+
+/** The size that is measured and counted where the processor leaves it open, in px. */
+const FALLBACK_SIZE_PX = 224;
+
+/** What an import is asked to do. */
+export interface ImportOptions {
+  readonly source: string;
+  readonly revision: string | null;
+  readonly out: string;
+  readonly variants: readonly VariantName[];
+  /** Outputs of every variant; null for each variant's own default. */
+  readonly outputs: readonly string[] | null;
+  /** Folders of pictures. */
+  readonly calibrate: string | null;
+  readonly evaluate: string | null;
+  /** Files. */
+  readonly labels: string | null;
+  readonly preprocessor: string | null;
+  readonly name: string | null;
+  readonly version: string | null;
+}
+
+/** What it works on. */
+export interface PreparedImport {
+  readonly name: string;
+  readonly version: string | null;
+  readonly source: Manifest['source'];
+  readonly checkpoint: Checkpoint;
+  readonly preprocessor: PreprocessorJson;
+  /** Where the processor's options came from. */
+  readonly preprocessorSource: string;
+  readonly processor: ProcessorConfig;
+  /** The size of every image behind the processor; null where it depends on the picture. */
+  readonly fixedSize: SpatialSize | null;
+  /** The same, or a usual size. */
+  readonly imageSize: SpatialSize;
+  readonly calibrationImages: ImageFolder | null;
+  readonly evaluationImages: ImageFolder | null;
+  readonly truth: ReadonlyMap<string, number> | null;
+}
+
+/**
+ * Opens and checks what the options name.
+ * @throws AppError naming the file, field or option that is wrong.
+ */
+export async function prepareImport(
+  options: ImportOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<PreparedImport> {
+  const labels =
+    options.labels === null ? null : parseLabelsFile(await readFile(options.labels, 'utf8'), options.labels);
+  const calibrationImages = options.calibrate === null ? null : await listImages(options.calibrate);
+  const evaluationFolder = options.evaluate === null ? null : await listImages(options.evaluate);
+  const version = options.version === null ? null : checkName('version', options.version);
+  const name = options.name === null ? null : checkName('model', options.name);
+  const source = await openSource(options.source, options.revision, env);
+  const checkpoint = relabel(source.checkpoint, labels, options.labels);
+  if (options.outputs !== null) checkOutputs(checkpoint.config, options.outputs);
+  const preprocessor = options.preprocessor === null ? source.preprocessor : await readJsonObject(options.preprocessor);
+  const processor = parseProcessorConfig(preprocessor);
+  const fixedSize = fixedImageSize(processor);
+  const { numChannels } = checkpoint.config;
+  if ((calibrationImages ?? evaluationFolder) !== null && numChannels !== 3) {
+    throw new ModelError(
+      'invalid_model_config',
+      `config.json: num_channels: ${numChannels}; pictures have 3, so this network cannot be calibrated or evaluated with them`,
+    );
+  }
+  return {
+    name: name ?? source.suggestedName,
+    version,
+    source: { kind: source.kind, reference: source.reference, sha256: source.sha256 },
+    checkpoint,
+    preprocessor,
+    preprocessorSource: options.preprocessor ?? source.preprocessorSource,
+    processor,
+    fixedSize,
+    imageSize: fixedSize ?? { height: FALLBACK_SIZE_PX, width: FALLBACK_SIZE_PX },
+    calibrationImages,
+    evaluationImages:
+      evaluationFolder ?? (calibrationImages && sampleImages(calibrationImages, DEFAULT_EVALUATION_IMAGES)),
+    truth: labels?.truth ?? null,
+  };
+}
+
+function relabel(checkpoint: Checkpoint, labels: LabelsFile | null, file: string | null): Checkpoint {
+  const { config } = checkpoint;
+  if (labels?.names == null) return checkpoint;
+  if (labels.names.length !== config.numLabels) {
+    throw new ModelError(
+      'invalid_model_config',
+      `${file}: ${labels.names.length} labels; the network has ${config.numLabels}`,
+    );
+  }
+  return { ...checkpoint, config: { ...config, labels: labels.names } };
+}
+
+async function readJsonObject(path: string): Promise<PreprocessorJson> {
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new ModelError('invalid_model_config', `${path}: ${cause instanceof Error ? cause.message : 'not JSON'}`, {
+      cause,
+    });
+  }
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as PreprocessorJson;
+  throw new ModelError('invalid_model_config', `${path}: not an object`);
+}

@@ -1,0 +1,70 @@
+/** The report as a page for people. Pure, no I/O. */
+import { formatBytes } from '../progress.ts';
+import type { Report, VariantReport } from './report.ts';
+
+/** The page, in GitHub's Markdown. @param hasPlot whether report.svg lies beside it. */
+export function renderMarkdown(report: Report, hasPlot: boolean): string {
+  const { architecture, evaluation } = report;
+  const { height, width } = architecture.image_size;
+  const sections = [
+    `# ${report.name} ${report.version}`,
+    [
+      `Imported ${report.created_at} from ${report.source.kind} \`${report.source.reference}\``,
+      `(SHA-256 of the weights: \`${report.source.sha256 ?? 'not known'}\`).`,
+    ].join(' '),
+    table(
+      ['', ''],
+      [
+        ['parameters', architecture.parameters.toLocaleString('en')],
+        ['multiply-accumulates', `${(architecture.macs / 1e6).toFixed(1)} M at ${width}x${height} px`],
+        ['labels', String(Object.keys((architecture.config.id2label ?? {}) as object).length)],
+        ['preprocessing', architecture.preprocessor_source],
+      ],
+    ),
+    '## Variants',
+    table(
+      ['variant', 'size', 'WASM heap', 'session', 'first run', 'run', 'input', 'outputs'],
+      Object.entries(report.variants).map(([name, variant]) => variantRow(name, variant)),
+    ),
+    `Measured in onnxruntime-web on the importing machine: one image of ${width}x${height} px, one thread, median of the runs behind the first.`,
+  ];
+  if (evaluation !== null) {
+    const rows = [['images', `${evaluation.images} of \`${evaluation.folder}\``]];
+    for (const [name, share] of Object.entries(evaluation.top1 ?? {})) {
+      rows.push([`top-1 ${name}`, `${percent(share)} of ${evaluation.labelled} labelled`]);
+    }
+    if (evaluation.int8_vs_fp32 !== null) {
+      rows.push(['int8 and fp32 agree', percent(evaluation.int8_vs_fp32.agreement)]);
+      rows.push(['mean logit error of int8', percent(evaluation.int8_vs_fp32.mean_logit_error)]);
+    }
+    sections.push('## Accuracy', table(['', ''], rows));
+  }
+  if (hasPlot) sections.push('## Layers', '![relative error by layer](report.svg)');
+  if (report.warnings.length > 0) sections.push('## Warnings', report.warnings.map((line) => `- ${line}`).join('\n'));
+  return `${sections.join('\n\n')}\n`;
+}
+
+function variantRow(name: string, variant: VariantReport): string[] {
+  const { measured } = variant;
+  const ms = (value: number | undefined): string => (value === undefined ? '-' : `${value.toFixed(0)} ms`);
+  return [
+    name,
+    formatBytes(variant.bytes),
+    measured === null ? '-' : `${(measured.wasm_heap_bytes / 2 ** 20).toFixed(1)} MiB`,
+    ms(measured?.create_ms),
+    ms(measured?.first_run_ms),
+    ms(measured?.run_ms),
+    `\`${variant.input}\``,
+    variant.outputs.join(', '),
+  ];
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(2)} %`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
+}
