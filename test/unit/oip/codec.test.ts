@@ -63,6 +63,7 @@ describe('tensors', () => {
     ['[[1,2],[4,5]]', 'depth 2'],
     ['[[[1,2]],[[4]]]', 'depth 3'],
     ['[[[1,2]]]', '1 entries at depth 1'],
+    ['[[[1,2,5]],[[4]]]', 'uneven at depth 3'],
     ['[1,2,4]', '3 elements'],
     ['7', 'no array'],
     ['[1,2,4,128]', 'element 3 is 128: no INT8'],
