@@ -4,10 +4,7 @@ import { join } from 'node:path';
 import { memoryDirectory } from '../../model-store/checkpoint/checkpoint-directory.ts';
 import { readCheckpoint } from '../../model-store/checkpoint/read-checkpoint.ts';
 import { SAFETENSORS_FILE } from '../../model-store/checkpoint/safetensors-weights.ts';
-import { buildBitGraph } from '../../model-store/graph/build.ts';
-import { decodeOnnxModel } from '../../model-store/onnx/decode.ts';
-import { encodeOnnxModel } from '../../model-store/onnx/encode.ts';
-import type { OnnxModel, OnnxNode, OnnxTensor } from '../../model-store/onnx/onnx-model.ts';
+import { buildGpuGraph } from '../../scripts/bench/gpu-graph.ts';
 import { writeAlias, writeVersion } from './gpu-store.ts';
 
 /** Side of the default model's input in px. */
@@ -54,43 +51,18 @@ export async function writeModel(root: string, name: GoldenModel, version = '1')
   const read = (file: string) => new Uint8Array(readFileSync(new URL(file, folder)));
   const files = { 'config.json': read('config.json'), [SAFETENSORS_FILE]: read(SAFETENSORS_FILE) };
   const { checkpoint } = await readCheckpoint(memoryDirectory(files), null);
-  const size = { height: SIDE_PX, width: SIDE_PX };
-  const graph = buildBitGraph(checkpoint, { inputSize: size, externalWeights: null });
-  const onnx = encodeOnnxModel(withImageInput(decodeOnnxModel(graph.model)), 'weights-gpu.bin');
+  const graph = buildGpuGraph(checkpoint, { height: SIDE_PX, width: SIDE_PX }, 'weights-gpu.bin');
   await writeVersion(root, {
     name,
     version,
-    onnx: onnx.model,
-    weights: onnx.weights === null ? undefined : { path: 'weights-gpu.bin', bytes: onnx.weights },
-    inputs: [{ name: 'image', dtype: 'uint8', shape: ['batch', SIDE_PX, SIDE_PX, 3] }],
+    onnx: graph.model,
+    weights: graph.weights === null ? undefined : { path: 'weights-gpu.bin', bytes: graph.weights },
+    inputs: [...graph.inputs],
     outputs: [...graph.outputs],
     labels: checkpoint.config.labels,
     sidePx: SIDE_PX,
   });
   if (version === '1') await writeAlias(root, name, 'latest', version);
-}
-
-/** Puts rescaling and normalising (mean and deviation 0.5) before a graph that takes pixel values. */
-function withImageInput(model: OnnxModel): OnnxModel {
-  const pixelValues = model.inputs[0]!.name;
-  const node = (opType: string, inputs: string[], output: string, attributes = {}): OnnxNode => {
-    return { name: `image/${opType}`, opType, domain: '', inputs, outputs: [output], attributes };
-  };
-  const scalar = (name: string, value: number): OnnxTensor => {
-    return { name, dtype: 'float32', shape: [], data: new Uint8Array(Float32Array.of(value).buffer) };
-  };
-  const nodes = [
-    node('Cast', ['image'], 'image/float', { to: { kind: 'int', value: 1 } }),
-    node('Transpose', ['image/float'], 'image/nchw', { perm: { kind: 'ints', value: [0, 3, 1, 2] } }),
-    node('Mul', ['image/nchw', 'image/scale'], 'image/scaled'),
-    node('Sub', ['image/scaled', 'image/one'], pixelValues),
-  ];
-  return {
-    ...model,
-    inputs: [{ name: 'image', dtype: 'uint8', shape: ['batch', SIDE_PX, SIDE_PX, 3] }],
-    nodes: [...nodes, ...model.nodes],
-    initializers: [...model.initializers, scalar('image/scale', 2 / 255), scalar('image/one', 1)],
-  };
 }
 
 /** Where the backend's packages are, if they are installed. */

@@ -1,0 +1,23 @@
+/** Networks with random weights: as fast and as large as trained ones. */
+import { weightShapes } from '../../model-store/bit-architecture.ts';
+import { parseBitConfig } from '../../model-store/bit-config.ts';
+import { type Checkpoint, makeCheckpoint, type WeightTensor } from '../../model-store/checkpoint/checkpoint.ts';
+
+/** BiT-R50x1 with 1000 labels, which is BitConfig's default; the same weights every time. */
+export function randomR50x1(): Checkpoint {
+  const config = parseBitConfig({
+    id2label: Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [i, `LABEL_${i}`])),
+  });
+  const weights = new Map<string, WeightTensor>();
+  let state = 1;
+  for (const [name, shape] of weightShapes(config)) {
+    const data = new Float32Array(shape.reduce((product, dimension) => product * dimension, 1));
+    const isNorm = shape.length === 1 && name.endsWith('.weight');
+    for (let index = 0; index < data.length; index++) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      data[index] = (isNorm ? 1 : 0) + (state / 2 ** 32 - 0.5) / 10;
+    }
+    weights.set(name, { shape, data });
+  }
+  return makeCheckpoint(config, weights, 'random');
+}
