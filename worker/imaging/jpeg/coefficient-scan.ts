@@ -4,25 +4,26 @@
  * The scans of a file run side by side, each with its own place in the data, so that one row of coefficients is enough: a
  * block's coefficients depend on that block in the earlier scans and on nothing else (ITU-T T.81 G.1.1.1).
  */
+import type { CoefficientRow } from './coefficient-row.ts';
 import { buildHuffmanTable, type HuffmanTable } from './huffman-table.ts';
 import type { ComponentLayout, Layout } from './layout.ts';
 import type { Scan } from './marker-reader.ts';
-import { NATURAL_ORDER } from './markers.ts';
-import { decodeAcFirst, decodeAcRefine, decodeBit, decodeDcFirst } from './progressive.ts';
+import { type AcBand, createAcBand, decodeAcFirst, decodeAcRefine, decodeBit, decodeDcFirst } from './progressive.ts';
 import type { ScanReader } from './scan-reader.ts';
-import { requireHuffmanSpec, type ScanKind, scanKind, usesAcTables, usesDcTables } from './scan-setup.ts';
+import { requireHuffmanSpec, type ScanKind, scanKind, usesDcTables } from './scan-setup.ts';
 import { decodeBlock } from './sequential.ts';
-
-/** The coefficients of one component in one row of MCUs: blocks row by row, padded to whole MCUs, 64 each in natural order. */
-export type CoefficientRow = Int16Array;
 
 /** Multipliers that leave coefficients as they are. */
 const UNSCALED = new Int32Array(80).fill(1);
+
+/** Zigzag order as it is; what runs past the block's end lands on its last coefficient. */
+const ZIGZAG = Uint8Array.from({ length: 80 }, (_, k) => Math.min(k, 63));
 
 interface Target {
   readonly index: number;
   readonly layout: ComponentLayout;
   readonly dcTable: HuffmanTable | undefined;
+  /** Of sequential scans. */
   readonly acTable: HuffmanTable | undefined;
 }
 
@@ -38,6 +39,8 @@ export class CoefficientScan {
   private readonly targets: readonly Target[];
   private readonly predictors: Int32Array;
   private readonly trackGoodRows: boolean;
+  /** Of progressive scans of AC coefficients. */
+  private readonly band: AcBand | undefined;
   private interval = 0;
   private run = 0;
 
@@ -48,13 +51,16 @@ export class CoefficientScan {
     this.trackGoodRows = trackGoodRows;
     this.kind = scanKind(scan, progressive);
     const needsDc = usesDcTables(this.kind);
-    const needsAc = usesAcTables(this.kind);
     this.targets = scan.components.map(({ index, dcSpec, acSpec }) => ({
       index,
       layout: layout.components[index]!,
       dcTable: needsDc ? buildHuffmanTable(requireHuffmanSpec(dcSpec), true) : undefined,
-      acTable: needsAc ? buildHuffmanTable(requireHuffmanSpec(acSpec), false) : undefined,
+      acTable: this.kind === 'sequential' ? buildHuffmanTable(requireHuffmanSpec(acSpec), false) : undefined,
     }));
+    if (this.kind === 'ac-first' || this.kind === 'ac-refine') {
+      const spec = requireHuffmanSpec(scan.components[0]!.acSpec);
+      this.band = createAcBand(spec, scan.spectralStart, scan.spectralEnd, scan.approxLow);
+    }
     this.predictors = new Int32Array(scan.components.length);
   }
 
@@ -75,8 +81,8 @@ export class CoefficientScan {
         const target = targets[c]!;
         const { horizontal, vertical, paddedWidthInBlocks } = target.layout;
         for (let y = 0; y < vertical; y++) {
-          let base = (y * paddedWidthInBlocks + mcu * horizontal) * 64;
-          for (let x = 0; x < horizontal; x++, base += 64) this.decodeDcOrBlock(target, c, rows[target.index]!, base);
+          const b = y * paddedWidthInBlocks + mcu * horizontal;
+          for (let x = 0; x < horizontal; x++) this.decodeDcOrBlock(target, c, rows[target.index]!, b + x);
         }
       }
     }
@@ -87,7 +93,7 @@ export class CoefficientScan {
     const { vertical, heightInBlocks, widthInBlocks, paddedWidthInBlocks } = target.layout;
     const blockRows = Math.min(vertical, heightInBlocks - mcuRow * vertical);
     for (let y = 0; y < blockRows; y++) {
-      const base = y * paddedWidthInBlocks * 64;
+      const firstBlock = y * paddedWidthInBlocks;
       for (let x = 0; x < widthInBlocks; x++) {
         if (this.run > 0 && this.kind === 'ac-first') {
           this.noteGoodRow(mcuRow);
@@ -96,7 +102,7 @@ export class CoefficientScan {
           x += passed;
           if (x >= widthInBlocks) break;
         }
-        if (this.nextMcu(mcuRow)) this.decodeSingle(target, row, base + x * 64);
+        if (this.nextMcu(mcuRow)) this.decodeSingle(target, row, firstBlock + x);
         else if (this.reader.finished) return;
       }
     }
@@ -118,24 +124,22 @@ export class CoefficientScan {
     if (this.trackGoodRows && this.reader.sufficient) this.lastGoodRow = mcuRow;
   }
 
-  private decodeSingle(target: Target, row: CoefficientRow, base: number): void {
-    const { spectralStart, spectralEnd, approxLow } = this.scan;
+  private decodeSingle(target: Target, row: CoefficientRow, b: number): void {
     const { bits } = this.reader;
-    if (this.kind === 'ac-first') {
-      this.run = decodeAcFirst(bits, target.acTable!, spectralStart, spectralEnd, approxLow, row, base);
-    } else if (this.kind === 'ac-refine') {
-      this.run = decodeAcRefine(bits, target.acTable!, spectralStart, spectralEnd, approxLow, this.run, row, base);
-    } else this.decodeDcOrBlock(target, 0, row, base);
+    if (this.kind === 'ac-first') this.run = decodeAcFirst(bits, this.band!, row, b);
+    else if (this.kind === 'ac-refine') this.run = decodeAcRefine(bits, this.band!, this.run, row, b);
+    else this.decodeDcOrBlock(target, 0, row, b);
   }
 
-  private decodeDcOrBlock(target: Target, c: number, row: CoefficientRow, base: number): void {
+  private decodeDcOrBlock(target: Target, c: number, row: CoefficientRow, b: number): void {
     const { bits } = this.reader;
+    const { coefficients } = row;
     if (this.kind === 'dc-first') {
-      row[base] = decodeDcFirst(bits, target.dcTable!, this.predictors, c, this.scan.approxLow);
+      coefficients[b * 64] = decodeDcFirst(bits, target.dcTable!, this.predictors, c, this.scan.approxLow);
     } else if (this.kind === 'dc-refine') {
-      if (decodeBit(bits) !== 0) row[base] = row[base]! | (1 << this.scan.approxLow);
+      if (decodeBit(bits) !== 0) coefficients[b * 64] = coefficients[b * 64]! | (1 << this.scan.approxLow);
     } else {
-      decodeBlock(bits, target.dcTable!, target.acTable!, UNSCALED, NATURAL_ORDER, this.predictors, c, row, base);
+      decodeBlock(bits, target.dcTable!, target.acTable!, UNSCALED, ZIGZAG, this.predictors, c, coefficients, b * 64);
     }
   }
 }

@@ -13,6 +13,18 @@ export const UNREAD_POSITION = 64;
 /** Coefficients of a block buffer: the block and one place for all that nobody reads. */
 export const BLOCK_BUFFER_LENGTH = 72;
 
+/** A block to decode into, and the means to clear it fast. */
+export class BlockBuffer {
+  readonly coefficients = new Int16Array(BLOCK_BUFFER_LENGTH);
+  private readonly quads = new Float64Array(this.coefficients.buffer);
+
+  /** Sets all coefficients of the block to zero. */
+  clear(): void {
+    const { quads } = this;
+    for (let i = 0; i < 16; i++) quads[i] = 0;
+  }
+}
+
 /** True where the transform to `blockSize` samples reads the coefficient at a natural position. */
 export function transformReads(position: number, blockSize: number): boolean {
   const row = position >> 3;

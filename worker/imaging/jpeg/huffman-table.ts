@@ -95,6 +95,24 @@ export function buildHuffmanTable(spec: HuffmanSpec, isDc: boolean): HuffmanTabl
   return { lookup, limits, offsets, symbols };
 }
 
+/**
+ * The codes of a table alone, without the values that follow them: by the next `LOOKUP_BITS` bits the code's length (bits 0
+ * to 7, 0 for a code that is longer) and its symbol (8 to 15).
+ */
+export function buildCodeLookup({ counts, symbols }: HuffmanSpec): Uint16Array {
+  const lookup = new Uint16Array(1 << LOOKUP_BITS);
+  let from = 0;
+  let index = 0;
+  for (let length = 1; length <= LOOKUP_BITS; length++) {
+    for (let i = 0; i < counts[length]!; i++, index++) {
+      const to = from + (1 << (LOOKUP_BITS - length));
+      lookup.fill((symbols[index]! << 8) | length, from, to);
+      from = to;
+    }
+  }
+  return lookup;
+}
+
 /** Fills every entry that starts with one code, value bits included where they fit. */
 function fillLookup(lookup: Int32Array, code: number, length: number, symbol: number, isDc: boolean): void {
   const spare = LOOKUP_BITS - length;

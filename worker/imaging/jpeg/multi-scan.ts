@@ -5,12 +5,14 @@
  * of MCUs' is kept (see coefficient-scan.ts).
  */
 import { BitWindow } from './bit-window.ts';
-import { type CoefficientRow, CoefficientScan } from './coefficient-scan.ts';
-import { BLOCK_BUFFER_LENGTH, blockHolds, transformBlock } from './component-output.ts';
+import { CoefficientRow } from './coefficient-row.ts';
+import { CoefficientScan } from './coefficient-scan.ts';
+import { BLOCK_BUFFER_LENGTH, BlockBuffer, blockHolds, transformBlock, zigzagMultipliers } from './component-output.ts';
 import { SAFE_MAGNITUDE } from './idct.ts';
 import { idct1x1 } from './idct-reduced.ts';
 import type { ComponentLayout, Layout } from './layout.ts';
 import type { Scan } from './marker-reader.ts';
+import { NATURAL_ORDER } from './markers.ts';
 import type { Plane, RowOutput } from './row-output.ts';
 import { neededScans, type ScanPlan } from './scan-plan.ts';
 import { ScanReader } from './scan-reader.ts';
@@ -35,7 +37,7 @@ export function decodeMultiScan(
   allowTruncated: boolean,
   output: RowOutput,
 ): void {
-  const rows = layout.components.map((component): CoefficientRow => new Int16Array(rowLength(component)));
+  const rows = layout.components.map((component) => new CoefficientRow(component));
   const smooth = progressive && smoothingApplies(plan);
   let smoother: BlockSmoother | undefined;
   if (smooth) {
@@ -43,7 +45,7 @@ export function decodeMultiScan(
     const scans = openScans(bytes, plan.scans, layout, progressive, allowTruncated, true);
     smoother = new BlockSmoother(plan, layout);
     for (let mcuRow = 0; mcuRow < layout.mcuRows; mcuRow++) {
-      decodeRow(scans, mcuRow, rows);
+      decodeRow(scans, mcuRow, rows, progressive);
       smoother.collect(mcuRow, rows);
     }
     smoother.lastGoodRow = scans[scans.length - 1]!.lastGoodRow;
@@ -54,7 +56,7 @@ export function decodeMultiScan(
     (component, c) => new ComponentOutput(component, output.planes[c]!, plan.quantTables[c]),
   );
   for (let mcuRow = 0; mcuRow < layout.mcuRows; mcuRow++) {
-    decodeRow(scans, mcuRow, rows);
+    decodeRow(scans, mcuRow, rows, progressive);
     for (let c = 0; c < outputs.length; c++) {
       smoother?.smooth(c, mcuRow, rows[c]!);
       outputs[c]!.transformRow(mcuRow, rows[c]!);
@@ -68,7 +70,7 @@ export function multiScanBytes(plan: ScanPlan, layout: Layout, progressive: bool
   const smooth = progressive && smoothingApplies(plan);
   const scans = smooth ? plan.scans : neededScans(plan, layout, progressive);
   let bytes = smooth ? BlockSmoother.bytes(layout) : 0;
-  for (const component of layout.components) bytes += rowLength(component) * 2 + BLOCK_BUFFER_LENGTH * 2 + 256;
+  for (const component of layout.components) bytes += CoefficientRow.bytes(component) + BLOCK_BUFFER_LENGTH * 2 + 512;
   for (const scan of scans) {
     const perScan = BitWindow.bytes(windowBytes(scans.length, progressive), scanMcuBytes(scan, layout, progressive));
     bytes += (perScan + scan.components.length * 10_000) * (smooth ? 2 : 1);
@@ -76,9 +78,15 @@ export function multiScanBytes(plan: ScanPlan, layout: Layout, progressive: bool
   return bytes;
 }
 
-function decodeRow(scans: readonly CoefficientScan[], mcuRow: number, rows: readonly CoefficientRow[]): void {
-  for (const row of rows) row.fill(0);
+function decodeRow(
+  scans: readonly CoefficientScan[],
+  mcuRow: number,
+  rows: readonly CoefficientRow[],
+  progressive: boolean,
+): void {
+  for (const row of rows) row.clear();
   for (const scan of scans) scan.decodeRow(mcuRow, rows);
+  if (!progressive) for (const row of rows) row.findNonzero();
 }
 
 function openScans(
@@ -106,61 +114,82 @@ function scanMcuBytes(scan: Scan, layout: Layout, progressive: boolean): number 
   return progressive ? PROGRESSIVE_MCU_BYTES : mcuBlocks(scan, layout) * MAX_BLOCK_BYTES;
 }
 
-function rowLength(component: ComponentLayout): number {
-  return component.paddedWidthInBlocks * component.vertical * 64;
-}
-
 /** Turns the coefficients of one component into samples. */
 class ComponentOutput {
   private readonly layout: ComponentLayout;
   private readonly plane: Plane;
-  /** By natural position, 0 for what the block does not have to hold. */
   private readonly quant: Int32Array;
-  private readonly block = new Int16Array(BLOCK_BUFFER_LENGTH);
+  /** The nonzero AC coefficients that count, as bits in the manner of `CoefficientRow.nonzero`. */
+  private readonly heldLow: number;
+  private readonly heldHigh: number;
+  private readonly buffer = new BlockBuffer();
 
   constructor(layout: ComponentLayout, plane: Plane, table: Uint16Array | undefined) {
     this.layout = layout;
     this.plane = plane;
-    this.quant = Int32Array.from({ length: 64 }, (_, position) =>
-      blockHolds(position, layout.blockSize) ? ((table?.[position] ?? 0) << 16) >> 16 : 0,
-    );
+    this.quant = zigzagMultipliers(table);
+    let low = 0;
+    let high = 0;
+    for (let k = 1; k < 64; k++) {
+      if (!blockHolds(NATURAL_ORDER[k]!, layout.blockSize)) continue;
+      if (k < 32) low |= 1 << k;
+      else high |= 1 << (k - 32);
+    }
+    this.heldLow = low;
+    this.heldHigh = high;
   }
 
   transformRow(mcuRow: number, row: CoefficientRow): void {
-    const { plane, block } = this;
+    const { plane, buffer, quant, heldLow, heldHigh } = this;
+    const block = buffer.coefficients;
     const { vertical, heightInBlocks, widthInBlocks, paddedWidthInBlocks, blockSize } = this.layout;
-    const blockRows = Math.min(vertical, heightInBlocks - mcuRow * vertical);
+    const { coefficients, nonzero } = row;
     const { samples, stride } = plane;
+    const blockRows = Math.min(vertical, heightInBlocks - mcuRow * vertical);
     for (let y = 0; y < blockRows; y++) {
-      let base = y * paddedWidthInBlocks * 64;
+      const firstBlock = y * paddedWidthInBlocks;
       let at = (plane.carriedRows + y * blockSize) * stride;
-      for (let x = 0; x < widthInBlocks; x++, base += 64, at += blockSize) {
+      for (let b = firstBlock; b < firstBlock + widthInBlocks; b++, at += blockSize) {
+        const dc = Math.imul(coefficients[b * 64]!, quant[0]!);
         if (blockSize === 1) {
-          idct1x1(Math.imul(row[base]!, this.quant[0]!), samples, at);
+          idct1x1(dc, samples, at);
           continue;
         }
-        const used = this.dequantize(row, base);
+        block[0] = dc;
+        const low = nonzero[2 * b]! & heldLow;
+        const high = nonzero[2 * b + 1]! & heldHigh;
+        let used = 0;
+        if ((low | high) !== 0) used = dequantizeAc(coefficients, b * 64, low, high, quant, block, Math.abs(dc));
+        else if (Math.abs(dc) > SAFE_MAGNITUDE) used = OVERFLOWS;
         transformBlock(block, 0, used, blockSize, samples, at, stride);
-        if (used !== 0) block.fill(0);
+        if (used !== 0) buffer.clear();
       }
     }
   }
+}
 
-  /** Fills `block`; returns what `transformBlock` wants to know about it. */
-  private dequantize(row: CoefficientRow, base: number): number {
-    const { block, quant } = this;
-    let magnitude = 0;
-    let used = 0;
-    for (let position = 0; position < 64; position++) {
-      const coefficient = row[base + position]!;
-      if (coefficient === 0) continue;
-      const value = Math.imul(coefficient, quant[position]!);
-      if (value === 0) continue;
+/** Dequantizes the AC coefficients whose bits are set, to natural order; returns what `transformBlock` wants to know. */
+function dequantizeAc(
+  coefficients: Int16Array,
+  base: number,
+  low: number,
+  high: number,
+  quant: Int32Array,
+  block: Int16Array,
+  dcMagnitude: number,
+): number {
+  let magnitude = dcMagnitude;
+  let used = 0;
+  for (let word = 0; word < 2; word++) {
+    const offset = word * 32;
+    for (let rest = word === 0 ? low : high; rest !== 0; rest &= rest - 1) {
+      const k = offset + 31 - Math.clz32(rest & -rest);
+      const value = Math.imul(coefficients[base + k]!, quant[k]!);
+      const position = NATURAL_ORDER[k]!;
       block[position] = value;
       used |= position;
-      magnitude += value < 0 ? -value : value;
+      magnitude += Math.abs(value);
     }
-    if (row[base] === 0) block[0] = 0;
-    return magnitude > SAFE_MAGNITUDE ? used | OVERFLOWS : used;
   }
+  return magnitude > SAFE_MAGNITUDE ? used | OVERFLOWS : used;
 }

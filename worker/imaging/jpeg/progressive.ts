@@ -1,15 +1,50 @@
 /**
  * Huffman decoding of progressive scans, a block at a time.
  *
- * Source: ITU-T T.81 G.1.2 and G.2; libjpeg-turbo jdphuff.c. Coefficients are stored in natural order, not dequantized.
+ * Source: ITU-T T.81 G.1.2 and G.2; libjpeg-turbo jdphuff.c. Coefficients are stored in zigzag order, not dequantized.
  */
 import { BIT_BUFFER, BIT_COUNT, type BitWindow, POSITION } from './bit-window.ts';
+import type { CoefficientRow } from './coefficient-row.ts';
 import { corrupt } from './failures.ts';
-import { type HuffmanTable, KIND_LONG_CODE, KIND_MASK, LENGTH_MASK, LOOKUP_BITS } from './huffman-table.ts';
-import { NATURAL_ORDER } from './markers.ts';
+import {
+  buildCodeLookup,
+  buildHuffmanTable,
+  type HuffmanSpec,
+  type HuffmanTable,
+  KIND_LONG_CODE,
+  KIND_MASK,
+  LENGTH_MASK,
+  LOOKUP_BITS,
+} from './huffman-table.ts';
 import { decodeLongCode } from './sequential.ts';
 
 const LOOKUP_SHIFT = 32 - LOOKUP_BITS;
+
+/** A scan of AC coefficients: what every block's decoding needs to know of it. */
+export interface AcBand {
+  readonly table: HuffmanTable;
+  /** For refinements, which are followed by no values: the table as `buildCodeLookup` makes it. */
+  readonly codes: Uint16Array;
+  readonly spectralStart: number;
+  readonly spectralEnd: number;
+  readonly approxLow: number;
+  /** The band as bits in the manner of `CoefficientRow.nonzero`. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Puts together what decoding a scan's band takes. */
+export function createAcBand(spec: HuffmanSpec, spectralStart: number, spectralEnd: number, approxLow: number): AcBand {
+  return {
+    table: buildHuffmanTable(spec, false),
+    codes: buildCodeLookup(spec),
+    spectralStart,
+    spectralEnd,
+    approxLow,
+    low: bandWord(spectralStart, spectralEnd),
+    high: bandWord(spectralStart - 32, spectralEnd - 32),
+  };
+}
 
 /** Decodes the first bits of a DC coefficient (`decode_mcu_DC_first`). */
 export function decodeDcFirst(
@@ -76,19 +111,17 @@ export function decodeBit(bits: BitWindow): number {
 /**
  * Decodes the first bits of a band of AC coefficients (`decode_mcu_AC_first`).
  *
+ * @param row receives the coefficients of block `b`
  * @returns how many further blocks have nothing in this band
  */
-export function decodeAcFirst(
-  bits: BitWindow,
-  table: HuffmanTable,
-  spectralStart: number,
-  spectralEnd: number,
-  approxLow: number,
-  block: Int16Array,
-  base: number,
-): number {
+export function decodeAcFirst(bits: BitWindow, band: AcBand, row: CoefficientRow, b: number): number {
   const { state, view } = bits;
+  const { table, spectralStart, spectralEnd, approxLow } = band;
   const { lookup } = table;
+  const { coefficients, nonzero } = row;
+  const base = b * 64;
+  let low = nonzero[2 * b]!;
+  let high = nonzero[2 * b + 1]!;
   let buffer = state[BIT_BUFFER]!;
   let count = state[BIT_COUNT]!;
   let position = state[POSITION]!;
@@ -138,9 +171,17 @@ export function decodeAcFirst(
     }
     buffer <<= length;
     count -= length;
-    block[base + NATURAL_ORDER[k]!] = value << approxLow;
+    // Damaged data runs past the block's end; it then lands on its last coefficient.
+    const at = k < 64 ? k : 63;
+    coefficients[base + at] = value << approxLow;
+    // What is shifted out of 16 bits leaves a zero; that happens in damaged data alone.
+    const bit = value << (approxLow + 16) === 0 ? 0 : 1;
+    if (at < 32) low = (low & ~(1 << at)) | (bit << at);
+    else high = (high & ~(1 << (at - 32))) | (bit << (at - 32));
     k++;
   }
+  nonzero[2 * b] = low;
+  nonzero[2 * b + 1] = high;
   state[BIT_BUFFER] = buffer;
   state[BIT_COUNT] = count;
   state[POSITION] = position;
@@ -151,103 +192,143 @@ export function decodeAcFirst(
  * Decodes one more bit of a band of AC coefficients (`decode_mcu_AC_refine`).
  *
  * @param run blocks, this one included, that an end-of-band run still covers
+ * @param row receives the coefficients of block `b`
  * @returns the run that is left after this block
  */
-export function decodeAcRefine(
-  bits: BitWindow,
-  table: HuffmanTable,
-  spectralStart: number,
-  spectralEnd: number,
-  approxLow: number,
-  run: number,
-  block: Int16Array,
-  base: number,
-): number {
+export function decodeAcRefine(bits: BitWindow, band: AcBand, run: number, row: CoefficientRow, b: number): number {
   const { state, view } = bits;
-  const { lookup } = table;
+  const { codes, spectralStart, spectralEnd, approxLow } = band;
+  const { coefficients, nonzero } = row;
+  const base = b * 64;
   const plus = 1 << approxLow;
-  const minus = -1 << approxLow;
+  // The nonzero coefficients of the band that are still to come: first those below 32 (offset 0), then the others.
+  let low = nonzero[2 * b]!;
+  let high = nonzero[2 * b + 1]!;
+  let rest = low & band.low;
+  let restHigh = high & band.high;
+  let offset = 0;
   let buffer = state[BIT_BUFFER]!;
   let count = state[BIT_COUNT]!;
   let position = state[POSITION]!;
   let left = run;
-  let k = spectralStart;
-  if (left === 0) {
-    for (; k <= spectralEnd; k++) {
-      buffer |= view.getInt32(position) >>> count;
-      position += (31 - count) >> 3;
-      count |= 24;
-      const entry = lookup[buffer >>> LOOKUP_SHIFT]!;
-      // A resolved entry covers value bits; only the code is wanted here.
-      let symbol = (entry >> 8) & 255;
-      let length = entry & LENGTH_MASK;
-      if (entry >> 16 !== 0) {
-        const size = 32 - Math.clz32(Math.abs(entry >> 16));
-        length -= size;
-        symbol = (symbol << 4) | size;
-      } else if ((entry & KIND_MASK) === KIND_LONG_CODE) {
-        const long = decodeLongCode(table, buffer >>> 16);
-        length = long >> 8;
-        symbol = long & 255;
-      }
+  let k = left === 0 ? spectralStart : 64;
+  for (; k <= spectralEnd; k++) {
+    buffer |= view.getInt32(position) >>> count;
+    position += (31 - count) >> 3;
+    count |= 24;
+    const entry = codes[buffer >>> LOOKUP_SHIFT]!;
+    let symbol = entry >> 8;
+    let length = entry & 255;
+    if (length === 0) {
+      const long = decodeLongCode(band.table, buffer >>> 16);
+      length = long >> 8;
+      symbol = long & 255;
+    }
+    let zeros = symbol >> 4;
+    let fresh = 0;
+    if ((symbol & 15) !== 0) {
+      // A newly nonzero coefficient: its size should be 1, and its one bit is the sign.
+      fresh = withSign(plus, ~((buffer << length) >> 31));
+      buffer <<= length + 1;
+      count -= length + 1;
+    } else if (zeros === 15) {
       buffer <<= length;
       count -= length;
-      let zeros = symbol >> 4;
-      let fresh = 0;
-      buffer |= view.getInt32(position) >>> count;
-      position += (31 - count) >> 3;
-      count |= 24;
-      if ((symbol & 15) !== 0) {
-        // A newly nonzero coefficient: its size should be 1, and its one bit is the sign.
-        fresh = buffer < 0 ? plus : minus;
-        buffer <<= 1;
-        count--;
-      } else if (zeros !== 15) {
-        left = 1 << zeros;
-        if (zeros > 0) {
-          left += buffer >>> (32 - zeros);
-          buffer <<= zeros;
-          count -= zeros;
-        }
+    } else {
+      buffer <<= length;
+      count -= length;
+      left = 1 << zeros;
+      if (zeros > 0) {
+        buffer |= view.getInt32(position) >>> count;
+        position += (31 - count) >> 3;
+        count |= 24;
+        left += buffer >>> (32 - zeros);
+        buffer <<= zeros;
+        count -= zeros;
+      }
+      break;
+    }
+    // Step over `zeros` coefficients that are still zero; those on the way that are not get a correction bit each.
+    for (;;) {
+      if (rest === 0 && offset === 0) {
+        rest = restHigh;
+        restHigh = 0;
+        offset = 32;
+      }
+      const stop = rest === 0 ? spectralEnd + 1 : offset + 31 - Math.clz32(rest & -rest);
+      const between = stop - k;
+      if (zeros < between) {
+        k += zeros;
         break;
       }
-      // Step over `zeros` coefficients that are still zero; those that are not get a correction bit each.
-      do {
-        const at = base + NATURAL_ORDER[k]!;
-        const value = block[at]!;
-        if (value !== 0) {
-          if (count === 0) {
-            buffer = view.getInt32(position);
-            position += 3;
-            count = 24;
-          }
-          if (buffer < 0 && (value & plus) === 0) block[at] = value + (value >= 0 ? plus : minus);
-          buffer <<= 1;
-          count--;
-        } else if (--zeros < 0) break;
-        k++;
-      } while (k <= spectralEnd);
-      if (fresh !== 0) block[base + NATURAL_ORDER[k]!] = fresh;
-    }
-  }
-  if (left > 0) {
-    for (; k <= spectralEnd; k++) {
-      const at = base + NATURAL_ORDER[k]!;
-      const value = block[at]!;
-      if (value === 0) continue;
+      zeros -= between;
+      k = stop;
+      if (k > spectralEnd) break;
+      rest &= rest - 1;
       if (count === 0) {
         buffer = view.getInt32(position);
         position += 3;
         count = 24;
       }
-      if (buffer < 0 && (value & plus) === 0) block[at] = value + (value >= 0 ? plus : minus);
+      const value = coefficients[base + k]!;
+      coefficients[base + k] = value + correction(value, plus, buffer >> 31);
       buffer <<= 1;
       count--;
+      if (++k > spectralEnd) break;
+    }
+    if (fresh !== 0) {
+      const at = k < 64 ? k : 63;
+      coefficients[base + at] = fresh;
+      const inHigh = (31 - at) >> 31;
+      const bit = 1 << (at & 31);
+      low |= bit & ~inHigh;
+      high |= bit & inHigh;
+    }
+  }
+  if (left > 0) {
+    for (; offset <= 32; offset += 32) {
+      for (; rest !== 0; rest &= rest - 1) {
+        const at = base + offset + 31 - Math.clz32(rest & -rest);
+        if (count === 0) {
+          buffer = view.getInt32(position);
+          position += 3;
+          count = 24;
+        }
+        const value = coefficients[at]!;
+        coefficients[at] = value + correction(value, plus, buffer >> 31);
+        buffer <<= 1;
+        count--;
+      }
+      rest = restHigh;
+      restHigh = 0;
     }
     left--;
   }
+  nonzero[2 * b] = low;
+  nonzero[2 * b + 1] = high;
   state[BIT_BUFFER] = buffer;
   state[BIT_COUNT] = count;
   state[POSITION] = position;
   return left;
+}
+
+/** Bits `start` to `end` of a word, as far as they lie in 0 to 31. */
+function bandWord(start: number, end: number): number {
+  if (end < 0 || start > 31) return 0;
+  return (-1 << Math.max(start, 0)) & (-1 >>> Math.max(31 - end, 0));
+}
+
+/**
+ * What a correction bit adds to a coefficient: `plus` away from zero where the bit is set and the coefficient does not have
+ * it yet. All without branches, for the bits are random.
+ *
+ * @param bit -1 for a set bit, 0 for a clear one
+ */
+function correction(value: number, plus: number, bit: number): number {
+  return withSign(plus, value >> 31) & bit & (((value & plus) - 1) >> 31);
+}
+
+/** `value` for sign 0, `-value` for sign -1. */
+function withSign(value: number, sign: number): number {
+  return (value ^ sign) - sign;
 }

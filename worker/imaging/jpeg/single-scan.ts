@@ -3,7 +3,7 @@
  *
  * Source: libjpeg-turbo jdcoefct.c `decompress_onepass`.
  */
-import { BLOCK_BUFFER_LENGTH, blockOrder, transformBlock, zigzagMultipliers } from './component-output.ts';
+import { BLOCK_BUFFER_LENGTH, BlockBuffer, blockOrder, transformBlock, zigzagMultipliers } from './component-output.ts';
 import { buildHuffmanTable, type HuffmanTable } from './huffman-table.ts';
 import { idct1x1 } from './idct-reduced.ts';
 import type { ComponentLayout, Layout } from './layout.ts';
@@ -47,7 +47,7 @@ export function decodeSingleScan(layout: Layout, scan: Scan, reader: ScanReader,
       mcuHeight: interleaved ? component.vertical : 1,
     };
   });
-  const block = new Int16Array(BLOCK_BUFFER_LENGTH);
+  const buffer = new BlockBuffer();
   const predictors = new Int32Array(decoders.length);
   let interval = 0;
   const single = decoders.length === 1 ? decoders[0]! : undefined;
@@ -64,7 +64,7 @@ export function decodeSingleScan(layout: Layout, scan: Scan, reader: ScanReader,
         }
         for (let c = 0; c < decoders.length; c++) {
           const decoder = decoders[c]!;
-          if (hasData) decodeMcuBlocks(decoder, reader, predictors, c, block, mcuRow, mcu, blockRow);
+          if (hasData) decodeMcuBlocks(decoder, reader, predictors, c, buffer, mcuRow, mcu, blockRow);
           else fillMcuBlocks(decoder, mcu, blockRow);
         }
       }
@@ -89,13 +89,14 @@ function decodeMcuBlocks(
   reader: ScanReader,
   predictors: Int32Array,
   c: number,
-  block: Int16Array,
+  buffer: BlockBuffer,
   mcuRow: number,
   mcu: number,
   firstRow: number,
 ): void {
   const { layout, plane, quant, dcTable, acTable, skip, order, mcuWidth, mcuHeight } = decoder;
   const { bits } = reader;
+  const block = buffer.coefficients;
   const size = layout.blockSize;
   const rows = remainingRows(layout, mcuRow);
   for (let y = 0; y < mcuHeight; y++) {
@@ -109,7 +110,7 @@ function decodeMcuBlocks(
       }
       const used = decodeBlock(bits, dcTable, acTable, quant, order, predictors, c, block, 0);
       if (row < rows) transformBlock(block, 0, used, size, plane.samples, at, plane.stride);
-      if (used !== 0) block.fill(0);
+      if (used !== 0) buffer.clear();
     }
   }
 }

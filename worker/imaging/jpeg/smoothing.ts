@@ -3,7 +3,7 @@
  *
  * Bit-exact with libjpeg-turbo jdcoefct.c `decompress_smooth_data`; an extension of ITU-T T.81 K.8 to a 5x5 window.
  */
-import type { CoefficientRow } from './coefficient-scan.ts';
+import type { CoefficientRow } from './coefficient-row.ts';
 import type { ComponentLayout, Layout } from './layout.ts';
 import { NATURAL_ORDER } from './markers.ts';
 import { type ScanPlan, TRACKED_COEFFICIENTS } from './scan-plan.ts';
@@ -82,10 +82,10 @@ export class BlockSmoother {
   /** Notes the DC values of a row of MCUs. */
   collect(mcuRow: number, rows: readonly CoefficientRow[]): void {
     for (let c = 0; c < rows.length; c++) {
-      const row = rows[c]!;
-      const blocks = row.length / 64;
+      const { coefficients } = rows[c]!;
+      const blocks = coefficients.length / 64;
       const dc = this.dc[c]!;
-      for (let i = 0, to = mcuRow * blocks; i < blocks; i++) dc[to + i] = row[i * 64]!;
+      for (let i = 0, to = mcuRow * blocks; i < blocks; i++) dc[to + i] = coefficients[i * 64]!;
     }
   }
 
@@ -114,9 +114,10 @@ export class BlockSmoother {
       ].map((line) => line * paddedWidthInBlocks);
       for (let x = 0; x < widthInBlocks; x++) {
         this.gather(c, lines, x, widthInBlocks - 1);
-        this.estimate(c, row, (y * paddedWidthInBlocks + x) * 64, bits, withoutAc);
+        this.estimate(c, row.coefficients, (y * paddedWidthInBlocks + x) * 64, bits, withoutAc);
       }
     }
+    row.findNonzero();
   }
 
   /** Fetches the 5x5 window around a block; beyond the sides the outermost column stands again. */
@@ -131,14 +132,13 @@ export class BlockSmoother {
     }
   }
 
-  private estimate(c: number, row: CoefficientRow, base: number, bits: Int8Array, withoutAc: boolean): void {
+  private estimate(c: number, row: Int16Array, base: number, bits: Int8Array, withoutAc: boolean): void {
     const table = this.plan.quantTables[c]!;
     const weights = withoutAc ? WITHOUT_AC : WITH_AC;
     const count = withoutAc ? TRACKED_COEFFICIENTS : COEFFICIENTS_WITH_AC;
     for (let k = 1; k < count; k++) {
-      const position = NATURAL_ORDER[k]!;
-      if (bits[k] === 0 || row[base + position] !== 0) continue;
-      row[base + position] = this.predict(weights[k]!, table[0]!, table[position]!, bits[k]!);
+      if (bits[k] === 0 || row[base + k] !== 0) continue;
+      row[base + k] = this.predict(weights[k]!, table[0]!, table[NATURAL_ORDER[k]!]!, bits[k]!);
     }
     if (withoutAc) row[base] = this.predict(WITHOUT_AC[0]!, table[0]!, table[0]!, 0);
   }
