@@ -28,10 +28,12 @@ export interface Comparison {
   readonly sides: readonly BenchSide[];
 }
 
-/** What one contender took, in ms of wall time. */
+/** What one contender took, in ms of wall time but for `cpuMs`. */
 export interface SideResult {
   readonly name: string;
   readonly medianMs: number;
+  /** Median of the processor time of all threads of this process: what is left when the machine is busy otherwise. */
+  readonly cpuMs: number;
   readonly fastestMs: number;
   readonly slowestMs: number;
   /** Our median over this side's median. */
@@ -56,29 +58,35 @@ export async function compare(comparison: Comparison, runs: number): Promise<rea
   const { sides } = comparison;
   for (let i = 0; i < WARMUP_RUNS; i++) for (const side of sides) await side.run();
   const times = sides.map((): number[] => []);
+  const cpuTimes = sides.map((): number[] => []);
   for (let round = 0; round < runs; round++) {
     for (let i = 0; i < sides.length; i++) {
       const at = (round + i) % sides.length;
+      const cpu = process.cpuUsage();
       const start = performance.now();
       await sides[at]!.run();
       times[at]!.push(performance.now() - start);
+      const { user, system } = process.cpuUsage(cpu);
+      cpuTimes[at]!.push((user + system) / 1000);
     }
   }
   const ours = median(times[0]!);
   return sides.map(({ name }, i) => {
     const taken = times[i]!;
     const medianMs = median(taken);
-    return { name, medianMs, fastestMs: Math.min(...taken), slowestMs: Math.max(...taken), ratio: ours / medianMs };
+    const [fastestMs, slowestMs] = [Math.min(...taken), Math.max(...taken)];
+    return { name, medianMs, cpuMs: median(cpuTimes[i]!), fastestMs, slowestMs, ratio: ours / medianMs };
   });
 }
 
 /** The lines of a comparison's table. */
 export function tableOf(comparison: Comparison, results: readonly SideResult[]): readonly string[] {
   const ms = (value: number): string => value.toFixed(1).padStart(9);
-  const rows = results.map(({ name, medianMs, fastestMs, slowestMs, ratio }, i) => {
+  const rows = results.map(({ name, medianMs, cpuMs, fastestMs, slowestMs, ratio }, i) => {
     const share = i === 0 ? '' : `${ratio.toFixed(3).padStart(9)}`;
-    return `  ${name.padEnd(26)}${ms(medianMs)}${ms(fastestMs)}${ms(slowestMs)}${share}`;
+    return `  ${name.padEnd(26)}${ms(medianMs)}${ms(fastestMs)}${ms(slowestMs)}${ms(cpuMs)}${share}`;
   });
-  const head = `  ${'ms'.padEnd(26)}${'median'.padStart(9)}${'fastest'.padStart(9)}${'slowest'.padStart(9)}${'ours/it'.padStart(9)}`;
+  const columns = ['median', 'fastest', 'slowest', 'cpu', 'ours/it'].map((column) => column.padStart(9));
+  const head = `  ${'ms'.padEnd(26)}${columns.join('')}`;
   return [comparison.name, head, ...rows, ''];
 }
