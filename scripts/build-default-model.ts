@@ -9,7 +9,9 @@ import { type AssembledVersion, assembleVersion, encodeJson, variantFiles } from
 import { memoryDirectory } from '../model-store/checkpoint/checkpoint-directory.ts';
 import { readCheckpoint } from '../model-store/checkpoint/read-checkpoint.ts';
 import { SAFETENSORS_FILE } from '../model-store/checkpoint/safetensors-weights.ts';
-import { buildBitGraph } from '../model-store/graph/build.ts';
+import { buildInt8Graph } from '../model-store/quantize/build-int8.ts';
+import { parseCalibration } from '../model-store/quantize/calibration.ts';
+import { pixelGrid } from '../model-store/quantize/pixel-grid.ts';
 import { sha256Hex } from '../model-store/sha256.ts';
 import { ModelError } from '../worker/errors.ts';
 import { parseProcessorConfig } from '../worker/preprocess/config.ts';
@@ -17,6 +19,9 @@ import { readBytes } from './files/read-file.ts';
 import { fixedImageSize } from './image-size.ts';
 
 const MODELS_FOLDER = fileURLToPath(new URL('../model-store/models/', import.meta.url));
+
+/** What calibration left beside the checkpoint. */
+const CALIBRATION_FILE = 'calibration.json';
 
 /** What `model-store/models/default.json` says: which model is the default, where it lies, and since when. */
 interface DefaultModel {
@@ -47,16 +52,19 @@ export async function assembleDefaultModel(): Promise<AssembledVersion> {
   const folder = join(MODELS_FOLDER, directory);
   const weights = await readBytes(join(folder, SAFETENSORS_FILE));
   const files: Record<string, Uint8Array> = { [SAFETENSORS_FILE]: weights };
-  for (const file of ['config.json', 'preprocessor_config.json']) files[file] = await readBytes(join(folder, file));
+  for (const file of ['config.json', 'preprocessor_config.json', CALIBRATION_FILE])
+    files[file] = await readBytes(join(folder, file));
   const { checkpoint, preprocessor, kind } = await readCheckpoint(memoryDirectory(files), null);
-  const imageSize = fixedImageSize(parseProcessorConfig(preprocessor));
+  const processor = parseProcessorConfig(preprocessor);
+  const imageSize = fixedImageSize(processor);
   if (imageSize === null) {
     throw new ModelError('invalid_model_config', `${directory}/preprocessor_config.json: images have no fixed size`);
   }
-  const defaultVariant = 'fp32';
-  const fp32 = buildBitGraph(checkpoint, {
+  const calibration = parseCalibration(JSON.parse(new TextDecoder().decode(files[CALIBRATION_FILE])), CALIBRATION_FILE);
+  const int8 = buildInt8Graph(checkpoint, calibration, {
     inputSize: imageSize,
-    externalWeights: variantFiles('fp32', defaultVariant).weights,
+    externalWeights: variantFiles('int8', 'int8').weights,
+    pixelGrid: pixelGrid(processor),
   });
   return assembleVersion({
     name,
@@ -66,8 +74,8 @@ export async function assembleDefaultModel(): Promise<AssembledVersion> {
     checkpoint,
     preprocessor,
     imageSize,
-    variants: { fp32: { graph: fp32, wasmHeapBytes: null } },
-    defaultVariant,
+    variants: { int8: { graph: int8, wasmHeapBytes: null } },
+    defaultVariant: 'int8',
     report: null,
     attachments: new Map(),
   });

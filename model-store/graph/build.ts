@@ -10,7 +10,7 @@ import { encodeOnnxModel } from '../onnx/encode.ts';
 import type { OnnxValue } from '../onnx/onnx-model.ts';
 import { FloatLayers, type FloatValue } from './float-layers.ts';
 import { GraphBuilder } from './graph-builder.ts';
-import { emitNetwork, type Network, outputNames } from './network.ts';
+import { emitNetwork, outputNames } from './network.ts';
 import type { SpatialSize } from './padding.ts';
 
 /** What a graph is built with. */
@@ -69,18 +69,28 @@ export function buildBitGraph(checkpoint: Checkpoint, options: GraphOptions): Bu
   const { config } = checkpoint;
   const graph = new GraphBuilder();
   const layers = new FloatLayers(graph, 'float32');
-  const pixelValues = graph.uniqueName('pixel_values');
-  const network = emitNetwork(checkpoint, layers, {
-    name: pixelValues,
+  const input = pixelValuesInput(config, options.inputSize);
+  const { values, macs } = emitNetwork(checkpoint, layers, {
+    name: graph.uniqueName(input.name),
     channels: config.numChannels,
     size: options.inputSize,
   });
-  const input: TensorSpecification = {
-    name: pixelValues,
+  return finishGraph(checkpoint, graph, input, { macs, value: (name) => values.get(name)! }, options);
+}
+
+/** The input of the WASM variants: the normalised image. */
+export function pixelValuesInput(config: BitConfig, size: SpatialSize | null): TensorSpecification {
+  return {
+    name: 'pixel_values',
     dtype: 'float32',
-    shape: [BATCH, config.numChannels, options.inputSize?.height ?? 'height', options.inputSize?.width ?? 'width'],
+    shape: [BATCH, config.numChannels, size?.height ?? 'height', size?.width ?? 'width'],
   };
-  return finishGraph(checkpoint, graph, input, network, options);
+}
+
+/** An emitted network, of which outputs are fetched by name: what is not fetched need not be computed. */
+export interface EmittedNetwork {
+  readonly macs: number | null;
+  value(name: string): FloatValue;
 }
 
 /** Multiply-accumulates of one image of a given size. */
@@ -94,15 +104,15 @@ export function finishGraph(
   checkpoint: Checkpoint,
   graph: GraphBuilder,
   input: TensorSpecification,
-  { values, macs }: Network<FloatValue>,
+  { macs, value }: EmittedNetwork,
   options: GraphOptions,
 ): BuiltGraph {
   const { config } = checkpoint;
   const names = checkOutputs(config, options.outputs ?? defaultOutputs(config));
   const outputs = names.map((name): TensorSpecification => {
-    const value = values.get(name)!;
-    graph.nameOutput(value.name, name);
-    return { name, dtype: 'float32', shape: outputShape(config, name, value) };
+    const output = value(name);
+    graph.nameOutput(output.name, name);
+    return { name, dtype: 'float32', shape: outputShape(config, name, output) };
   });
   const onnxOutputs: OnnxValue[] = outputs.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
   const files = encodeOnnxModel(graph.finish('bit', [input], onnxOutputs), options.externalWeights);

@@ -4,8 +4,8 @@
 import type { HiddenAct } from '../bit-config.ts';
 import { float16Bits } from '../float-formats.ts';
 import { bytesOf, type GraphBuilder } from './graph-builder.ts';
+import { emitGroupNorm, type MakeConstant } from './group-norm.ts';
 import type { Classifier, Convolution, FeatureMap, GroupNorm, LayerEmitter, StemPool } from './network.ts';
-import { GROUP_NORM_EPSILON } from './network.ts';
 import { type Pads, type SpatialSize, samePads, type Window, windowOutputSize } from './padding.ts';
 
 /** A value of the graph, NCHW. */
@@ -49,26 +49,9 @@ export class FloatLayers implements LayerEmitter<FloatValue> {
   }
 
   groupNorm(input: FloatValue, norm: GroupNorm): FloatValue {
-    const { graph } = this;
-    const { name, groups } = norm;
-    const ones = this.floats(`ones_${groups}`, [groups], new Array<number>(groups).fill(1));
-    const zeros = this.floats(`zeros_${groups}`, [groups], new Array<number>(groups).fill(0));
-    const grouped = graph.node('Reshape', `${name}.grouped`, [
-      input.name,
-      graph.int64(`grouped_${groups}`, [0, groups, -1]),
-    ]);
-    const normalized = graph.node('InstanceNormalization', `${name}.normalized`, [grouped, ones, zeros], {
-      attributes: { epsilon: { float: GROUP_NORM_EPSILON } },
-    });
-    const ungrouped = graph.node('Reshape', `${name}.ungrouped`, [normalized, this.#shapeOf(input, name)]);
-    const perChannel = [norm.weight.length, 1, 1];
-    const scaled = graph.node('Mul', `${name}.scaled`, [
-      ungrouped,
-      this.floats(`${name}.weight`, perChannel, norm.weight),
-    ]);
-    const shifted = graph.node('Add', `${name}.shifted`, [scaled, this.floats(`${name}.bias`, perChannel, norm.bias)]);
-    const output = { ...input, name: shifted };
-    return norm.activation === null ? output : this.activation(output, `${name}.activation`, norm.activation);
+    const constant: MakeConstant = (name, shape, values) => this.floats(name, shape, values);
+    const output = { ...input, name: emitGroupNorm(this.graph, constant, input, norm) };
+    return norm.activation === null ? output : this.activation(output, `${norm.name}.activation`, norm.activation);
   }
 
   activation(input: FloatValue, name: string, activation: HiddenAct): FloatValue {
@@ -121,13 +104,6 @@ export class FloatLayers implements LayerEmitter<FloatValue> {
   /** The scalar that stands for 0 in a `Pad` before a `MaxPool`. */
   unfusedZero(): string {
     return this.floats('unfused_zero', [], [this.dtype === 'float32' ? UNFUSED_ZERO : UNFUSED_ZERO_FLOAT16]);
-  }
-
-  /** A shape for `Reshape` that restores an NCHW value. */
-  #shapeOf({ name, channels, size }: FloatValue, hint: string): string {
-    if (size === null) return this.graph.node('Shape', `${hint}.shape`, [name]);
-    const shape = [0, channels, size.height, size.width];
-    return this.graph.int64(`shape_${shape.join('_')}`, shape);
   }
 }
 

@@ -1,0 +1,148 @@
+/**
+ * Group norm as the ONNX nodes that onnxruntime-web runs fastest (docs/bench/group-norm.md has the table). Pure, no I/O.
+ *
+ * onnxruntime has no WASM kernel for GroupNormalization, and those for InstanceNormalization and the reductions are
+ * scalar. Its pooling and its BatchNormalization are vectorized: so the mean and the mean square are global average
+ * pools, and everything that is linear in a value - normalising, weight and bias - is one BatchNormalization whose
+ * "running" statistics are those of this image. The batch is folded into the channels for that.
+ */
+import type { GraphBuilder } from './graph-builder.ts';
+import type { FeatureMap, GroupNorm } from './network.ts';
+import { GROUP_NORM_EPSILON } from './network.ts';
+
+/** A named value of a feature map. */
+interface NamedMap extends FeatureMap {
+  readonly name: string;
+}
+
+/** Makes a constant in the graph's floating-point type. */
+export type MakeConstant = (name: string, shape: readonly number[], values: Float32Array | readonly number[]) => string;
+
+/**
+ * Group norm of floats: the mean is taken off before the squares are summed, so that a mean far from zero costs no
+ * digits.
+ * @returns the name of the result, NCHW, before any activation.
+ */
+export function emitGroupNorm(graph: GraphBuilder, constant: MakeConstant, input: NamedMap, norm: GroupNorm): string {
+  const { name, groups } = norm;
+  const perGroup = norm.weight.length / groups;
+  const grouped = graph.node('Reshape', `${name}.grouped`, [
+    input.name,
+    graph.int64(`by_group_${groups}`, [0, groups, -1]),
+  ]);
+  const mean = graph.node('GlobalAveragePool', `${name}.mean`, [grouped]);
+  const centred = graph.node('Sub', `${name}.centred`, [grouped, mean]);
+  const squared = graph.node('Mul', `${name}.squared`, [centred, centred]);
+  const variance = graph.node('GlobalAveragePool', `${name}.variance`, [squared]);
+  const spread = (value: number): string => {
+    return constant(
+      `spread_${value}_${groups}_${perGroup}`,
+      [groups, perGroup],
+      new Array<number>(groups * perGroup).fill(value),
+    );
+  };
+  const means = graph.node('Mul', `${name}.means`, [variance, spread(0)]);
+  const variances = graph.node('Mul', `${name}.variances`, [variance, spread(1)]);
+  // Where the size is fixed, one reshape folds the batch as well.
+  const ungrouped =
+    input.size === null
+      ? graph.node('Reshape', `${name}.ungrouped`, [centred, graph.node('Shape', `${name}.shape`, [input.name])])
+      : centred;
+  return emitBatchNormalization(graph, constant, { ...input, name: ungrouped }, norm, means, variances, norm.weight);
+}
+
+/**
+ * Group norm of a quantized convolution's 32-bit sums, of which each channel has its own scale. The sums are not
+ * rescaled: the scales go into the few numbers of each channel. Kernels with mean zero keep the sums' mean near zero, so
+ * one pass over the values gives both statistics.
+ * @returns the name of the result, NCHW float32, before any activation.
+ */
+export function emitGroupNormOfSums(
+  graph: GraphBuilder,
+  input: NamedMap,
+  scales: Float32Array,
+  norm: GroupNorm,
+): string {
+  const { name, groups } = norm;
+  const shape = [groups, scales.length / groups];
+  const constant: MakeConstant = (key, dimensions, values) => graph.float32(key, dimensions, values);
+  const float = graph.node('Cast', `${name}.float`, [input.name], { attributes: { to: 1 } });
+  const squared = graph.node('Mul', `${name}.squared`, [float, float]);
+  const byGroup = graph.int64(`by_group_${shape.join('_')}`, [0, ...shape]);
+  const groupMean = (values: string, hint: string, channelScales: Float32Array): string => {
+    const pooled = graph.node('GlobalAveragePool', `${name}.${hint}_sums`, [values]);
+    const byChannel = graph.node('Reshape', `${name}.${hint}_by_group`, [pooled, byGroup]);
+    const scaled = graph.node('Mul', `${name}.${hint}_scaled`, [
+      byChannel,
+      constant(`${name}.${hint}_scales`, shape, channelScales),
+    ]);
+    return graph.node('ReduceMean', `${name}.${hint}`, [scaled, graph.int64('axis_2', [2])]);
+  };
+  const mean = groupMean(float, 'mean', scales);
+  const square = groupMean(
+    squared,
+    'square',
+    scales.map((scale) => scale * scale),
+  );
+  const variance = graph.node('Sub', `${name}.variance`, [
+    square,
+    graph.node('Mul', `${name}.mean_squared`, [mean, mean]),
+  ]);
+  const inverseScales = constant(
+    `${name}.inverse_scales`,
+    shape,
+    scales.map((scale) => 1 / scale),
+  );
+  const ones = constant(`spread_1_${shape.join('_')}`, shape, new Float32Array(scales.length).fill(1));
+  const means = graph.node('Mul', `${name}.means`, [mean, inverseScales]);
+  const variances = graph.node('Mul', `${name}.variances`, [variance, ones]);
+  const weight = norm.weight.map((value, channel) => value * scales[channel]!);
+  return emitBatchNormalization(graph, constant, { ...input, name: float }, norm, means, variances, weight);
+}
+
+/**
+ * (x - mean) * weight / sqrt(variance + epsilon) + bias, each of [batch, groups, channels of a group].
+ * `input` is NCHW; where its size is fixed, anything that reshapes to it.
+ */
+function emitBatchNormalization(
+  graph: GraphBuilder,
+  constant: MakeConstant,
+  input: NamedMap,
+  norm: GroupNorm,
+  means: string,
+  variances: string,
+  weight: Float32Array,
+): string {
+  const { name, groups } = norm;
+  const channels = weight.length;
+  const shape = [groups, channels / groups];
+  const flat = graph.int64('flat', [-1]);
+  const statisticsShape = graph.node('Shape', `${name}.statistics_shape`, [variances]);
+  const forEachImage = (values: Float32Array, hint: string): string => {
+    const parameter = constant(`${name}.${hint}`, shape, values);
+    const expanded = graph.node('Expand', `${name}.${hint}_expanded`, [parameter, statisticsShape]);
+    return graph.node('Reshape', `${name}.${hint}_flat`, [expanded, flat]);
+  };
+  const { size } = input;
+  const plane = size === null ? [0, 0] : [size.height, size.width];
+  const folded = graph.node('Reshape', `${name}.folded`, [
+    input.name,
+    graph.int64(`folded_${plane.join('_')}`, [1, -1, ...plane]),
+  ]);
+  const normalized = graph.node(
+    'BatchNormalization',
+    `${name}.normalized`,
+    [
+      folded,
+      forEachImage(weight, 'weight'),
+      forEachImage(norm.bias, 'bias'),
+      graph.node('Reshape', `${name}.means_flat`, [means, flat]),
+      graph.node('Reshape', `${name}.variances_flat`, [variances, flat]),
+    ],
+    { attributes: { epsilon: { float: GROUP_NORM_EPSILON } } },
+  );
+  return graph.node('Reshape', name, [
+    normalized,
+    graph.int64(`unfolded_${[channels, ...plane].join('_')}`, [-1, channels, ...plane]),
+  ]);
+}
