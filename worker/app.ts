@@ -1,6 +1,8 @@
 /** The HTTP application: middleware, routes, and where errors become problems. */
 import { Hono } from 'hono';
 import { type AppError, RequestError } from './errors.ts';
+import { crossOrigin } from './middleware/cross-origin.ts';
+import { securityHeaders } from './middleware/security-headers.ts';
 import { countRequest, toLogLine, writeAnalytics } from './observability/request-record.ts';
 import { problemResponse, toAppError } from './problem.ts';
 import { classifyRoute } from './routes/classify.ts';
@@ -24,13 +26,15 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
     c.set('requestId', requestId);
     await next();
     c.header('x-request-id', requestId);
-    c.header('x-content-type-options', 'nosniff');
   });
 
   app.use(async function provideServices(c, next) {
     c.set('services', services(c.env));
     await next();
   });
+
+  app.use(securityHeaders);
+  app.use(crossOrigin);
 
   app.use(async function recordRequest(c, next) {
     const start = Date.now();

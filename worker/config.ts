@@ -4,6 +4,7 @@
 
 import { NAME_PATTERN } from '../model-store/layout.ts';
 import defaultModel from '../model-store/models/default.json' with { type: 'json' };
+import type { AuthMode } from './auth/authenticate.ts';
 import { ConfigurationError } from './errors.ts';
 
 const MIB = 1024 * 1024;
@@ -34,6 +35,10 @@ export interface Config {
   readonly resultCacheTtlSeconds: number;
   /** True: answers are shared between API keys. `RESULT_CACHE_SHARED`, default false. */
   readonly resultCacheShared: boolean;
+  /** `keys`, or `none` to let everyone in. `AUTH`, default `keys`: open on localhost while there is no key, closed elsewhere. */
+  readonly authMode: AuthMode;
+  /** Origins that browsers may call from; `*` for all. `CORS_ORIGINS`, comma-separated, default none. */
+  readonly corsOrigins: readonly string[];
   /** How long an alias look-up is believed, in ms. A moved alias is seen within twice that. `ALIAS_MAX_AGE_MS`, default 20,000. */
   readonly aliasMaxAgeMs: number;
 }
@@ -59,6 +64,8 @@ export function readConfig(env: ConfigVariables): Config {
     maxWaitMs: readInteger(env, 'MAX_WAIT_MS', 10_000, 0, 60_000),
     resultCacheTtlSeconds: readInteger(env, 'RESULT_CACHE_TTL_S', 3600, 0, 31_536_000),
     resultCacheShared: readBoolean(env, 'RESULT_CACHE_SHARED', false),
+    authMode: readAuthMode(env),
+    corsOrigins: readList(env, 'CORS_ORIGINS'),
     aliasMaxAgeMs: readInteger(env, 'ALIAS_MAX_AGE_MS', 20_000, 0, 30_000),
   });
 }
@@ -84,4 +91,18 @@ function readBoolean(env: ConfigVariables, variable: string, fallback: boolean):
   if (value === true || value === 'true') return true;
   if (value === false || value === 'false') return false;
   throw new ConfigurationError(`${variable} is "${String(value)}"; it must be true or false`);
+}
+
+function readAuthMode(env: ConfigVariables): AuthMode {
+  const value = env.AUTH;
+  if (value === undefined || value === '' || value === 'keys') return 'keys';
+  if (value === 'none') return 'none';
+  throw new ConfigurationError(`AUTH is "${String(value)}"; it must be keys or none`);
+}
+
+function readList(env: ConfigVariables, variable: string): readonly string[] {
+  const value = env[variable];
+  if (value === undefined || value === '') return [];
+  if (typeof value !== 'string') throw new ConfigurationError(`${variable} must be a comma-separated list`);
+  return value.split(',').map((each) => each.trim());
 }

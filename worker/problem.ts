@@ -105,5 +105,12 @@ export function problemResponse(error: AppError, requestId: string): Response {
   const retryAfter = error.retryAfterSeconds ?? (problem.status === 503 ? 5 : undefined);
   if (retryAfter !== undefined) headers.set('retry-after', String(retryAfter));
   if (problem.status === 401) headers.set('www-authenticate', 'Bearer');
+  if (error.code === 'rate_limited') {
+    const { limit = 0, period_s: period = 0 } = error.details;
+    headers.set('ratelimit-limit', String(limit));
+    headers.set('ratelimit-policy', `${limit};w=${period}`);
+    headers.set('ratelimit-remaining', '0');
+    headers.set('ratelimit-reset', String(period));
+  }
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }

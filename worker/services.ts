@@ -1,6 +1,7 @@
 /** What the routes are given: the configuration and the services of one isolate. */
 import type { BlobCache } from '../model-store/load.ts';
 import type { ObjectStore } from '../model-store/object-store.ts';
+import { KeyStore } from './auth/key-store.ts';
 import type { Config } from './config.ts';
 import { readUrlPolicy } from './fetch/settings.ts';
 import { Classifier } from './inference/classifier.ts';
@@ -25,6 +26,9 @@ export const DECODE_HEADROOM_BYTES = 8 * MIB;
 /** A lease older than this belongs to a request that is gone: longer than any load, body or decode takes. */
 const MAX_LEASE_AGE_MS = 120_000;
 
+/** How long a look-up of an API key is believed: a revoked key works for at most that long. */
+const KEY_MAX_AGE_MS = 30_000;
+
 /** The services of one isolate, made once and shared by its requests. */
 export interface Services {
   readonly config: Config;
@@ -33,6 +37,7 @@ export interface Services {
   readonly classifier: Classifier;
   readonly readiness: Readiness;
   readonly models: ObjectStore;
+  readonly keys: KeyStore;
   readonly metrics: Metrics;
   /** Null where the deployment turned it off. */
   readonly resultCache: ResultCache | null;
@@ -126,7 +131,8 @@ export function createServices(config: Config, platform: Platform): Services {
   const ttl = config.resultCacheTtlSeconds;
   const resultCache = cache === null || ttl === 0 ? null : new ResultCache(cache, ttl);
   const moderation = createModeration(config, platform, classifier, budget);
-  return { config, budget, host, classifier, readiness, models, metrics, resultCache, analytics, moderation };
+  const keys = new KeyStore(models, KEY_MAX_AGE_MS, () => Date.now());
+  return { config, budget, host, classifier, readiness, models, keys, metrics, resultCache, analytics, moderation };
 }
 
 function createModeration(

@@ -37,6 +37,11 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./verify.ts'),
   },
   {
+    name: 'keys',
+    summary: 'API keys of a deployment: create, list, revoke',
+    load: () => import('./keys.ts'),
+  },
+  {
     name: 'publish',
     summary: 'an imported version into the model store, and aliases to it',
     load: () => import('./publish.ts'),

@@ -1,6 +1,7 @@
 /** `POST /v1/classify`: one image in, the model's best labels out. */
 import { type Context, Hono } from 'hono';
 import type { Classification, ModelReference } from '../inference/classifier.ts';
+import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
 import { withBody } from './body-lease.ts';
 import { parseModelReference } from './model-reference.ts';
@@ -17,7 +18,7 @@ interface ClassifyAnswer {
 }
 
 /** The route. */
-export const classifyRoute = new Hono<AppEnvironment>().post('/v1/classify', (c) =>
+export const classifyRoute = new Hono<AppEnvironment>().post('/v1/classify', requireScope('classify'), (c) =>
   withBody(c, async (maxBytes) => {
     const { image, parameters: inBody } = await readImageRequest(c.req.raw, maxBytes);
     const parameters = parseParameters(classifyParametersSchema, new URL(c.req.url).searchParams, inBody);

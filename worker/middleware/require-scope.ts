@@ -1,0 +1,44 @@
+/** Middleware: the request's API key must have a scope, and be within its rate. */
+import type { Context, MiddlewareHandler } from 'hono';
+import type { RateTier, Scope } from '../auth/api-key.ts';
+import { authenticate, type Principal } from '../auth/authenticate.ts';
+import { RequestError } from '../errors.ts';
+import type { AppEnvironment } from '../services.ts';
+
+/** Period of the rate-limit bindings in wrangler.toml, in seconds; the platform offers 10 and 60. */
+const RATE_PERIOD_SECONDS = 60;
+
+/** Requests a period of each tier: the `simple.limit` of its binding in wrangler.toml. */
+const RATE_LIMITS: Readonly<Record<RateTier, number>> = { standard: 600, high: 6000 };
+
+/**
+ * Lets a request through whose key has `scope`, counts it against the key's rate, and notes whose it is.
+ * @throws RequestError `unauthorized`, `forbidden`, `auth_not_configured`, `rate_limited`.
+ */
+export function requireScope(scope: Scope): MiddlewareHandler<AppEnvironment> {
+  return async function checkKeyAndRate(c, next) {
+    const { keys, config } = c.var.services;
+    const url = new URL(c.req.url);
+    const credentials = { authorization: c.req.header('authorization'), host: url.hostname };
+    const principal = await authenticate(credentials, scope, config.authMode, keys, Date.now());
+    c.set('tenant', principal.id);
+    await checkRate(c, principal);
+    await next();
+  };
+}
+
+async function checkRate(c: Context<AppEnvironment>, { id, rateTier }: Principal): Promise<void> {
+  if (rateTier === null) return;
+  const limiter = rateTier === 'high' ? c.env.RATE_LIMITER_HIGH : c.env.RATE_LIMITER;
+  // Callers without a key share no allowance: each address has its own.
+  const caller = id === 'anonymous' ? `address:${c.req.header('cf-connecting-ip') ?? 'local'}` : `key:${id}`;
+  const limit = RATE_LIMITS[rateTier];
+  c.header('ratelimit-limit', String(limit));
+  c.header('ratelimit-policy', `${limit};w=${RATE_PERIOD_SECONDS}`);
+  const { success } = await limiter.limit({ key: caller });
+  if (success) return;
+  throw new RequestError('rate_limited', `over ${limit} requests in ${RATE_PERIOD_SECONDS} s`, {
+    details: { limit, period_s: RATE_PERIOD_SECONDS },
+    retryAfterSeconds: RATE_PERIOD_SECONDS,
+  });
+}
