@@ -2,6 +2,7 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { RequestError } from '../errors.ts';
+import { requireScope } from '../middleware/require-scope.ts';
 import { newDecisionId, sourceOf } from '../moderation/identifiers.ts';
 import { locateImage } from '../moderation/intake.ts';
 import type { DecisionFilter, DecisionRecord, ImageLocation } from '../moderation/ledger/records.ts';
@@ -58,6 +59,8 @@ export const decisionsParametersSchema = z.strictObject({
 
 /** The routes. */
 export const moderateRoute = new Hono<AppEnvironment>()
+  .use('/v1/moderate', requireScope('moderate'))
+  .use('/v1/decisions/*', requireScope('moderate'))
   .post('/v1/moderate', (c) =>
     withBody(c, async (maxBytes) => {
       const { moderation } = c.var.services;

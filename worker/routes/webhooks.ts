@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { ModerationError, RequestError } from '../errors.ts';
+import { requireScope } from '../middleware/require-scope.ts';
 import { sourceOf } from '../moderation/identifiers.ts';
 import { parseWebhookBody } from '../moderation/intake.ts';
 import { EVENT_STATES } from '../moderation/ledger/records.ts';
@@ -46,6 +47,12 @@ export const enableParametersSchema = z.strictObject({ source: z.string().max(32
 
 /** The routes. */
 export const webhooksRoute = new Hono<AppEnvironment>()
+  // Deliveries prove themselves by signature; looking at them and sending them again takes a key.
+  .on(
+    ['GET', 'POST'],
+    ['/v1/webhooks/events/*', '/v1/webhooks/replay', '/v1/webhooks/stats', '/v1/webhooks/endpoints/*'],
+    requireScope('moderate'),
+  )
   .post('/v1/webhooks/images', async (c) => acceptWebhook(c.req.raw, null, c.var.services.moderation))
   .post('/v1/webhooks/images/:source', async (c) =>
     acceptWebhook(c.req.raw, c.req.param('source'), c.var.services.moderation),
