@@ -23,7 +23,10 @@ export interface PngHeader extends Metadata {
   width: number;
   height: number;
   bitDepth: number;
+  /** -1 until an IHDR has named one that exists. */
   colorType: number;
+  /** What is wrong with an IHDR that names none; a second one may follow. */
+  unknownLayout: string | undefined;
   interlaced: boolean;
   /** PLTE as stored, 3 bytes an entry; undefined where a palette image has none. */
   palette: Uint8Array | undefined;
@@ -49,6 +52,8 @@ export interface PngFile {
 
 const SIGNATURE_BYTES = 8;
 const CRC_BYTES = 4;
+
+const NO_DATA = 'PNG has no image data';
 
 /** Bit depths that each colour type allows (PNG specification, table 11.1). */
 const BIT_DEPTHS: Readonly<Record<number, readonly number[]>> = {
@@ -91,6 +96,7 @@ export function readHeader(bytes: Uint8Array): PngFile {
     height: 0,
     bitDepth: 0,
     colorType: -1,
+    unknownLayout: undefined,
     interlaced: false,
     palette: undefined,
     region: undefined,
@@ -103,12 +109,13 @@ export function readHeader(bytes: Uint8Array): PngFile {
   let at = SIGNATURE_BYTES;
   for (;;) {
     if (at + 8 > bytes.length) {
+      if (header.colorType < 0 && header.unknownLayout !== undefined) throw corrupt(header.unknownLayout);
       throw new ImageError('truncated_image', `PNG ends after ${bytes.length} bytes, before its image data`);
     }
     const chunk = chunkAt(bytes, at);
     if (chunk === undefined) throw corrupt(`PNG has no chunk at byte ${at}`);
     const { type } = chunk;
-    if (type === 'IEND') throw corrupt('PNG has no image data');
+    if (type === 'IEND') throw corrupt(header.colorType < 0 ? (header.unknownLayout ?? NO_DATA) : NO_DATA);
     // Image data ahead of IHDR is passed over like any unknown chunk.
     if (type === 'fdAT' || (type === 'IDAT' && header.colorType >= 0)) {
       checkReady(header);
@@ -199,10 +206,12 @@ function readIhdr(data: Uint8Array, header: PngHeader): void {
   if (data.length < 13) throw corrupt(`PNG IHDR chunk has ${data.length} bytes; 13 are needed`);
   header.width = uint32(data, 0);
   header.height = uint32(data, 4);
-  header.bitDepth = data[8]!;
-  header.colorType = data[9]!;
-  if (BIT_DEPTHS[header.colorType]?.includes(header.bitDepth) !== true) {
-    throw corrupt(`PNG colour type ${header.colorType} with bit depth ${header.bitDepth} does not exist`);
+  const [bitDepth, colorType] = [data[8]!, data[9]!];
+  if (BIT_DEPTHS[colorType]?.includes(bitDepth) === true) {
+    header.bitDepth = bitDepth;
+    header.colorType = colorType;
+  } else {
+    header.unknownLayout = `PNG colour type ${colorType} with bit depth ${bitDepth} does not exist`;
   }
   if (data[12] !== 0) header.interlaced = true;
   if (data[11] !== 0) {

@@ -7,6 +7,7 @@
  */
 import { ImageError } from '../../errors.ts';
 import type { DecodeOptions, ImageInfo, RowSink } from '../image.ts';
+import { inflate, inflateMemoryBytes } from '../inflate/inflate.ts';
 import {
   afterChunk,
   type Chunk,
@@ -20,7 +21,6 @@ import {
 } from './chunks.ts';
 import { CollectedRows, collectedBytes } from './collected-rows.ts';
 import { DataRanges } from './data-ranges.ts';
-import { inflate, inflateMemoryBytes } from './inflate.ts';
 import { pixelLayout, samplesPerPixel, storedRowBytes } from './layout.ts';
 import { metadataMemoryBytes, noteMetadata, readOrientation } from './metadata.ts';
 import type { RowReader } from './row-reader.ts';

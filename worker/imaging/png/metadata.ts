@@ -6,8 +6,8 @@
 import { ImageError } from '../../errors.ts';
 import { resolveOrientation } from '../exif.ts';
 import type { Orientation } from '../image.ts';
+import { inflate, inflateMemoryBytes } from '../inflate/inflate.ts';
 import type { Chunk } from './chunks.ts';
-import { inflate, inflateMemoryBytes } from './inflate.ts';
 
 /** The last chunk of each kind. */
 export interface Metadata {

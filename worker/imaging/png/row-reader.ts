@@ -1,5 +1,5 @@
 /** What turns inflated bytes into rows: one reader for rows that stream, one for rows that must be collected. */
-import type { InflateConsumer } from './inflate.ts';
+import type { InflateConsumer } from '../inflate/inflate.ts';
 
 /** Takes inflated bytes and passes rows on. */
 export interface RowReader extends InflateConsumer {

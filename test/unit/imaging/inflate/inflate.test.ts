@@ -1,6 +1,6 @@
 import { constants, deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { type ByteRanges, inflate, inflateMemoryBytes } from '../../../../worker/imaging/png/inflate.ts';
+import { type ByteRanges, inflate, inflateMemoryBytes } from '../../../../worker/imaging/inflate/inflate.ts';
 import { countAllocations } from '../../../shared/count-allocations.ts';
 
 /** A stream in ranges of `size` bytes. */
