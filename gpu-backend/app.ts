@@ -13,6 +13,8 @@ import { modelRoutes } from './routes/models.ts';
 export interface AppOptions extends InferRouteOptions {
   readonly token: string | null;
   readonly log: Log;
+  /** Whether the device hangs. */
+  readonly isStalled: () => boolean;
   readonly now: () => number;
 }
 
@@ -31,7 +33,7 @@ export function createApp(options: AppOptions): Hono {
     log(level, 'request', { method, path, status: c.res.status, ms, ...error });
   });
   app.use(bearerAuth(token, HEALTH_PATHS));
-  app.route('/', healthRoutes(lifecycle));
+  app.route('/', healthRoutes(lifecycle, options.isStalled));
   app.route('/', modelRoutes(registry, lifecycle));
   app.route('/', inferRoutes(options));
   app.get('/metrics', (c) => c.body(metrics.render(), 200, { 'content-type': METRICS_CONTENT_TYPE }));

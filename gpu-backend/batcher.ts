@@ -49,10 +49,12 @@ export class Batcher<T, R> {
   #queuedRows = 0;
   #underway = 0;
   #rowsPerMs = 0;
+  #maxDelayMs: number;
   #cancelTimer: (() => void) | null = null;
 
   constructor(policy: BatchPolicy, hooks: BatcherHooks<T, R>) {
     this.#policy = policy;
+    this.#maxDelayMs = policy.maxDelayMs;
     this.#hooks = hooks;
   }
 
@@ -110,6 +112,12 @@ export class Batcher<T, R> {
     }
   }
 
+  /** From now on no request waits for others: nothing more will come. */
+  hurry(): void {
+    this.#maxDelayMs = 0;
+    this.#pump();
+  }
+
   /** Resolves when nothing waits and nothing runs. */
   async idle(): Promise<void> {
     if (this.#underway === 0 && this.#queuedRows === 0) return;
@@ -138,7 +146,7 @@ export class Batcher<T, R> {
     }
     if (this.#underway > 0) return;
     let dueMs = Number.POSITIVE_INFINITY;
-    for (const queue of this.#queues.values()) dueMs = Math.min(dueMs, queue[0]!.enqueuedMs + this.#policy.maxDelayMs);
+    for (const queue of this.#queues.values()) dueMs = Math.min(dueMs, queue[0]!.enqueuedMs + this.#maxDelayMs);
     if (dueMs === Number.POSITIVE_INFINITY) return;
     this.#cancelTimer = this.#hooks.schedule(Math.max(0, dueMs - this.#hooks.now()), () => this.#pump());
   }
@@ -149,7 +157,7 @@ export class Batcher<T, R> {
     for (const [key, queue] of this.#queues) {
       const { count, full } = this.#nextBatch(queue);
       const { enqueuedMs } = queue[0]!;
-      const due = full || (this.#underway === 0 && now - enqueuedMs >= this.#policy.maxDelayMs);
+      const due = full || (this.#underway === 0 && now - enqueuedMs >= this.#maxDelayMs);
       if (due && (best === null || enqueuedMs < best.enqueuedMs)) best = { key, count, enqueuedMs };
     }
     return best;

@@ -40,6 +40,10 @@ export interface BackendConfig {
   readonly threads: number;
   readonly batch: BatchPolicy;
   readonly maxRequestBytes: number;
+  /** Bodies of all requests under way together; at least `maxRequestBytes`. */
+  readonly maxBodyMemoryBytes: number;
+  /** A batch that runs longer makes the process not live: the device hangs. */
+  readonly stallMs: number;
   readonly drainMs: number;
   /** How often the store's aliases are read again; 0: never. */
   readonly pollMs: number;
@@ -64,6 +68,7 @@ export function readConfig(env: Environment): BackendConfig {
   if (token === null && !LOOPBACK.includes(host)) {
     throw new ConfigurationError(`GPU_TOKEN: needed where GPU_HOST is not a loopback address ("${host}")`);
   }
+  const maxRequestBytes = integer(env, 'GPU_MAX_REQUEST_BYTES', 64 * 1024 * 1024, 1024, 2 ** 31 - 1);
   const maxBatch = integer(env, 'GPU_MAX_BATCH', 32, 1, 4096);
   return {
     host,
@@ -80,7 +85,9 @@ export function readConfig(env: Environment): BackendConfig {
       maxDelayMs: integer(env, 'GPU_MAX_DELAY_MS', 5, 0, 10_000),
       maxQueue: integer(env, 'GPU_MAX_QUEUE', 8 * maxBatch, maxBatch, 1_000_000),
     },
-    maxRequestBytes: integer(env, 'GPU_MAX_REQUEST_BYTES', 64 * 1024 * 1024, 1024, 2 ** 31 - 1),
+    maxRequestBytes,
+    maxBodyMemoryBytes: integer(env, 'GPU_MAX_BODY_MEMORY_BYTES', 8 * maxRequestBytes, maxRequestBytes, 2 ** 40),
+    stallMs: 1000 * integer(env, 'GPU_STALL_S', 120, 1, 86_400),
     drainMs: integer(env, 'GPU_DRAIN_MS', 25_000, 0, 3_600_000),
     pollMs: 1000 * integer(env, 'GPU_POLL_S', 30, 0, 86_400),
     logLevel: oneOf('GPU_LOG_LEVEL', LOG_LEVELS, text(env, 'GPU_LOG_LEVEL', 'info')),
@@ -138,7 +145,7 @@ function oneOf<T extends string>(name: string, allowed: readonly T[], value: str
 function integer(env: Environment, name: string, fallback: number, least: number, most: number): number {
   const value = env[name]?.trim();
   if (!value) return fallback;
-  const number = /^\d{1,12}$/.test(value) ? Number(value) : Number.NaN;
+  const number = /^\d{1,13}$/.test(value) ? Number(value) : Number.NaN;
   if (!(number >= least && number <= most)) {
     throw new ConfigurationError(`${name}: "${value}" is no whole number from ${least} to ${most}`);
   }

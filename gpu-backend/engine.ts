@@ -9,6 +9,8 @@ export interface Engine {
   /** Input buffers are transferred, and not usable afterwards. */
   run(request: RunRequest): Promise<RunResult>;
   release(session: string): Promise<void>;
+  /** How long the longest batch under way has been with the engine, in ms; 0 where there is none. */
+  busyMs(): number;
   /** Frees everything and ends the thread, when what was asked before is done. */
   close(): Promise<void>;
 }
@@ -20,12 +22,14 @@ export interface Engine {
 export function startEngine(onDeath: (error: Error) => void): Engine {
   const worker = new Worker(new URL('./engine-thread.ts', import.meta.url));
   const pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  const runs = new Map<number, number>();
   let nextId = 1;
   let closed = false;
 
   worker.on('message', (reply: EngineReply) => {
     const waiting = pending.get(reply.id);
     pending.delete(reply.id);
+    runs.delete(reply.id);
     if (reply.ok) waiting?.resolve(reply.result as never);
     else waiting?.reject(new RuntimeError('inference_failed', reply.message));
   });
@@ -45,6 +49,7 @@ export function startEngine(onDeath: (error: Error) => void): Engine {
     const id = nextId++;
     return new Promise((resolve, reject) => {
       pending.set(id, { resolve, reject });
+      if (request.kind === 'run') runs.set(id, performance.now());
       worker.postMessage({ id, request }, buffers);
     });
   };
@@ -57,6 +62,10 @@ export function startEngine(onDeath: (error: Error) => void): Engine {
       ),
     release: async (session) => {
       await send({ kind: 'release', session });
+    },
+    busyMs: () => {
+      const oldest = runs.values().next();
+      return oldest.done === true ? 0 : performance.now() - oldest.value;
     },
     close: async () => {
       if (closed) return;

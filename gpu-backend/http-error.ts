@@ -32,7 +32,6 @@ export function statusOf(error: unknown): 400 | 401 | 404 | 405 | 413 | 415 | 50
 export function outcomeOf(error: unknown): Outcome {
   const named = error instanceof AppError ? OUTCOME[error.code] : undefined;
   if (named !== undefined) return named;
-  if (error instanceof Error && error.name === 'AbortError') return 'cancelled';
   return statusOf(error) < 500 ? 'invalid' : 'failed';
 }
 

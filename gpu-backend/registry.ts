@@ -143,13 +143,13 @@ export class Registry {
   }
 
   async #retire(model: ServedModel): Promise<void> {
-    await model.idle();
+    await model.drain();
     await this.#options.release(model);
     this.#options.log('info', 'model_released', { model: model.name, version: model.version });
   }
 
-  /** Resolves when everything accepted is answered. */
-  async idle(): Promise<void> {
-    await Promise.all([...this.models()].map((model) => model.idle()));
+  /** Answers what was accepted, without waiting for more; resolves when that is done. */
+  async drain(): Promise<void> {
+    await Promise.all([...this.models()].map((model) => model.drain()));
   }
 }

@@ -2,6 +2,17 @@
 import { RequestError } from '../worker/errors.ts';
 
 /**
+ * The most bytes that a request's body can take: what it announces, or the limit where it announces nothing.
+ * @throws RequestError `body_too_large` where it announces more than the limit.
+ */
+export function announcedBytes(request: Request, limit: number): number {
+  const announced = request.headers.get('content-length');
+  if (announced === null) return limit;
+  if (!(Number(announced) <= limit)) throw tooLarge(announced, limit);
+  return Number(announced);
+}
+
+/**
  * The whole body.
  * @throws RequestError `body_too_large` beyond `limit` bytes, before reading where `Content-Length` says so already;
  *   `unsupported_media_type` for an encoded body; `empty_body`.
@@ -11,9 +22,8 @@ export async function readRequestBody(request: Request, limit: number): Promise<
   if (encoding !== 'identity') {
     throw new RequestError('unsupported_media_type', `Content-Encoding "${encoding.slice(0, 40)}" is not accepted`);
   }
-  const announced = request.headers.get('content-length');
-  if (announced !== null) {
-    if (!(Number(announced) <= limit)) throw tooLarge(announced, limit);
+  if (request.headers.has('content-length')) {
+    announcedBytes(request, limit);
     return notEmpty(new Uint8Array(await request.arrayBuffer()));
   }
   const chunks: Uint8Array[] = [];

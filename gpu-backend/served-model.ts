@@ -91,8 +91,9 @@ export class ServedModel {
     return batch.map((queued, index) => queued.request.outputs.map((name) => parts.get(name)![index]!));
   }
 
-  /** Resolves when everything accepted is answered. */
-  async idle(): Promise<void> {
+  /** Answers what was accepted, without waiting for more; resolves when that is done. */
+  async drain(): Promise<void> {
+    this.#batcher.hurry();
     await this.#batcher.idle();
   }
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { BackendMetrics } from './backend-metrics.ts';
+import { ByteBudget } from './byte-budget.ts';
 import type { BackendConfig } from './config.ts';
 import type { Engine } from './engine.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -46,7 +47,9 @@ export async function startBackend(
     () => lifecycle.phase === 'ready',
   );
   const { token, maxRequestBytes } = config;
-  const app = createApp({ registry, lifecycle, metrics, token, maxRequestBytes, log, now });
+  const bodies = new ByteBudget(config.maxBodyMemoryBytes);
+  const isStalled = () => engine.busyMs() > config.stallMs;
+  const app = createApp({ registry, lifecycle, metrics, token, maxRequestBytes, bodies, isStalled, log, now });
   const server = createAdaptorServer({ fetch: app.fetch });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -76,7 +79,7 @@ export async function startBackend(
   const drain = async (): Promise<boolean> => {
     lifecycle.markDraining();
     if (poll !== null) clearTimeout(poll);
-    const finished = lifecycle.idle().then(() => true);
+    const finished = Promise.all([registry.drain(), lifecycle.idle()]).then(() => true);
     const { promise: late, resolve: giveUp } = Promise.withResolvers<boolean>();
     const deadline = setTimeout(() => giveUp(false), config.drainMs);
     const complete = await Promise.race([finished, late]);

@@ -5,11 +5,12 @@ import { decodeInferRequest, wantsBinary } from '../../worker/oip/infer-request.
 import { encodeInferResponse } from '../../worker/oip/infer-response.ts';
 import { HEADER_LENGTH_HEADER, messageHeaders, parseHeaderLength } from '../../worker/oip/message.ts';
 import type { BackendMetrics } from '../backend-metrics.ts';
+import type { ByteBudget } from '../byte-budget.ts';
 import { outcomeOf } from '../http-error.ts';
 import type { Lifecycle } from '../lifecycle.ts';
 import type { Labels } from '../metrics.ts';
 import type { Registry } from '../registry.ts';
-import { readRequestBody } from '../request-body.ts';
+import { announcedBytes, readRequestBody } from '../request-body.ts';
 
 /** What the route needs. */
 export interface InferRouteOptions {
@@ -17,10 +18,14 @@ export interface InferRouteOptions {
   readonly lifecycle: Lifecycle;
   readonly metrics: BackendMetrics;
   readonly maxRequestBytes: number;
+  readonly bodies: ByteBudget;
 }
 
+/** The status in our log for a client that left; nobody reads it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
 /** Inference. A request counts once in the metrics, however it ends. */
-export function inferRoutes({ registry, lifecycle, metrics, maxRequestBytes }: InferRouteOptions): Hono {
+export function inferRoutes({ registry, lifecycle, metrics, maxRequestBytes, bodies }: InferRouteOptions): Hono {
   const infer = async (c: Context): Promise<Response> => {
     let labels: Labels = {};
     try {
@@ -28,15 +33,21 @@ export function inferRoutes({ registry, lifecycle, metrics, maxRequestBytes }: I
         const model = registry.get(c.req.param('model')!, c.req.param('version'));
         labels = model.labels;
         model.assertRoom();
-        const body = await readRequestBody(c.req.raw, maxRequestBytes);
-        const request = decodeInferRequest(body, parseHeaderLength(c.req.header(HEADER_LENGTH_HEADER)));
-        const answer = await model.infer(request, c.req.raw.signal);
-        const message = encodeInferResponse(answer, (output) => wantsBinary(request, output));
-        return c.body(message.body, 200, messageHeaders(message));
+        return await bodies.use(announcedBytes(c.req.raw, maxRequestBytes), async () => {
+          const body = await readRequestBody(c.req.raw, maxRequestBytes);
+          const request = decodeInferRequest(body, parseHeaderLength(c.req.header(HEADER_LENGTH_HEADER)));
+          const answer = await model.infer(request, c.req.raw.signal);
+          const message = encodeInferResponse(answer, (output) => wantsBinary(request, output));
+          return c.body(message.body, 200, messageHeaders(message));
+        });
       });
       metrics.requests.add({ ...labels, outcome: 'ok' });
       return response;
     } catch (error) {
+      if (c.req.raw.signal.aborted) {
+        metrics.requests.add({ ...labels, outcome: 'cancelled' });
+        return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+      }
       metrics.requests.add({ ...labels, outcome: outcomeOf(error) });
       throw error;
     }

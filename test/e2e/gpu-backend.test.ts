@@ -36,13 +36,27 @@ async function infer(
   client: BackendClient,
   indices: readonly number[],
   outputs = ['logits'],
+  signal?: AbortSignal,
 ): Promise<readonly Tensor[]> {
   const rows = indices.length;
   const shape = [rows, SIDE_PX, SIDE_PX, 3];
   const fields = { parameters: { binary_data_output: true }, outputs: outputs.map((name) => ({ name })) };
   const { message, data } = reserveInferRequest(fields, [{ name: 'image', datatype: 'UINT8', shape }]);
   data[0]!.set(pictures(indices));
-  return (await client.infer({ model: MODEL, version: null, message, rows, outputs })).outputs;
+  const call = { model: MODEL, version: null, message, rows, outputs, ...(signal && { signal }) };
+  return (await client.infer(call)).outputs;
+}
+
+/** How long a test waits for something to show. */
+const POLL = { interval: 5, timeout: 20_000 };
+
+/** A metric's value for the one model; undefined where there is none. */
+async function metricOf(from: BackendProcess, name: string, outcome?: string): Promise<number | undefined> {
+  const text = await (await from.fetch('/metrics')).text();
+  const line = text
+    .split('\n')
+    .find((each) => each.startsWith(`${name}{`) && (outcome === undefined || each.includes(`outcome="${outcome}"`)));
+  return line === undefined ? undefined : Number(line.split(' ').at(-1));
 }
 
 /** The rows of a tensor of floats. */
@@ -128,9 +142,8 @@ describe.skipIf(!BACKEND_INSTALLED)('the GPU backend as a process (cpu provider,
     answers.forEach(([logits], request) => {
       expect(largestDifference(rowsOf(logits!)[0]!, GOLDENS[MODEL].logits[indices[request]!]!)).toBeLessThan(1e-3);
     });
-    const metrics = await (await backend.fetch('/metrics')).text();
-    const count = (name: string) => Number(new RegExp(`^${name}\\{[^}]*\\} (\\d+)`, 'm').exec(metrics)?.[1]);
-    expect(count('bit_gpu_batch_size_count')).toBeLessThan(count('bit_gpu_requests_total'));
+    const batches = await metricOf(backend, 'bit_gpu_batch_size_count');
+    expect(batches).toBeLessThan((await metricOf(backend, 'bit_gpu_requests_total', 'ok'))!);
   });
 
   test('a wrong token is 401, an unknown model 404, a bad shape and broken bodies 400, with an error body', async () => {
@@ -149,6 +162,34 @@ describe.skipIf(!BACKEND_INSTALLED)('the GPU backend as a process (cpu provider,
     for (const response of statuses) expect(await response.json()).toEqual({ error: expect.any(String) });
     const rejected = clientOf(backend, { token: 'wrong-token-0123456789' });
     await expect(infer(rejected, [0])).rejects.toMatchObject({ code: 'invalid_configuration' });
+  });
+
+  test('a body that is refused unread still gets its answer: too long, or without the token', async () => {
+    const picky = await startBackend({ ...env(), GPU_MAX_REQUEST_BYTES: '100000' });
+    await untilReady(picky);
+    const path = `/v2/models/${MODEL}/infer`;
+    const body = new Uint8Array(20_000_000);
+    expect((await picky.fetch(path, { method: 'POST', body })).status).toBe(413);
+    const init = { method: 'POST', body, headers: { authorization: 'Bearer wrong-token-0123456789' } };
+    expect((await picky.fetch(path, init)).status).toBe(401);
+    expect((await picky.fetch('/v2')).status).toBe(200);
+    picky.process.kill('SIGTERM');
+    expect(await picky.exit).toBe(0);
+  });
+
+  test('a client that leaves takes its request out of the queue', async () => {
+    const slow = await startBackend({ ...env(), GPU_MAX_DELAY_MS: '10000' });
+    await untilReady(slow);
+    const controller = new AbortController();
+    const leaving = infer(clientOf(slow), [0], ['logits'], controller.signal);
+    await expect.poll(() => metricOf(slow, 'bit_gpu_queue_images'), POLL).toBe(1);
+    const rejected = expect(leaving).rejects.toThrow('done waiting');
+    controller.abort(new Error('done waiting'));
+    await rejected;
+    await expect.poll(() => metricOf(slow, 'bit_gpu_requests_total', 'cancelled'), POLL).toBe(1);
+    expect(await metricOf(slow, 'bit_gpu_queue_images')).toBe(0);
+    slow.process.kill('SIGTERM');
+    expect(await slow.exit).toBe(0);
   });
 
   test('a full queue answers 503 with Retry-After, and everything accepted is answered', async () => {
@@ -171,28 +212,24 @@ describe.skipIf(!BACKEND_INSTALLED)('the GPU backend as a process (cpu provider,
     expect(await small.exit).toBe(0);
   });
 
-  test('SIGTERM: accepted requests are answered, new ones refused, exit code 0', async () => {
-    const draining = await startBackend({ ...env(), GPU_MAX_BATCH: '8', GPU_MAX_QUEUE: '64' });
+  test('SIGTERM: accepted requests are answered at once, new ones refused, exit code 0', async () => {
+    // Without a SIGTERM these six would wait ten seconds for two more to fill their batch.
+    const draining = await startBackend({
+      ...env(),
+      GPU_MAX_BATCH: '8',
+      GPU_MAX_DELAY_MS: '10000',
+      GPU_DRAIN_MS: '5000',
+    });
     await untilReady(draining);
-    const client = clientOf(draining, { maxInFlight: 8, retry: { attempts: 1, baseMs: 1, maxMs: 1 } });
-    const accepted = Array.from({ length: 6 }, (_, index) => infer(client, new Array<number>(8).fill(index)));
-    // All of them are in the queue or on the device once the metrics say so.
-    await expect
-      .poll(
-        async () => {
-          const text = await (await draining.fetch('/metrics')).text();
-          return /^bit_gpu_queue_images\{[^}]*\} ([1-9]\d*)$/m.test(text);
-        },
-        { interval: 1, timeout: 5000 },
-      )
-      .toBe(true);
+    const client = clientOf(draining, { maxInFlight: 7, retry: { attempts: 1, baseMs: 1, maxMs: 1 } });
+    const accepted = [0, 1, 2, 3, 4, 5].map((index) => infer(client, [index]));
+    await expect.poll(() => metricOf(draining, 'bit_gpu_queue_images'), POLL).toBe(6);
     draining.process.kill('SIGTERM');
-    await expect.poll(() => draining.log.some(({ event }) => event === 'draining'), { interval: 1 }).toBe(true);
-    const late = await infer(client, [0]).catch((error: unknown) => error);
-    expect(late).toMatchObject({ code: 'backend_unavailable' });
+    await expect.poll(() => draining.log.some(({ event }) => event === 'draining'), POLL).toBe(true);
+    expect(await infer(client, [0]).catch((error: unknown) => error)).toMatchObject({ code: 'backend_unavailable' });
     const answers = await Promise.all(accepted);
     answers.forEach(([logits], index) => {
-      expect(largestDifference(rowsOf(logits!)[7]!, GOLDENS[MODEL].logits[index]!)).toBeLessThan(1e-3);
+      expect(largestDifference(rowsOf(logits!)[0]!, GOLDENS[MODEL].logits[index]!)).toBeLessThan(1e-3);
     });
     expect(await draining.exit).toBe(0);
     expect(draining.log.at(-1)).toMatchObject({ event: 'stopped', complete: true });

@@ -5,6 +5,7 @@ import type { Hono } from 'hono';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createApp } from '../../../gpu-backend/app.ts';
 import { BackendMetrics } from '../../../gpu-backend/backend-metrics.ts';
+import { ByteBudget } from '../../../gpu-backend/byte-budget.ts';
 import type { Engine } from '../../../gpu-backend/engine.ts';
 import type { RawTensor, RunRequest } from '../../../gpu-backend/engine-protocol.ts';
 import { Lifecycle } from '../../../gpu-backend/lifecycle.ts';
@@ -30,6 +31,8 @@ const IMAGE: ModelSignature = {
     { name: 'pooler_output', datatype: 'FP32', shape: [-1, 1] },
   ],
 };
+/** How long a test waits for something to show. */
+const POLL = { interval: 1, timeout: 20_000 };
 const TOKEN = 'correct-horse-battery';
 type Body = NonNullable<RequestInit['body']>;
 
@@ -54,6 +57,7 @@ let runs: RunRequest[] = [];
 let released: string[] = [];
 let logged: string[] = [];
 let hold: Promise<void> = Promise.resolve();
+let busyMs = 0;
 let lifecycle: Lifecycle;
 let registry: Registry;
 let app: Hono;
@@ -69,6 +73,7 @@ const engine: Engine = {
   },
   release: async (session) => void released.push(session),
   close: async () => {},
+  busyMs: () => busyMs,
 };
 
 async function write(name: string, version: string, withoutGpu = false) {
@@ -113,7 +118,19 @@ function makeRegistry(loadError: () => Error | null = () => null): Registry {
     release: async (model) => void released.push(`${model.name}/${model.version}`),
     log,
   });
-  app = createApp({ registry: made, lifecycle, metrics, maxRequestBytes: 4096, token: TOKEN, log, now: () => 0 });
+  const bodies = new ByteBudget(20_000);
+  const isStalled = () => engine.busyMs() > 1000;
+  app = createApp({
+    bodies,
+    isStalled,
+    registry: made,
+    lifecycle,
+    metrics,
+    maxRequestBytes: 4096,
+    token: TOKEN,
+    log,
+    now: () => 0,
+  });
   return made;
 }
 
@@ -121,6 +138,7 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'gpu-app-'));
   runs = [];
   released = [];
+  busyMs = 0;
   logged = [];
   hold = Promise.resolve();
   lifecycle = new Lifecycle();
@@ -257,10 +275,10 @@ describe('inference', () => {
       release = resolve;
     });
     const first = post('/v2/models/tiny/infer', imageRequest([9, 9, 9]));
-    await expect.poll(() => runs.length).toBe(1);
+    await expect.poll(() => runs.length, POLL).toBe(1);
     const second = post('/v2/models/tiny/infer', imageRequest([1, 2, 3, 4, 5, 6], { outputs: [{ name: 'logits' }] }));
     const third = post('/v2/models/tiny/infer', imageRequest([7, 8, 9], { outputs: [{ name: 'pooler_output' }] }));
-    await expect.poll(() => [...registry.models()].reduce((sum, model) => sum + model.queuedRows, 0)).toBe(3);
+    await expect.poll(() => [...registry.models()].reduce((sum, model) => sum + model.queuedRows, 0), POLL).toBe(3);
     release();
     const answers = await Promise.all([first, second, third].map(async (answer) => (await answer).json()));
     expect(answers).toMatchObject([
@@ -342,12 +360,33 @@ describe('inference', () => {
     const accepted = Array.from({ length: 4 }, () =>
       post('/v2/models/tiny/infer', imageRequest(new Array(12).fill(1))),
     );
-    await expect.poll(() => registry.get('tiny', '2').queuedRows).toBe(8);
+    await expect.poll(() => registry.get('tiny', '2').queuedRows, POLL).toBe(8);
     const refused = await post('/v2/models/tiny/infer', 'not even JSON');
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
     expect(await refused.json()).toEqual({ error: expect.stringContaining('8 of 8 rows wait') });
     release();
     expect((await Promise.all(accepted)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  });
+
+  test('bodies of requests under way are bounded together; their memory is given back', async () => {
+    let release = () => {};
+    hold = new Promise((resolve) => {
+      release = resolve;
+    });
+    const send = () => {
+      const body = imageRequest([1, 2, 3]).padEnd(4000);
+      return post('/v2/models/tiny/infer', body, { 'content-length': '4000' });
+    };
+    const accepted = Array.from({ length: 5 }, send);
+    await expect.poll(() => runs.length, POLL).toBeGreaterThan(0);
+    const refused = await send();
+    expect([refused.status, await refused.json()]).toEqual([
+      503,
+      { error: expect.stringContaining('20000 of 20000 bytes') },
+    ]);
+    release();
+    expect((await Promise.all(accepted)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    expect((await send()).status).toBe(200);
   });
 
   test('other methods are 405', async () => {
@@ -448,7 +487,7 @@ describe('the server', () => {
       release = resolve;
     });
     const accepted = post('/v2/models/tiny/infer', imageRequest([1, 2, 3]));
-    await expect.poll(() => runs.length).toBe(1);
+    await expect.poll(() => runs.length, POLL).toBe(1);
     lifecycle.markDraining();
     expect((await call('/v2/health/ready')).status).toBe(503);
     expect((await call('/v2/models/tiny/ready')).status).toBe(503);
@@ -462,6 +501,14 @@ describe('the server', () => {
     release();
     await lifecycle.idle();
     expect((await accepted).status).toBe(200);
+  });
+
+  test('a device that hangs makes the process not live', async () => {
+    busyMs = 1000;
+    expect((await call('/v2/health/live')).status).toBe(200);
+    busyMs = 1001;
+    const response = await call('/v2/health/live');
+    expect([response.status, await response.json()]).toEqual([503, { live: false }]);
   });
 
   test('metrics count every request once, by outcome', async () => {

@@ -154,6 +154,18 @@ describe('batcher', () => {
     await expect(batcher.submit('c', 1, 'k', controllers[0].signal)).rejects.toThrow('client left');
   });
 
+  test('in a hurry nothing waits for others, neither what is there nor what still comes', async () => {
+    const { batcher, advance, batches, running } = setup();
+    void batcher.submit('a', 1, 'k');
+    expect(batches()).toEqual([]);
+    batcher.hurry();
+    expect(batches()).toEqual(['a']);
+    await running[0]!.end();
+    void batcher.submit('b', 1, 'k');
+    advance(0);
+    expect(batches()).toEqual(['b']);
+  });
+
   test('idle resolves when the last answer is out', async () => {
     const { batcher, advance, running, settle } = setup();
     await batcher.idle();

@@ -44,6 +44,7 @@ describe('configuration', () => {
     ['GPU_TOKEN', { GPU_TOKEN: `${TOKEN} x` }],
     ['GPU_MAX_BATCH', { GPU_MAX_BATCH: '0' }],
     ['GPU_MAX_QUEUE', { GPU_MAX_BATCH: '64', GPU_MAX_QUEUE: '63' }],
+    ['GPU_MAX_BODY_MEMORY_BYTES', { GPU_MAX_REQUEST_BYTES: '4096', GPU_MAX_BODY_MEMORY_BYTES: '4095' }],
     ['GPU_PROVIDERS', { GPU_PROVIDERS: 'cuda,tpu' }],
     ['GPU_PROVIDERS', { GPU_PROVIDERS: 'cpu,cpu' }],
     ['GPU_LOG_LEVEL', { GPU_LOG_LEVEL: 'loud' }],
