@@ -3,6 +3,13 @@ import { variantFiles } from '../../model-store/assemble.ts';
 import { type BuiltGraph, buildBitGraph } from '../../model-store/graph/build.ts';
 import { outputNames } from '../../model-store/graph/network.ts';
 import type { VariantName } from '../../model-store/manifest.ts';
+import { buildInt8Graph, type Int8Graph } from '../../model-store/quantize/build-int8.ts';
+import { pixelGrid } from '../../model-store/quantize/pixel-grid.ts';
+import { ModelError } from '../../worker/errors.ts';
+import { calibrate } from '../calibrate.ts';
+import { Progress } from '../progress.ts';
+import type { QuantizedLayer } from '../report/report.ts';
+import { type ImageFolder, loadPixelValues } from './images.ts';
 import type { ImportOptions, PreparedImport } from './prepare.ts';
 
 /** The graphs of one version. */
@@ -10,20 +17,72 @@ export interface BuiltVariants {
   readonly graphs: ReadonlyMap<VariantName, BuiltGraph>;
   /** The one that a worker loads. */
   readonly defaultVariant: 'int8' | 'fp32';
-  readonly warnings: readonly string[];
+  /** Of the int8 variant; empty where there is none. */
+  readonly layers: readonly QuantizedLayer[];
 }
 
-/** Builds the variants, the default one with the plain file names. */
+/**
+ * Builds the variants, the default one with the plain file names.
+ * @throws ModelError `invalid_model_config` where int8 is asked for and images have no fixed size.
+ */
 export async function buildVariants(options: ImportOptions, prepared: PreparedImport): Promise<BuiltVariants> {
   const { checkpoint } = prepared;
   const defaultVariant = options.variants.includes('int8') ? 'int8' : 'fp32';
   const graphs = new Map<VariantName, BuiltGraph>();
+  let layers: readonly QuantizedLayer[] = [];
   for (const variant of options.variants) {
-    // The reference variant runs at any size and gives every output: it is what verify and feature extraction use.
-    const outputs = options.outputs ?? outputNames(checkpoint.config);
     const externalWeights = variantFiles(variant, defaultVariant).weights;
-    if (variant === 'fp32')
+    if (variant === 'int8') {
+      const int8 = await buildInt8(options, prepared, externalWeights);
+      graphs.set(variant, int8);
+      layers = int8.layers.map(toQuantizedLayer);
+    } else if (variant === 'fp32') {
+      // The reference variant runs at any size and gives every output: it is what verify and feature extraction use.
+      const outputs = options.outputs ?? outputNames(checkpoint.config);
       graphs.set(variant, buildBitGraph(checkpoint, { outputs, inputSize: null, externalWeights }));
+    } else {
+      throw new ModelError(
+        'invalid_model_config',
+        `variant ${variant} cannot be built yet; leave it out of --variants`,
+      );
+    }
   }
-  return { graphs, defaultVariant, warnings: [] };
+  return { graphs, defaultVariant, layers };
+}
+
+async function buildInt8(
+  { outputs }: ImportOptions,
+  { checkpoint, fixedSize, processor, calibrationImages, preprocessorSource }: PreparedImport,
+  externalWeights: string,
+): Promise<Int8Graph> {
+  if (calibrationImages === null) throw new ModelError('invalid_model_config', 'int8 needs pictures to calibrate with');
+  if (fixedSize === null) {
+    throw new ModelError(
+      'invalid_model_config',
+      `${preprocessorSource}: crop_size: int8 needs images of one size; crop them, or resize to {height, width}`,
+    );
+  }
+  const values = pixelValuesOf(calibrationImages, processor);
+  const calibration = await calibrate(checkpoint, fixedSize, values);
+  const grid = pixelGrid(processor);
+  const options = { inputSize: fixedSize, externalWeights, pixelGrid: grid };
+  return buildInt8Graph(checkpoint, calibration, outputs === null ? options : { ...options, outputs });
+}
+
+async function* pixelValuesOf(
+  images: ImageFolder,
+  processor: PreparedImport['processor'],
+): AsyncGenerator<Float32Array, void> {
+  const progress = new Progress('calibrating', images.paths.length);
+  for (const [index, path] of images.paths.entries()) {
+    progress.update(index);
+    const { data } = await loadPixelValues(images, path, processor);
+    yield data;
+  }
+  progress.finish(`${images.paths.length} images`);
+}
+
+function toQuantizedLayer(layer: Int8Graph['layers'][number]): QuantizedLayer {
+  const { name, precision, weightError, inputError } = layer;
+  return { name, precision, weight_error: weightError, input_error: inputError };
 }

@@ -3,7 +3,6 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import { AppError, ModelError } from '../../worker/errors.ts';
 import type { ImageLimits } from '../../worker/imaging/limits.ts';
-import type { Tensor } from '../../worker/inference/session.ts';
 import type { ProcessorConfig } from '../../worker/preprocess/config.ts';
 import { preprocess } from '../../worker/preprocess/preprocess.ts';
 
@@ -11,6 +10,13 @@ import { preprocess } from '../../worker/preprocess/preprocess.ts';
 const LIMITS: ImageLimits = { maxBytes: 2 ** 31, maxPixels: 2 ** 31, maxEdge: 2 ** 17, maxMemoryBytes: 4 * 2 ** 30 };
 
 const PICTURE = /\.(jpe?g|png|webp|gif|bmp)$/i;
+
+/** A model input: float32 [1, 3, H, W]. */
+export interface PixelValuesTensor {
+  readonly type: 'float32';
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
 
 /** The pictures below a folder. */
 export interface ImageFolder {
@@ -47,7 +53,11 @@ export function sampleImages(images: ImageFolder, count: number): ImageFolder {
  * One picture as `pixel_values` [1, 3, H, W], exactly as the processor makes it.
  * @throws AppError with the file's name in its message.
  */
-export async function loadPixelValues(images: ImageFolder, path: string, processor: ProcessorConfig): Promise<Tensor> {
+export async function loadPixelValues(
+  images: ImageFolder,
+  path: string,
+  processor: ProcessorConfig,
+): Promise<PixelValuesTensor> {
   const file = join(images.folder, path);
   try {
     const { pixelValues, height, width } = await preprocess(await readFile(file), processor, {

@@ -40,10 +40,19 @@ export async function importCheckpoint(
     const parts = versionParts(prepared, built, now);
     const draft = await assembleVersion({ ...parts, variants: withHeap(built.graphs, {}) });
     await writeVersionFiles(folder, draft, () => true);
-    const warnings = [...built.warnings];
+    const warnings: string[] = [];
     const measurements = await measureAll(folder, prepared, built.graphs, warnings);
     const evaluation = await evaluate(folder, draft.manifest, prepared, warnings);
-    const report = createReport({ manifest: draft.manifest, prepared, built, measurements, evaluation, warnings });
+    const report = createReport({
+      manifest: draft.manifest,
+      imageSize: prepared.imageSize,
+      preprocessorSource: prepared.preprocessorSource,
+      measurements,
+      calibrationImages: prepared.calibrationImages?.paths.length ?? 0,
+      layers: built.layers,
+      evaluation: evaluation && { folder: prepared.evaluationImages!.name, ...evaluation },
+      warnings,
+    });
     const plot = renderLayerPlot(report);
     const page = new TextEncoder().encode(renderMarkdown(report, plot !== null));
     const attachments = new Map([['report.md', page]]);

@@ -4,20 +4,18 @@ import type { Report, VariantReport } from './report.ts';
 
 /** The page, in GitHub's Markdown. @param hasPlot whether report.svg lies beside it. */
 export function renderMarkdown(report: Report, hasPlot: boolean): string {
-  const { architecture, evaluation } = report;
+  const { architecture } = report;
   const { height, width } = architecture.image_size;
   const sections = [
     `# ${report.name} ${report.version}`,
-    [
-      `Imported ${report.created_at} from ${report.source.kind} \`${report.source.reference}\``,
-      `(SHA-256 of the weights: \`${report.source.sha256 ?? 'not known'}\`).`,
-    ].join(' '),
+    `Imported ${report.created_at} from ${report.source.kind} \`${report.source.reference}\` (SHA-256 of the weights: ` +
+      `\`${report.source.sha256 ?? 'not known'}\`).`,
     table(
       ['', ''],
       [
         ['parameters', architecture.parameters.toLocaleString('en')],
         ['multiply-accumulates', `${(architecture.macs / 1e6).toFixed(1)} M at ${width}x${height} px`],
-        ['labels', String(Object.keys((architecture.config.id2label ?? {}) as object).length)],
+        ['labels', String(architecture.num_labels)],
         ['preprocessing', architecture.preprocessor_source],
       ],
     ),
@@ -26,22 +24,40 @@ export function renderMarkdown(report: Report, hasPlot: boolean): string {
       ['variant', 'size', 'WASM heap', 'session', 'first run', 'run', 'input', 'outputs'],
       Object.entries(report.variants).map(([name, variant]) => variantRow(name, variant)),
     ),
-    `Measured in onnxruntime-web on the importing machine: one image of ${width}x${height} px, one thread, median of the runs behind the first.`,
+    `Measured in onnxruntime-web on the importing machine: one image of ${width}x${height} px, one thread, median of the ` +
+      'runs behind the first.',
+    ...accuracy(report),
+    ...quantization(report, hasPlot),
   ];
-  if (evaluation !== null) {
-    const rows = [['images', `${evaluation.images} of \`${evaluation.folder}\``]];
-    for (const [name, share] of Object.entries(evaluation.top1 ?? {})) {
-      rows.push([`top-1 ${name}`, `${percent(share)} of ${evaluation.labelled} labelled`]);
-    }
-    if (evaluation.int8_vs_fp32 !== null) {
-      rows.push(['int8 and fp32 agree', percent(evaluation.int8_vs_fp32.agreement)]);
-      rows.push(['mean logit error of int8', percent(evaluation.int8_vs_fp32.mean_logit_error)]);
-    }
-    sections.push('## Accuracy', table(['', ''], rows));
-  }
-  if (hasPlot) sections.push('## Layers', '![relative error by layer](report.svg)');
   if (report.warnings.length > 0) sections.push('## Warnings', report.warnings.map((line) => `- ${line}`).join('\n'));
   return `${sections.join('\n\n')}\n`;
+}
+
+function accuracy({ evaluation }: Report): string[] {
+  if (evaluation === null) return [];
+  const rows = [['images', `${evaluation.images} of \`${evaluation.folder}\``]];
+  for (const [name, share] of Object.entries(evaluation.top1 ?? {})) {
+    rows.push([`top-1 ${name}`, `${percent(share)} of ${evaluation.labelled} labelled`]);
+  }
+  if (evaluation.int8_vs_fp32 !== null) {
+    rows.push(['int8 and fp32 agree', percent(evaluation.int8_vs_fp32.agreement)]);
+    rows.push(['mean logit error of int8', percent(evaluation.int8_vs_fp32.mean_logit_error)]);
+  }
+  return ['## Accuracy', table(['', ''], rows)];
+}
+
+function quantization({ quantization: found }: Report, hasPlot: boolean): string[] {
+  if (found === null) return [];
+  const { layers, float_layers: floatLayers, largest } = found;
+  const rows = [
+    ['calibrated on', `${found.calibration_images} images`],
+    ['layers in int8', `${layers.length - floatLayers.length} of ${layers.length}`],
+    ['left in float32', floatLayers.map((name) => `\`${name}\``).join(', ') || 'none'],
+  ];
+  if (largest !== null) rows.push(['largest error of a layer', `${percent(largest.error)}: \`${largest.name}\``]);
+  const sections = ['## Quantization', table(['', ''], rows)];
+  if (hasPlot) sections.push('![relative error by layer](report.svg)');
+  return sections;
 }
 
 function variantRow(name: string, variant: VariantReport): string[] {

@@ -1,9 +1,6 @@
 /** The report of an import: what the version is, what it costs, and what quantizing it lost. Pure, no I/O. */
-import { bitConfigToJson } from '../../model-store/bit-config.ts';
 import type { Manifest, VariantName } from '../../model-store/manifest.ts';
-import type { BuiltVariants } from '../import/build-variants.ts';
 import type { Evaluation } from '../import/evaluate.ts';
-import type { PreparedImport } from '../import/prepare.ts';
 import type { Measurement } from '../onnx/measure-variant.ts';
 
 /** One variant's figures. */
@@ -16,6 +13,26 @@ export interface VariantReport {
   readonly measured: Measurement | null;
 }
 
+/** One layer of the int8 variant; errors are root mean squares relative to what they are errors of. */
+export interface QuantizedLayer {
+  readonly name: string;
+  /** `float32` where quantizing it would have cost too much. */
+  readonly precision: 'int8' | 'float32';
+  /** Of the weights, weighted by what they are multiplied with. */
+  readonly weight_error: number;
+  readonly input_error: number;
+}
+
+/** What int8 did to the layers. */
+export interface QuantizationReport {
+  readonly calibration_images: number;
+  readonly layers: readonly QuantizedLayer[];
+  /** Layers that stayed in float32. */
+  readonly float_layers: readonly string[];
+  /** The int8 layer with the largest error, of weights and input together. */
+  readonly largest: { readonly name: string; readonly error: number } | null;
+}
+
 /** report.json. */
 export interface Report {
   readonly schema_version: 1;
@@ -25,6 +42,7 @@ export interface Report {
   readonly source: Manifest['source'];
   readonly architecture: {
     readonly config: Manifest['config'];
+    readonly num_labels: number;
     readonly parameters: number;
     /** Multiply-accumulates of one image of `image_size`. */
     readonly macs: number;
@@ -32,6 +50,7 @@ export interface Report {
     readonly preprocessor_source: string;
   };
   readonly variants: Readonly<Partial<Record<VariantName, VariantReport>>>;
+  readonly quantization: QuantizationReport | null;
   readonly evaluation: (Evaluation & { readonly folder: string }) | null;
   readonly warnings: readonly string[];
 }
@@ -39,30 +58,32 @@ export interface Report {
 /** What a report is made of. */
 export interface ReportParts {
   readonly manifest: Manifest;
-  readonly prepared: PreparedImport;
-  readonly built: BuiltVariants;
+  readonly imageSize: { readonly height: number; readonly width: number };
+  readonly preprocessorSource: string;
   readonly measurements: Readonly<Partial<Record<VariantName, Measurement>>>;
-  readonly evaluation: Evaluation | null;
+  readonly calibrationImages: number;
+  /** Of the int8 variant; empty where there is none. */
+  readonly layers: readonly QuantizedLayer[];
+  readonly evaluation: Report['evaluation'];
   readonly warnings: readonly string[];
 }
 
 /** Puts a report together. */
 export function createReport(parts: ReportParts): Report {
-  const { manifest, prepared, measurements, evaluation } = parts;
+  const { manifest } = parts;
   const variants: Partial<Record<VariantName, VariantReport>> = {};
-  for (const [name, variant] of Object.entries(manifest.variants) as [
-    VariantName,
-    NonNullable<Manifest['variants']['fp32']>,
-  ][]) {
+  for (const name of ['fp32', 'int8', 'gpu'] as const) {
+    const variant = manifest.variants[name];
+    if (variant === undefined) continue;
     const input = variant.inputs[0]!;
     variants[name] = {
       bytes: variant.model.bytes + (variant.weights?.bytes ?? 0),
       outputs: variant.outputs.map((output) => output.name),
       input: `${input.name} ${input.dtype} [${input.shape.join(', ')}]`,
-      measured: measurements[name] ?? null,
+      measured: parts.measurements[name] ?? null,
     };
   }
-  const any = manifest.variants[manifest.default_variant]!;
+  const { parameters, macs } = manifest.variants[manifest.default_variant]!;
   return {
     schema_version: 1,
     name: manifest.name,
@@ -70,14 +91,26 @@ export function createReport(parts: ReportParts): Report {
     created_at: manifest.created_at,
     source: manifest.source,
     architecture: {
-      config: bitConfigToJson(prepared.checkpoint.config),
-      parameters: any.parameters,
-      macs: any.macs,
-      image_size: prepared.imageSize,
-      preprocessor_source: prepared.preprocessorSource,
+      config: manifest.config,
+      num_labels: manifest.num_labels,
+      parameters,
+      macs,
+      image_size: parts.imageSize,
+      preprocessor_source: parts.preprocessorSource,
     },
     variants,
-    evaluation: evaluation === null ? null : { folder: prepared.evaluationImages!.name, ...evaluation },
+    quantization: parts.layers.length === 0 ? null : summarizeLayers(parts.layers, parts.calibrationImages),
+    evaluation: parts.evaluation,
     warnings: parts.warnings,
   };
+}
+
+function summarizeLayers(layers: readonly QuantizedLayer[], calibrationImages: number): QuantizationReport {
+  let largest: QuantizationReport['largest'] = null;
+  for (const layer of layers) {
+    const error = Math.hypot(layer.weight_error, layer.input_error);
+    if (layer.precision === 'int8' && error > (largest?.error ?? -1)) largest = { name: layer.name, error };
+  }
+  const floatLayers = layers.filter(({ precision }) => precision === 'float32').map(({ name }) => name);
+  return { calibration_images: calibrationImages, layers, float_layers: floatLayers, largest };
 }

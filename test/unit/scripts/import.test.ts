@@ -1,0 +1,170 @@
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseManifest } from '../../../model-store/manifest.ts';
+import { sha256File } from '../../../scripts/files/hash.ts';
+import { bitEdge } from './command-line.ts';
+
+const FIXTURE = 'test/fixtures/bit/default';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'bit-edge-import-'));
+});
+afterAll(async () => rm(root, { recursive: true, force: true }));
+
+describe('bit-edge import', () => {
+  it('writes a version whose every file is what its manifest says, with a report', async () => {
+    const out = join(root, 'default');
+    const result = await bitEdge(['import', FIXTURE, '--out', out, '--name', 'my-bit', '--version', '1.0', '--json']);
+    expect(result.exitCode).toBe(0);
+    const manifest = parseManifest(await readFile(join(out, 'manifest.json'), 'utf8'));
+    expect(manifest).toMatchObject({ name: 'my-bit', version: '1.0', num_labels: 7, default_variant: 'fp32' });
+    const { model, weights, wasm_heap_bytes: heap } = manifest.variants.fp32!;
+    expect(heap).toBeGreaterThan(2 ** 20);
+    const references = [
+      manifest.labels,
+      manifest.preprocessor,
+      manifest.report!,
+      model,
+      weights!,
+      ...manifest.attachments,
+    ];
+    expect((await readdir(out)).sort()).toEqual([...references.map(({ path }) => path), 'manifest.json'].sort());
+    for (const { path, sha256 } of references) expect(await sha256File(join(out, path)), path).toBe(sha256);
+    const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8'));
+    expect(JSON.parse(result.stdout)).toEqual(report);
+    expect(report.variants.fp32.measured.run_ms).toBeGreaterThan(0);
+    expect(await readFile(join(out, 'report.md'), 'utf8')).toContain('# my-bit 1.0');
+    expect(JSON.parse(await readFile(join(out, 'labels.json'), 'utf8'))).toHaveLength(7);
+  }, 60_000);
+
+  it('names the version after its content: the same for the same checkpoint, whatever was measured', async () => {
+    const versions = [];
+    for (const out of ['a', 'b']) {
+      await bitEdge(['import', FIXTURE, '--out', join(root, out)]);
+      versions.push(parseManifest(await readFile(join(root, out, 'manifest.json'), 'utf8')).version);
+    }
+    expect(versions[0]).toMatch(/^sha-[0-9a-f]{12}$/);
+    expect(versions[1]).toBe(versions[0]);
+  }, 60_000);
+
+  it('takes labels, preprocessing and outputs from the options, and replaces an earlier import', async () => {
+    const out = join(root, 'options');
+    const labels = join(root, 'labels.txt');
+    await writeFile(labels, 'one\ntwo\nthree\nfour\nfive\nsix\nseven\n');
+    const preprocessor = join(root, 'preprocessor.json');
+    await writeFile(preprocessor, '{"size": {"height": 64, "width": 64}, "do_center_crop": false}');
+    for (const outputs of ['all', 'logits,stage2']) {
+      const args = ['--labels', labels, '--preprocessor', preprocessor, '--outputs', outputs];
+      expect(await bitEdge(['import', FIXTURE, '--out', out, ...args])).toMatchObject({ exitCode: 0 });
+    }
+    const manifest = parseManifest(await readFile(join(out, 'manifest.json'), 'utf8'));
+    expect(manifest.variants.fp32!.outputs.map(({ name }) => name)).toEqual(['logits', 'stage2']);
+    expect(JSON.parse(await readFile(join(out, 'labels.json'), 'utf8'))[2]).toBe('three');
+    const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8'));
+    expect(report.architecture).toMatchObject({
+      image_size: { height: 64, width: 64 },
+      preprocessor_source: preprocessor,
+    });
+    expect((await readdir(root)).filter((name) => /\.(tmp|old)$/.test(name))).toEqual([]);
+  }, 60_000);
+
+  it('imports a network that does not run at the usual size, with a warning', async () => {
+    const out = join(root, 'valid');
+    const result = await bitEdge(['import', 'test/fixtures/networks/valid', '--out', out]);
+    expect(result.exitCode).toBe(0);
+    expect(result.stdout).toContain('warning: fp32 was not measured at 224x224 px');
+  }, 60_000);
+
+  it('quantizes with the pictures given, and reports what that lost', async () => {
+    const pictures = join(root, 'calibration');
+    await mkdir(pictures);
+    const answers: Record<string, number> = {};
+    for (const name of ['jpeg-420.jpg', 'jpeg-444.jpg', 'png-rgb.png', 'bmp-rgb.bmp', 'webp-lossy.webp', 'gif.gif']) {
+      await writeFile(join(pictures, name), await readFile(join('test/fixtures/images', name)));
+      answers[name] = 0;
+    }
+    const labels = join(root, 'answers.json');
+    await writeFile(labels, JSON.stringify({ files: answers }));
+    const preprocessor = join(root, 'small.json');
+    await writeFile(preprocessor, '{"size": {"height": 64, "width": 64}, "do_center_crop": false}');
+    const out = join(root, 'int8');
+    const args = ['--calibrate', pictures, '--labels', labels, '--preprocessor', preprocessor, '--json'];
+    const { exitCode, stdout } = await bitEdge(['import', FIXTURE, '--out', out, ...args]);
+    expect(exitCode).toBe(0);
+    const report = JSON.parse(stdout);
+    expect(report.evaluation).toMatchObject({ folder: 'calibration', images: 6, labelled: 6 });
+    expect(report.evaluation.int8_vs_fp32.mean_logit_error).toBeGreaterThan(0);
+    expect(report.evaluation.int8_vs_fp32.mean_logit_error).toBeLessThan(0.05);
+    expect(Object.keys(report.evaluation.top1).sort()).toEqual(['fp32', 'int8']);
+    // The stem, four layers of three convolutions and a shortcut, one of three, and the classifier.
+    expect(report.quantization.layers).toHaveLength(1 + 4 * 4 + 3 + 1);
+    expect(report.quantization.calibration_images).toBe(6);
+    const manifest = parseManifest(await readFile(join(out, 'manifest.json'), 'utf8'));
+    expect(manifest.default_variant).toBe('int8');
+    expect(manifest.variants.int8!.model.path).toBe('model.onnx');
+    expect(manifest.attachments.map(({ path }) => path)).toEqual(['report.md', 'report.svg']);
+  }, 60_000);
+
+  it.each([
+    [[], 'one SOURCE'],
+    [[FIXTURE], '--out OUT'],
+    [[FIXTURE, '--out', 'x', '--variants', 'int4'], '"int4"'],
+    [[FIXTURE, '--out', 'x', '--variants', 'int8'], 'int8 needs --calibrate'],
+    [[FIXTURE, '--out', 'x', '--variants', 'gpu'], 'fp32 or int8 is needed'],
+  ])('explains wrong usage: %j', async (args, message) => {
+    const result = await bitEdge(['import', ...args]);
+    expect(result).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(result.stderr).toContain(message);
+  });
+
+  it.each([
+    ['a source that is not there', ['nowhere'], 'nowhere: no such file or folder'],
+    ['a pickle', ['pytorch_model.bin'], 'Python pickle'],
+    ['labels of another number', [FIXTURE, '--labels', 'three.txt'], '3 labels; the network has 7'],
+    ['an output that the network has not', [FIXTURE, '--outputs', 'logits,stage9'], 'output "stage9" is not one of'],
+    ['a bad name', [FIXTURE, '--name', 'My Model'], 'is no model name'],
+    ['a calibration folder without pictures', [FIXTURE, '--calibrate', 'empty'], 'no JPEG, PNG, WebP, GIF or BMP'],
+    ['pictures for a grey network', ['test/fixtures/bit/width2-gray', '--calibrate', 'pictures'], 'num_channels: 1'],
+    ['a folder that holds other files', [FIXTURE, '--out', 'taken'], 'holds other files (a.txt)'],
+  ])('fails with one line, and writes nothing, for %s', async (_, args, message) => {
+    await mkdir(join(root, 'empty'), { recursive: true });
+    await mkdir(join(root, 'pictures'), { recursive: true });
+    await mkdir(join(root, 'taken'), { recursive: true });
+    await writeFile(join(root, 'taken/a.txt'), 'mine');
+    await writeFile(join(root, 'three.txt'), 'a\nb\nc');
+    await writeFile(join(root, 'pytorch_model.bin'), 'x');
+    await writeFile(join(root, 'pictures/a.png'), await readFile('test/fixtures/images/png-rgb.png'));
+    const local = new Set(['pytorch_model.bin', 'three.txt', 'empty', 'pictures', 'taken']);
+    const resolved = args.map((argument) => (local.has(argument) ? join(root, argument) : argument));
+    const before = await readdir(root);
+    const out = args.includes('--out') ? [] : ['--out', join(root, 'never')];
+    const result = await bitEdge(['import', ...resolved, ...out]);
+    expect(result).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(result.stderr.trim().split('\n')).toHaveLength(1);
+    expect(result.stderr).toContain(message);
+    expect(await readdir(root)).toEqual(before);
+    expect(await readdir(join(root, 'taken'))).toEqual(['a.txt']);
+  });
+
+  it('leaves nothing behind when it is interrupted, and what was there before as it was', async () => {
+    const folder = join(root, 'interrupted');
+    await mkdir(folder);
+    const out = join(folder, 'out');
+    expect((await bitEdge(['import', FIXTURE, '--out', out])).exitCode).toBe(0);
+    const before = await readFile(join(out, 'manifest.json'), 'utf8');
+    const child = spawn(process.execPath, ['scripts/bit-edge.ts', 'import', FIXTURE, '--out', out], {
+      stdio: 'ignore',
+    });
+    const exited = new Promise((resolve) => child.once('close', resolve));
+    const staged = async () => (await readdir(folder)).some((name) => name.endsWith('.tmp'));
+    while (!(await staged())) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill('SIGINT');
+    expect(await exited).toBe(130);
+    expect(await readdir(folder)).toEqual(['out']);
+    expect(await readFile(join(out, 'manifest.json'), 'utf8')).toBe(before);
+  }, 60_000);
+});
