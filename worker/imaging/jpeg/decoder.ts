@@ -9,7 +9,7 @@ import { BitWindow, END_OF_DATA } from './bit-window.ts';
 import { guessColorSpace } from './color.ts';
 import { corrupt, truncated } from './failures.ts';
 import { type Layout, layOut } from './layout.ts';
-import { type BlockTables, completesWithoutMarker } from './lookahead.ts';
+import { AMPLE_BITS, type BlockTables, completesWithoutMarker } from './lookahead.ts';
 import { MarkerReader, type Scan } from './marker-reader.ts';
 import { decodeMultiScan, multiScanBytes } from './multi-scan.ts';
 import { readJpegInfo } from './probe.ts';
@@ -78,7 +78,7 @@ export function decodeJpeg(bytes: Uint8Array, sink: RowSink, options: DecodeOpti
   decodeSingleScan(layout, scan, reader, output);
   const marker = reader.finish();
   if (marker === END_OF_DATA) {
-    if (!allowTruncated) requireCompletion(bytes, scan, layout, reader);
+    if (!allowTruncated && reader.bitsLeft < AMPLE_BITS) requireCompletion(bytes, scan, layout, reader);
     return;
   }
   headers.resume(marker, reader.bits.sourceNext);

@@ -17,6 +17,9 @@ const FAST_PATH_BYTES = 512;
 /** Bits that a fill aims at (jdhuff.c `MIN_GET_BITS`). */
 const FILLED_BITS = 57;
 
+/** With as many bits left behind the last MCU, no fill ever ran short. */
+export const AMPLE_BITS = 64;
+
 /** The fast path fills when no more bits than this are left, six bytes at a time. */
 const FAST_FILL_BITS = 16;
 const FAST_FILL_BYTES = 6;

@@ -4,6 +4,7 @@
  * Source: ITU-T T.81 G.1.1.1; libjpeg-turbo jdphuff.c `start_pass_phuff_decoder` (which scripts are fatal), jdinput.c
  * `latch_quant_tables`.
  */
+import { ImageError } from '../../errors.ts';
 import { END_OF_DATA } from './bit-window.ts';
 import { transformReads } from './component-output.ts';
 import { corrupt, truncated } from './failures.ts';
@@ -18,6 +19,15 @@ export const TRACKED_COEFFICIENTS = 10;
 
 /** Furthest that a damaged band can write beyond its end: a zero run of 15. */
 const MAX_OVERSHOOT = 15;
+
+/** Scans that a file may have; encoders make 10, thorough ones 64. */
+export const MAX_SCANS = 1000;
+
+/**
+ * Blocks that all scans may visit together: 230 scans of a 50 MP image at 4:2:0. A scan that says nothing takes a dozen bytes
+ * of file and yet a visit to every block.
+ */
+export const MAX_BLOCK_VISITS = 2 ** 28;
 
 /** How many low bits of a component's coefficients are still unknown; -1 where nothing is known. */
 export interface Precision {
@@ -39,7 +49,8 @@ export interface ScanPlan {
  * Reads all scan headers up to the end of the image.
  *
  * @param first the first scan, already read
- * @throws ImageError `truncated_image` where the file ends before the end-of-image marker and that is not allowed
+ * @throws ImageError `truncated_image` where the file ends before the end-of-image marker and that is not allowed,
+ *   `image_too_large` for more than `MAX_SCANS` or `MAX_BLOCK_VISITS`
  */
 export function planScans(
   bytes: Uint8Array,
@@ -55,8 +66,10 @@ export function planScans(
   );
   const progressive = headers.frame?.progressive === true;
   let scan = first;
+  let visits = 0;
   for (;;) {
-    mcuBlocks(scan, layout);
+    visits += mcuBlocks(scan, layout) * mcuCount(scan, layout);
+    requireBounds(scans.length + 1, visits);
     checkScanTables(scan, scanKind(scan, progressive));
     for (const { index, quantTable } of scan.components) quantTables[index] ??= requireQuantTable(quantTable);
     if (progressive) trackPrecision(scan, scans.length === 0, precision);
@@ -79,6 +92,15 @@ export function planScans(
     }
     return { scans, quantTables, precision };
   }
+}
+
+function requireBounds(scans: number, visits: number): void {
+  if (scans <= MAX_SCANS && visits <= MAX_BLOCK_VISITS) return;
+  throw new ImageError(
+    'image_too_large',
+    `JPEG has ${scans} scans or more, which visit ${visits} blocks; limits are ${MAX_SCANS} and ${MAX_BLOCK_VISITS}`,
+    { details: { scans, maxScans: MAX_SCANS, blockVisits: visits, maxBlockVisits: MAX_BLOCK_VISITS } },
+  );
 }
 
 /** Checks a progressive scan's parameters and notes which bits it brings. */

@@ -107,6 +107,11 @@ export class ScanReader {
     return bits.findEnd();
   }
 
+  /** Bits of the last segment that were not taken; to be asked for after `finish`, where the file ended the segment. */
+  get bitsLeft(): number {
+    return this.bits.bitsLeft;
+  }
+
   /** The segment at hand, to be asked for after the last MCU. */
   get lastSegment(): { readonly start: number; readonly mcus: number; readonly restarts: boolean } {
     return {
