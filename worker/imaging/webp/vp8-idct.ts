@@ -131,13 +131,19 @@ export function addDc(dcCoeff: number, dst: Uint8ClampedArray, to: number, strid
   }
 }
 
-/** Inverse Walsh-Hadamard transform of the Y2 block: `out[16 * i]` gets the DC of luma block `i`. */
-export function inverseWalshHadamard(y2: Int16Array, out: Int16Array): void {
+/**
+ * Inverse Walsh-Hadamard transform of the Y2 block at `coeffs[at]`: `coeffs[16 * i]` gets the DC of luma block `i`.
+ */
+export function inverseWalshHadamard(coeffs: Int16Array, at: number): void {
   for (let i = 0; i < 4; i++) {
-    const a0 = y2[i]! + y2[12 + i]!;
-    const a1 = y2[4 + i]! + y2[8 + i]!;
-    const a2 = y2[4 + i]! - y2[8 + i]!;
-    const a3 = y2[i]! - y2[12 + i]!;
+    const y0 = coeffs[at + i]!;
+    const y4 = coeffs[at + 4 + i]!;
+    const y8 = coeffs[at + 8 + i]!;
+    const y12 = coeffs[at + 12 + i]!;
+    const a0 = y0 + y12;
+    const a1 = y4 + y8;
+    const a2 = y4 - y8;
+    const a3 = y0 - y12;
     columns[i] = a0 + a1;
     columns[8 + i] = a0 - a1;
     columns[4 + i] = a3 + a2;
@@ -151,9 +157,9 @@ export function inverseWalshHadamard(y2: Int16Array, out: Int16Array): void {
     const a2 = columns[t + 1]! - columns[t + 2]!;
     const a3 = dc - columns[t + 3]!;
     const o = i * 64;
-    out[o] = (a0 + a1) >> 3;
-    out[o + 16] = (a3 + a2) >> 3;
-    out[o + 32] = (a0 - a1) >> 3;
-    out[o + 48] = (a3 - a2) >> 3;
+    coeffs[o] = (a0 + a1) >> 3;
+    coeffs[o + 16] = (a3 + a2) >> 3;
+    coeffs[o + 32] = (a0 - a1) >> 3;
+    coeffs[o + 48] = (a3 - a2) >> 3;
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { RowSink } from '../image.ts';
 import { CHROMA_ROWS_ABOVE, type FilterPlanes, LUMA_ROWS_ABOVE } from './vp8-filter-row.ts';
-import { upsampleRowPair } from './vp8-upsample.ts';
+import { upsampleRow, upsampleRowPair } from './vp8-upsample.ts';
 
 /** Most rows that one row of macroblocks can finish: its own, and those that waited. */
 const MAX_ROWS = 16 + LUMA_ROWS_ABOVE;
@@ -50,36 +50,50 @@ export class RgbRows {
     const lumaZero = (LUMA_ROWS_ABOVE - mbY * 16) * lumaStride;
     const chromaZero = (CHROMA_ROWS_ABOVE - mbY * 8) * chromaStride;
     let row = firstRow;
-    for (; ((row + 1) >> 1) << 1 < end; ) {
-      // The pair's lower row is even; row 0 has no upper partner.
-      const lower = (row + 1) & ~1;
-      const below = chromaZero + (lower >> 1) * chromaStride;
-      const above = lower === 0 ? below : below - chromaStride;
-      const out = (lower - firstRow) * rowBytes;
+    if (row === 0) {
+      this.convertRow(0, 0, lumaZero, chromaZero);
+      row = 1;
+    }
+    // Rows come in pairs, the lower one even.
+    for (; row + 1 < end; row += 2) {
+      const below = chromaZero + ((row + 1) >> 1) * chromaStride;
+      const out = (row - firstRow) * rowBytes;
       upsampleRowPair(
         planes.luma,
-        lower === 0 ? -1 : lumaZero + (lower - 1) * lumaStride,
-        lumaZero + lower * lumaStride,
+        lumaZero + row * lumaStride,
+        lumaZero + (row + 1) * lumaStride,
         planes.u,
         planes.v,
-        above,
+        below - chromaStride,
         below,
         this.rgb,
-        out - rowBytes,
         out,
+        out + rowBytes,
         width,
       );
-      row = lower + 1;
     }
+    // The last row of an even height has no chroma row below it.
     if (end === height && row < end) {
-      // The last row of an even height has no chroma row below it.
-      const chroma = chromaZero + (row >> 1) * chromaStride;
-      const out = (row - firstRow) * rowBytes;
-      const at = lumaZero + row * lumaStride;
-      upsampleRowPair(planes.luma, at, -1, planes.u, planes.v, chroma, chroma, this.rgb, out, 0, width);
+      this.convertRow(row, row - firstRow, lumaZero, chromaZero);
       row++;
     }
     if (row > firstRow) this.sink.rows(this.bytes, 0, firstRow, row - firstRow);
     this.rowsOut = row;
+  }
+
+  /** Row `row`, which has one neighbouring row of chroma, to row `to` of the output. */
+  private convertRow(row: number, to: number, lumaZero: number, chromaZero: number): void {
+    const { planes, width } = this;
+    const chroma = chromaZero + (row >> 1) * planes.chromaStride;
+    upsampleRow(
+      planes.luma,
+      lumaZero + row * planes.lumaStride,
+      planes.u,
+      planes.v,
+      chroma,
+      this.rgb,
+      to * width * 3,
+      width,
+    );
   }
 }

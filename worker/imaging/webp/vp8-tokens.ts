@@ -7,8 +7,11 @@ import { POSITION_PROBS, STEPS_PER_SEGMENT, TYPE_PROBS } from './vp8-header.ts';
 import { inverseWalshHadamard } from './vp8-idct.ts';
 import { TOKEN_PROBS } from './vp8-tables.ts';
 
-/** Coefficients of a macroblock: 16 luma, 4 U and 4 V blocks of 16. */
-export const MB_COEFFS = 384;
+/** Coefficients of a macroblock: 16 luma, 4 U, 4 V blocks and the Y2 block, 16 each. */
+export const MB_COEFFS = 400;
+
+/** Where the Y2 block lies among them. */
+const Y2_AT = 384;
 
 /** Blocks with contexts: 4 luma columns (or rows), 2 U, 2 V, and Y2. */
 export const CONTEXTS_PER_MB = 9;
@@ -16,12 +19,25 @@ export const CONTEXTS_PER_MB = 9;
 /** Natural position of each coefficient in coding order (RFC 6386, section 13). */
 const ZIGZAG = new Uint8Array([0, 1, 4, 8, 5, 2, 3, 6, 9, 12, 13, 10, 7, 11, 14, 15]);
 
-/** Extra-bit probabilities of the token categories 3 to 6 (RFC 6386, section 13.2), zero-terminated, 12 apart. */
-const CATEGORY_PROBS = new Uint8Array(48);
-CATEGORY_PROBS.set([173, 148, 140], 0);
-CATEGORY_PROBS.set([176, 155, 140, 135], 12);
-CATEGORY_PROBS.set([180, 157, 141, 134, 130], 24);
-CATEGORY_PROBS.set([254, 254, 243, 230, 196, 177, 153, 140, 133, 130, 129], 36);
+/**
+ * The token tree below "more than one" (RFC 6386, section 13.2): for each node, by bit, the next node, or the
+ * complement of a leaf. The root is the node of probability 3.
+ */
+const LARGE_TREE = new Int8Array([4, 6, ~0, 5, ~1, ~2, 7, 8, ~3, ~4, 9, 10, ~5, ~6, ~7, ~8]);
+const LARGE_TREE_ROOT = 3;
+
+/** Smallest level of each leaf: two, three, four, and the six categories. */
+const LEAF_LEVEL = new Uint8Array([2, 3, 4, 5, 7, 11, 19, 35, 67]);
+
+/** Probabilities of the extra bits of each leaf, zero-terminated. */
+const LEAF_STRIDE = 12;
+const LEAF_PROBS = new Uint8Array(9 * LEAF_STRIDE);
+LEAF_PROBS.set([159], 3 * LEAF_STRIDE);
+LEAF_PROBS.set([165, 145], 4 * LEAF_STRIDE);
+LEAF_PROBS.set([173, 148, 140], 5 * LEAF_STRIDE);
+LEAF_PROBS.set([176, 155, 140, 135], 6 * LEAF_STRIDE);
+LEAF_PROBS.set([180, 157, 141, 134, 130], 7 * LEAF_STRIDE);
+LEAF_PROBS.set([254, 254, 243, 230, 196, 177, 153, 140, 133, 130, 129], 8 * LEAF_STRIDE);
 
 /** How much of a block is there, for the choice of transform. */
 export const BLOCK_EMPTY = 0;
@@ -34,9 +50,6 @@ export const BLOCK_OVERFLOW = 4;
 
 /** Up to this magnitude no transform overflows: two passes grow by less than 14.9. */
 const SAFE_COEFFICIENT = 2047;
-
-/** Scratch for the Y2 block. */
-const y2 = new Int16Array(16);
 
 /**
  * Reads the 24 or 25 blocks of a macroblock.
@@ -72,17 +85,13 @@ export function readTokens(
   const firstStep = segment * STEPS_PER_SEGMENT;
   let any = 0;
   for (let block = hasY2 ? -1 : 0; block < 24; block++) {
-    let out = coeffs;
-    let outAt = 0;
+    let outAt = Y2_AT;
     let type = 1;
     let step = firstStep + 2;
     let first = 0;
     let aboveCtx = aboveAt + 8;
     let leftCtx = 8;
-    if (block < 0) {
-      out = y2;
-      out.fill(0);
-    } else {
+    if (block >= 0) {
       outAt = block << 4;
       if (block < 16) {
         type = hasY2 ? 0 : 3;
@@ -165,15 +174,46 @@ export function readTokens(
         range -= split;
         value -= bound;
         context = 2 * TOKEN_PROBS;
-        reader.pos = pos;
-        reader.value = value;
-        reader.range = range;
-        reader.bits = bits;
-        level = readLargeLevel(reader, probs, p);
-        pos = reader.pos;
-        value = reader.value;
-        range = reader.range;
-        bits = reader.bits;
+        let node = LARGE_TREE_ROOT;
+        do {
+          shift = Math.clz32(range) - 24;
+          range <<= shift;
+          bits -= shift;
+          if (bits < 0) {
+            value = (value << 16) | (pos < lastPair ? (data[pos]! << 8) | data[pos + 1]! : lastWord(data, pos, end));
+            pos += 2;
+            bits += 16;
+          }
+          split = 1 + (Math.imul(range - 1, probs[p + node]!) >> 8);
+          bound = split << bits;
+          if (value < bound) {
+            range = split;
+            node = LARGE_TREE[(node - LARGE_TREE_ROOT) * 2]!;
+          } else {
+            range -= split;
+            value -= bound;
+            node = LARGE_TREE[(node - LARGE_TREE_ROOT) * 2 + 1]!;
+          }
+        } while (node >= 0);
+        const leaf = ~node;
+        let extra = 0;
+        for (let i = leaf * LEAF_STRIDE; LEAF_PROBS[i] !== 0; i++) {
+          shift = Math.clz32(range) - 24;
+          range <<= shift;
+          bits -= shift;
+          if (bits < 0) {
+            value = (value << 16) | (pos < lastPair ? (data[pos]! << 8) | data[pos + 1]! : lastWord(data, pos, end));
+            pos += 2;
+            bits += 16;
+          }
+          split = 1 + (Math.imul(range - 1, LEAF_PROBS[i]!) >> 8);
+          bound = split << bits;
+          const one = ~((value - bound) >> 31);
+          range = split + ((range - 2 * split) & one);
+          value -= bound & one;
+          extra = extra * 2 - one;
+        }
+        level = LEAF_LEVEL[leaf]! + extra;
       }
       p = typeAt + (n + 1) * POSITION_PROBS + context;
 
@@ -189,16 +229,14 @@ export function readTokens(
         pos += 2;
         bits += 16;
       }
+      // Without a branch: nothing predicts it. `negative` is -1 or 0.
       split = (range + 1) >> 1;
       bound = split << bits;
-      if (value < bound) {
-        range = split;
-      } else {
-        range -= split;
-        value -= bound;
-        level = -level;
-      }
-      out[outAt + ZIGZAG[n]!] = level;
+      const negative = ~((value - bound) >> 31);
+      range = split + ((range - 2 * split) & negative);
+      value -= bound & negative;
+      level = (level ^ negative) - negative;
+      coeffs[outAt + ZIGZAG[n]!] = level;
       n++;
     }
 
@@ -207,9 +245,9 @@ export function readTokens(
     left[leftCtx] = coded;
     if (block < 0) {
       if (n > 1) {
-        inverseWalshHadamard(y2, coeffs);
+        inverseWalshHadamard(coeffs, Y2_AT);
       } else {
-        const dc = (y2[0]! + 3) >> 3;
+        const dc = (coeffs[Y2_AT]! + 3) >> 3;
         for (let i = 0; i < 256; i += 16) coeffs[i] = dc;
       }
     } else {
@@ -225,25 +263,4 @@ export function readTokens(
   reader.range = range;
   reader.bits = bits;
   return any !== 0;
-}
-
-/** The rest of a token that is larger than one (RFC 6386, section 13.2). `p` is the offset of its probabilities. */
-function readLargeLevel(reader: BoolDecoder, probs: Uint8Array, p: number): number {
-  if (reader.readBit(probs[p + 3]!) === 0) {
-    if (reader.readBit(probs[p + 4]!) === 0) return 2;
-    return 3 + reader.readBit(probs[p + 5]!);
-  }
-  if (reader.readBit(probs[p + 6]!) === 0) {
-    if (reader.readBit(probs[p + 7]!) === 0) return 5 + reader.readBit(159);
-    const high = reader.readBit(165);
-    return 7 + 2 * high + reader.readBit(145);
-  }
-  const bit1 = reader.readBit(probs[p + 8]!);
-  const bit0 = reader.readBit(probs[p + 9 + bit1]!);
-  const category = 2 * bit1 + bit0;
-  let extra = 0;
-  for (let i = category * 12; i < 48 && CATEGORY_PROBS[i] !== 0; i++) {
-    extra = extra * 2 + reader.readBit(CATEGORY_PROBS[i]!);
-  }
-  return extra + 3 + (8 << category);
 }

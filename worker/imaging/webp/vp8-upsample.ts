@@ -4,10 +4,11 @@
  */
 
 /**
- * Converts one row of luma, or a pair of rows that lies between two rows of chroma.
+ * Converts the pair of luma rows that lies between two rows of chroma. U and V travel together in one number, 16 bits
+ * each.
  *
- * @param topY index of the upper luma row; -1 where only the lower one is wanted
- * @param bottomY index of the lower luma row; -1 where only the upper one is wanted
+ * @param topY index of the upper row in `luma`
+ * @param bottomY index of the lower row
  * @param aboveUv index of the upper chroma row in `u` and `v`
  * @param belowUv index of the lower chroma row
  * @param rgb out, RGB8; the element type clamps
@@ -28,43 +29,72 @@ export function upsampleRowPair(
   bottomRgb: number,
   width: number,
 ): void {
-  if (topY >= 0) upsampleRow(luma, topY, u, v, aboveUv, belowUv, rgb, topRgb, width);
-  if (bottomY >= 0) upsampleRow(luma, bottomY, u, v, belowUv, aboveUv, rgb, bottomRgb, width);
+  let aboveLeft = u[aboveUv]! | (v[aboveUv]! << 16);
+  let belowLeft = u[belowUv]! | (v[belowUv]! << 16);
+  writePixel(rgb, topRgb, luma[topY]!, (3 * aboveLeft + belowLeft + 0x00020002) >> 2);
+  writePixel(rgb, bottomRgb, luma[bottomY]!, (3 * belowLeft + aboveLeft + 0x00020002) >> 2);
+  let topOut = topRgb + 3;
+  let bottomOut = bottomRgb + 3;
+  let topAt = topY + 1;
+  let bottomAt = bottomY + 1;
+  const pairs = (width - 1) >> 1;
+  for (let x = 1; x <= pairs; x++) {
+    const aboveRight = u[aboveUv + x]! | (v[aboveUv + x]! << 16);
+    const belowRight = u[belowUv + x]! | (v[belowUv + x]! << 16);
+    const rising = aboveRight + belowLeft;
+    const falling = aboveLeft + belowRight;
+    const sum = rising + falling + 0x00080008;
+    const risingMean = (sum + 2 * rising) >> 3;
+    const fallingMean = (sum + 2 * falling) >> 3;
+    writePixel(rgb, topOut, luma[topAt]!, (risingMean + aboveLeft) >> 1);
+    writePixel(rgb, topOut + 3, luma[topAt + 1]!, (fallingMean + aboveRight) >> 1);
+    writePixel(rgb, bottomOut, luma[bottomAt]!, (fallingMean + belowLeft) >> 1);
+    writePixel(rgb, bottomOut + 3, luma[bottomAt + 1]!, (risingMean + belowRight) >> 1);
+    topOut += 6;
+    bottomOut += 6;
+    topAt += 2;
+    bottomAt += 2;
+    aboveLeft = aboveRight;
+    belowLeft = belowRight;
+  }
+  if ((width & 1) === 0) {
+    writePixel(rgb, topOut, luma[topAt]!, (3 * aboveLeft + belowLeft + 0x00020002) >> 2);
+    writePixel(rgb, bottomOut, luma[bottomAt]!, (3 * belowLeft + aboveLeft + 0x00020002) >> 2);
+  }
 }
 
-/** One row, between its nearer chroma row and its farther one. U and V travel together in one number, 16 bits each. */
-function upsampleRow(
+/**
+ * Converts the first or the last row of luma, which lies beside one row of chroma: that counts as both.
+ *
+ * @param y index of the row in `luma`
+ * @param uv index of the chroma row
+ * @param out index of the row's output
+ */
+export function upsampleRow(
   luma: Uint8ClampedArray,
   y: number,
   u: Uint8ClampedArray,
   v: Uint8ClampedArray,
-  near: number,
-  far: number,
+  uv: number,
   rgb: Uint8ClampedArray,
   out: number,
   width: number,
 ): void {
-  let nearLeft = u[near]! | (v[near]! << 16);
-  let farLeft = u[far]! | (v[far]! << 16);
-  writePixel(rgb, out, luma[y]!, (3 * nearLeft + farLeft + 0x00020002) >> 2);
+  let left = u[uv]! | (v[uv]! << 16);
+  writePixel(rgb, out, luma[y]!, left);
   let o = out + 3;
   let yAt = y + 1;
   const pairs = (width - 1) >> 1;
   for (let x = 1; x <= pairs; x++) {
-    const nearRight = u[near + x]! | (v[near + x]! << 16);
-    const farRight = u[far + x]! | (v[far + x]! << 16);
-    const sum = nearLeft + nearRight + farLeft + farRight + 0x00080008;
-    // The reference halves twice: (sum + 2 * diagonal) / 8, then the mean with the nearest sample.
-    const towardsLeft = (sum + 2 * (nearRight + farLeft)) >> 3;
-    const towardsRight = (sum + 2 * (nearLeft + farRight)) >> 3;
-    writePixel(rgb, o, luma[yAt]!, (towardsLeft + nearLeft) >> 1);
-    writePixel(rgb, o + 3, luma[yAt + 1]!, (towardsRight + nearRight) >> 1);
+    const right = u[uv + x]! | (v[uv + x]! << 16);
+    const mean = (4 * (left + right) + 0x00080008) >> 3;
+    writePixel(rgb, o, luma[yAt]!, (mean + left) >> 1);
+    writePixel(rgb, o + 3, luma[yAt + 1]!, (mean + right) >> 1);
     o += 6;
     yAt += 2;
-    nearLeft = nearRight;
-    farLeft = farRight;
+    left = right;
   }
-  if ((width & 1) === 0) writePixel(rgb, o, luma[yAt]!, (3 * nearLeft + farLeft + 0x00020002) >> 2);
+  if ((width & 1) === 0) writePixel(rgb, o, luma[yAt]!, left);
 }
 
 /** libwebp `VP8YUVToR`, `VP8YUVToG`, `VP8YUVToB`; `uv` holds U in its low byte, V in bits 16 to 23. */
