@@ -39,6 +39,8 @@ export class PrefixGroup {
   readonly blueMask: number;
   readonly alphaMask: number;
   readonly distanceMask: number;
+  /** Alpha in place, where it has one value; 0 otherwise. */
+  readonly alpha: number;
   /** True where red, blue and alpha each have one value: `literal` holds them. */
   readonly hasLiteral: boolean;
   readonly literal: number;
@@ -57,12 +59,13 @@ export class PrefixGroup {
     this.blueMask = masks[2]!;
     this.alphaMask = masks[3]!;
     this.distanceMask = masks[4]!;
+    this.alpha = this.alphaMask === 0 ? (table[this.alphaAt]! >> 8) << 24 : 0;
     this.hasLiteral = (this.redMask | this.blueMask | this.alphaMask) === 0;
     const green = table[this.greenAt]! >> 8;
     this.isConstant = this.hasLiteral && this.greenMask === 0 && green < LITERALS;
     let literal = 0;
     if (this.hasLiteral) {
-      literal = ((table[this.alphaAt]! >> 8) << 24) | ((table[this.redAt]! >> 8) << 16) | (table[this.blueAt]! >> 8);
+      literal = this.alpha | ((table[this.redAt]! >> 8) << 16) | (table[this.blueAt]! >> 8);
     }
     this.literal = this.isConstant ? literal | (green << 8) : literal;
   }

@@ -8,6 +8,7 @@
 import { corruptWebp } from './errors.ts';
 import { type LsbBitReader, lastBits } from './vp8l-bit-reader.ts';
 import { LENGTH_CODES, LITERALS, type PrefixGroup } from './vp8l-groups.ts';
+import { ROOT_BITS } from './vp8l-huffman.ts';
 
 /** Furthest that a copy reaches back, px: the largest distance code, less the 120 that name neighbours. */
 const MAX_DISTANCE_PX: number = 1 << 20;
@@ -120,10 +121,10 @@ export function readPixels(
         }
         let entry = table[greenAt + (hold & greenMask)]!;
         let bits = entry & 0xff;
-        if (bits > 8) {
-          hold >>>= 8;
-          count -= 8;
-          entry = table[greenAt + (entry >> 8) + (hold & ((1 << (bits - 8)) - 1))]!;
+        if (bits > ROOT_BITS) {
+          hold >>>= ROOT_BITS;
+          count -= ROOT_BITS;
+          entry = table[greenAt + (entry >> 8) + (hold & ((1 << (bits - ROOT_BITS)) - 1))]!;
           bits = entry & 0xff;
         }
         hold >>>= bits;
@@ -141,10 +142,10 @@ export function readPixels(
             }
             entry = table[group.redAt + (hold & group.redMask)]!;
             bits = entry & 0xff;
-            if (bits > 8) {
-              hold >>>= 8;
-              count -= 8;
-              entry = table[group.redAt + (entry >> 8) + (hold & ((1 << (bits - 8)) - 1))]!;
+            if (bits > ROOT_BITS) {
+              hold >>>= ROOT_BITS;
+              count -= ROOT_BITS;
+              entry = table[group.redAt + (entry >> 8) + (hold & ((1 << (bits - ROOT_BITS)) - 1))]!;
               bits = entry & 0xff;
             }
             hold >>>= bits;
@@ -158,32 +159,33 @@ export function readPixels(
             }
             entry = table[group.blueAt + (hold & group.blueMask)]!;
             bits = entry & 0xff;
-            if (bits > 8) {
-              hold >>>= 8;
-              count -= 8;
-              entry = table[group.blueAt + (entry >> 8) + (hold & ((1 << (bits - 8)) - 1))]!;
+            if (bits > ROOT_BITS) {
+              hold >>>= ROOT_BITS;
+              count -= ROOT_BITS;
+              entry = table[group.blueAt + (entry >> 8) + (hold & ((1 << (bits - ROOT_BITS)) - 1))]!;
               bits = entry & 0xff;
             }
             hold >>>= bits;
             count -= bits;
-            pixel |= entry >> 8;
-
-            if (count < 16) {
-              hold |= (pos < lastPair ? data[pos]! | (data[pos + 1]! << 8) : lastBits(data, pos)) << count;
-              pos += 2;
-              count += 16;
-            }
-            entry = table[group.alphaAt + (hold & group.alphaMask)]!;
-            bits = entry & 0xff;
-            if (bits > 8) {
-              hold >>>= 8;
-              count -= 8;
-              entry = table[group.alphaAt + (entry >> 8) + (hold & ((1 << (bits - 8)) - 1))]!;
+            pixel |= (entry >> 8) | group.alpha;
+            if (group.alphaMask !== 0) {
+              if (count < 16) {
+                hold |= (pos < lastPair ? data[pos]! | (data[pos + 1]! << 8) : lastBits(data, pos)) << count;
+                pos += 2;
+                count += 16;
+              }
+              entry = table[group.alphaAt + (hold & group.alphaMask)]!;
               bits = entry & 0xff;
+              if (bits > ROOT_BITS) {
+                hold >>>= ROOT_BITS;
+                count -= ROOT_BITS;
+                entry = table[group.alphaAt + (entry >> 8) + (hold & ((1 << (bits - ROOT_BITS)) - 1))]!;
+                bits = entry & 0xff;
+              }
+              hold >>>= bits;
+              count -= bits;
+              pixel |= (entry >> 8) << 24;
             }
-            hold >>>= bits;
-            count -= bits;
-            pixel |= (entry >> 8) << 24;
           }
         } else if (symbol < LITERALS + LENGTH_CODES) {
           reader.pos = pos;
@@ -214,16 +216,10 @@ export function readPixels(
             greenAt = group.greenAt;
             greenMask = group.greenMask;
           }
-          if (cacheSize > 0) {
-            for (; cached < at; cached++) {
-              cache[Math.imul(window[cached]!, CACHE_HASH) >>> cacheShift] = window[cached]!;
-            }
-          }
+          if (cacheSize > 0) cached = remember(cache, cacheShift, window, cached, at);
           continue;
         } else {
-          for (; cached < at; cached++) {
-            cache[Math.imul(window[cached]!, CACHE_HASH) >>> cacheShift] = window[cached]!;
-          }
+          cached = remember(cache, cacheShift, window, cached, at);
           pixel = cache[symbol - LITERALS - LENGTH_CODES]!;
         }
         if (pos > dataEnd) {
@@ -240,20 +236,12 @@ export function readPixels(
         if (rows !== undefined && row - rowsTaken >= BATCH_ROWS) {
           rowsTaken = handOn(rows, window, base, width, rowsTaken, row);
         }
-        if (cacheSize > 0) {
-          for (; cached < at; cached++) {
-            cache[Math.imul(window[cached]!, CACHE_HASH) >>> cacheShift] = window[cached]!;
-          }
-        }
+        if (cacheSize > 0) cached = remember(cache, cacheShift, window, cached, at);
       }
     }
     if (base + at === total) break;
 
-    if (cacheSize > 0) {
-      for (; cached < at; cached++) {
-        cache[Math.imul(window[cached]!, CACHE_HASH) >>> cacheShift] = window[cached]!;
-      }
-    }
+    if (cacheSize > 0) cached = remember(cache, cacheShift, window, cached, at);
     const shift = at - MAX_DISTANCE_PX;
     window.copyWithin(0, shift, at);
     base += shift;
@@ -266,6 +254,12 @@ export function readPixels(
   reader.count = count;
   if (rows !== undefined && height > rowsTaken) handOn(rows, window, base, width, rowsTaken, height);
   return true;
+}
+
+/** Enters pixels `from .. until - 1` into the colour cache. Done late, since most pixels are never looked up. */
+function remember(cache: Int32Array, shift: number, window: Int32Array, from: number, until: number): number {
+  for (let i = from; i < until; i++) cache[Math.imul(window[i]!, CACHE_HASH) >>> shift] = window[i]!;
+  return until;
 }
 
 /** Hands rows `from .. until - 1` on in batches. */
@@ -289,9 +283,9 @@ function readDistanceSymbol(reader: LsbBitReader, group: PrefixGroup): number {
   reader.need(16);
   let entry = group.table[group.distanceAt + (reader.hold & group.distanceMask)]!;
   let bits = entry & 0xff;
-  if (bits > 8) {
-    reader.drop(8);
-    entry = group.table[group.distanceAt + (entry >> 8) + (reader.hold & ((1 << (bits - 8)) - 1))]!;
+  if (bits > ROOT_BITS) {
+    reader.drop(ROOT_BITS);
+    entry = group.table[group.distanceAt + (entry >> 8) + (reader.hold & ((1 << (bits - ROOT_BITS)) - 1))]!;
     bits = entry & 0xff;
   }
   reader.drop(bits);
