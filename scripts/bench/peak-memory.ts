@@ -12,6 +12,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { encodePhoto, makePhoto } from './photo.ts';
 
+/** Processes that are started; the engine's own share differs from one to the next, so the largest figure counts. */
+const RUNS = 3;
+
 /** Peak in MiB above the input, of the 12 MP photo in this encoding. */
 export async function measurePeakMib(format: 'jpeg' | 'jpeg-progressive'): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'bit-edge-bench-'));
@@ -20,8 +23,12 @@ export async function measurePeakMib(format: 'jpeg' | 'jpeg-progressive'): Promi
     await writeFile(path, await encodePhoto(await makePhoto(4032, 3024), format));
     const probe = fileURLToPath(new URL('./peak-memory-probe.ts', import.meta.url));
     const flags = ['--expose-gc', '--max-semi-space-size=512', '--min-semi-space-size=512'];
-    const { stdout } = await promisify(execFile)(process.execPath, [...flags, probe, path]);
-    return Number(stdout) / 2 ** 20;
+    let peakBytes = 0;
+    for (let i = 0; i < RUNS; i++) {
+      const { stdout } = await promisify(execFile)(process.execPath, [...flags, probe, path]);
+      peakBytes = Math.max(peakBytes, Number(stdout));
+    }
+    return peakBytes / 2 ** 20;
   } finally {
     await rm(folder, { recursive: true });
   }
