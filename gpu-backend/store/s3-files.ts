@@ -32,6 +32,7 @@ export function s3Files(config: StoreConfig & { kind: 's3' }, hooks: S3Hooks): M
   async function get(what: string, url: URL, timeoutMs: number): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
       let reason: string;
+      let isPassing = true;
       try {
         const headers = signRequest('GET', url, {}, config, hooks.now());
         const response = await hooks.fetch(url, {
@@ -41,11 +42,11 @@ export function s3Files(config: StoreConfig & { kind: 's3' }, hooks: S3Hooks): M
         });
         if (response.ok || response.status === 404) return response;
         reason = `status ${response.status}: ${(await response.text()).slice(0, 200)}`;
-        if (response.status < 500 && response.status !== 429) attempt = ATTEMPTS;
+        isPassing = response.status >= 500 || response.status === 429;
       } catch (error) {
         reason = error instanceof Error ? error.message : String(error);
       }
-      if (attempt >= ATTEMPTS) {
+      if (attempt >= ATTEMPTS || !isPassing) {
         throw new ModelError('model_unavailable', `${what}: ${reason}`, { details: { key: what } });
       }
       await hooks.sleep(BACKOFF_MS * 2 ** (attempt - 1));

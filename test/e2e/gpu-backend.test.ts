@@ -1,4 +1,4 @@
-import { mkdtemp, rm, truncate } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -7,6 +7,7 @@ import type { BackendOptions } from '../../worker/jobs/backend-transport.ts';
 import { DEFAULT_BREAKER_POLICY } from '../../worker/jobs/circuit-breaker.ts';
 import type { Tensor } from '../../worker/oip/datatypes.ts';
 import { reserveInferRequest } from '../../worker/oip/infer-request.ts';
+import { startFakeBucket } from '../shared/fake-bucket.ts';
 import { GOLDENS, picture, pictures, SIDE_PX, writeModel } from '../shared/gpu-model.ts';
 import {
   BACKEND_INSTALLED,
@@ -267,6 +268,35 @@ describe.skipIf(!BACKEND_INSTALLED)('the GPU backend as a process (cpu provider,
     running.process.kill('SIGTERM');
     expect(await running.exit).toBe(0);
     await rm(polled, { recursive: true });
+  });
+
+  test('models come from a bucket behind the S3 API, and from the cache the next time', async () => {
+    const objects = new Map<string, Buffer>();
+    for (const file of await readdir(store, { recursive: true, withFileTypes: true })) {
+      const path = join(file.parentPath, file.name);
+      if (file.isFile()) objects.set(`edge/${path.slice(store.length + 1)}`, await readFile(path));
+    }
+    const credentials = { accessKeyId: 'key', secretAccessKey: 'secret', region: 'auto' };
+    const bucket = await startFakeBucket('models', objects, credentials);
+    const cache = await mkdtemp(join(tmpdir(), 'gpu-cache-'));
+    const downloads = () => bucket.requests.filter((path) => /\.(onnx|bin)$/.test(path)).length;
+    for (const expectedDownloads of [2, 2]) {
+      const fromBucket = await startBackend({
+        GPU_STORE: 's3://models/edge',
+        GPU_S3_ENDPOINT: bucket.endpoint,
+        GPU_S3_ACCESS_KEY_ID: 'key',
+        GPU_S3_SECRET_ACCESS_KEY: 'secret',
+        GPU_CACHE_DIR: cache,
+      });
+      await untilReady(fromBucket);
+      const [logits] = await infer(clientOf(fromBucket), [2]);
+      expect(largestDifference(rowsOf(logits!)[0]!, GOLDENS[MODEL].logits[2]!)).toBeLessThan(1e-3);
+      expect(downloads()).toBe(expectedDownloads);
+      fromBucket.process.kill('SIGTERM');
+      expect(await fromBucket.exit).toBe(0);
+    }
+    await bucket.close();
+    await rm(cache, { recursive: true });
   });
 
   test.each<[string, Record<string, string>, string]>([

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseListing, s3Files } from '../../../gpu-backend/store/s3-files.ts';
 import { signRequest } from '../../../gpu-backend/store/sigv4.ts';
+import { type FakeBucket, startFakeBucket } from '../../shared/fake-bucket.ts';
 
 /** The credentials and the time of Amazon's examples. */
 const EXAMPLE = {
@@ -39,62 +38,17 @@ describe('signature version 4 (the examples of the Amazon S3 API Reference)', ()
 
 describe('a bucket', () => {
   const objects = new Map<string, Buffer>();
-  let server: ReturnType<typeof createServer>;
-  let endpoint = '';
+  let bucket: FakeBucket;
   let cacheDirectory = '';
-  let requests: string[] = [];
-  let failures = 0;
-
-  /** ListObjectsV2 and GetObject, two keys a page; a request whose signature is not ours is refused. */
-  function answer(request: IncomingMessage, response: ServerResponse): void {
-    const url = new URL(request.url!, endpoint);
-    requests.push(url.pathname);
-    if (failures > 0) {
-      failures--;
-      response.writeHead(503).end('<Error/>');
-      return;
-    }
-    const date = new Date(
-      String(request.headers['x-amz-date']).replace(/(....)(..)(..)T(..)(..)(..)Z/, '$1-$2-$3T$4:$5:$6Z'),
-    );
-    if (request.headers.authorization !== signRequest('GET', url, {}, EXAMPLE, date).authorization) {
-      response.writeHead(403).end('<Error><Code>SignatureDoesNotMatch</Code></Error>');
-      return;
-    }
-    if (url.pathname === '/bucket') {
-      const prefix = url.searchParams.get('prefix')!;
-      const start = Number(url.searchParams.get('continuation-token') ?? 0);
-      const below = [...objects.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
-      const names = [...new Set(below.map((key) => key.replace(/\/.*/s, '/')))].sort();
-      const entries = names.slice(start, start + 2).map((name) => {
-        const key = `${prefix}${name}`.replaceAll('&', '&amp;');
-        return name.endsWith('/')
-          ? `<CommonPrefixes><Prefix>${key}</Prefix></CommonPrefixes>`
-          : `<Contents><Key>${key}</Key><Size>1</Size></Contents>`;
-      });
-      const next = start + 2 < names.length ? `<NextContinuationToken>${start + 2}</NextContinuationToken>` : '';
-      response.end(
-        `<?xml version="1.0"?><ListBucketResult><Prefix>${prefix}</Prefix>${entries.join('')}${next}</ListBucketResult>`,
-      );
-      return;
-    }
-    const object = objects.get(decodeURIComponent(url.pathname.slice('/bucket/'.length)));
-    if (object === undefined) response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>');
-    else response.end(object);
-  }
 
   beforeAll(async () => {
-    server = createServer(answer);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    bucket = await startFakeBucket('bucket', objects, EXAMPLE);
   });
-  afterAll(async () => {
-    await new Promise((resolve) => server.close(resolve));
-  });
+  afterAll(() => bucket.close());
   beforeEach(async () => {
     objects.clear();
-    requests = [];
-    failures = 0;
+    bucket.requests.length = 0;
+    bucket.failNext(0);
     cacheDirectory = await mkdtemp(join(tmpdir(), 'gpu-cache-'));
     return () => rm(cacheDirectory, { recursive: true });
   });
@@ -102,7 +56,7 @@ describe('a bucket', () => {
   function open(secretAccessKey = EXAMPLE.secretAccessKey) {
     const config = {
       kind: 's3',
-      endpoint,
+      endpoint: bucket.endpoint,
       bucket: 'bucket',
       prefix: 'p/',
       cacheDirectory,
@@ -136,10 +90,10 @@ describe('a bucket', () => {
     const folder = await open().materialize('models/a/1/', [file]);
     expect(await readFile(join(folder, 'model.onnx'), 'utf8')).toBe('weights');
     await open().materialize('models/a/1/', [file]);
-    expect(requests).toHaveLength(1);
+    expect(bucket.requests).toHaveLength(1);
     await writeFile(join(folder, 'model.onnx'), 'damaged');
     await open().materialize('models/a/1/', [file]);
-    expect([requests.length, await readFile(join(folder, 'model.onnx'), 'utf8')]).toEqual([2, 'weights']);
+    expect([bucket.requests.length, await readFile(join(folder, 'model.onnx'), 'utf8')]).toEqual([2, 'weights']);
   });
 
   test.each([
@@ -157,19 +111,19 @@ describe('a bucket', () => {
 
   test('tries again after 503, three times in all', async () => {
     put('x', 'text');
-    failures = 2;
+    bucket.failNext(2);
     expect(await open().readText('x')).toBe('text');
-    failures = 3;
+    bucket.failNext(3);
     await expect(open().readText('x')).rejects.toMatchObject({
       code: 'model_unavailable',
       message: expect.stringContaining('status 503'),
     });
-    expect(requests).toHaveLength(6);
+    expect(bucket.requests).toHaveLength(6);
   });
 
   test('wrong credentials are an error at once, with what the store says', async () => {
     await expect(open('wrong').readText('x')).rejects.toThrow('status 403: <Error><Code>SignatureDoesNotMatch');
-    expect(requests).toHaveLength(1);
+    expect(bucket.requests).toHaveLength(1);
   });
 
   test('entities in listings are read', () => {
