@@ -51,7 +51,8 @@ export function readBinary(name: string, datatype: Datatype, shape: readonly num
       details: { tensor: name },
     });
   }
-  const aligned = bytes.byteOffset % elementBytes === 0 ? bytes : bytes.slice();
+  // Not `slice`: Node's Buffer, which is a Uint8Array too, makes that a view.
+  const aligned = bytes.byteOffset % elementBytes === 0 ? bytes : new Uint8Array(bytes);
   const data = viewNumeric(datatype, aligned.buffer, aligned.byteOffset, count);
   return { name, datatype, shape, data } as Tensor;
 }
