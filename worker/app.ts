@@ -6,6 +6,8 @@ import { securityHeaders } from './middleware/security-headers.ts';
 import { countRequest, toLogLine, writeAnalytics } from './observability/request-record.ts';
 import { problemResponse, toAppError } from './problem.ts';
 import { classifyRoute } from './routes/classify.ts';
+import { embedRoute } from './routes/embed.ts';
+import { featuresRoute } from './routes/features.ts';
 import { healthRoutes } from './routes/health.ts';
 import { metricsRoute } from './routes/metrics.ts';
 import { modelsRoute } from './routes/models.ts';
@@ -55,6 +57,8 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
   app.route('/', metricsRoute);
   app.route('/', modelsRoute);
   app.route('/', classifyRoute);
+  app.route('/', embedRoute);
+  app.route('/', featuresRoute);
   app.route('/', moderateRoute);
   app.route('/', webhooksRoute);
 

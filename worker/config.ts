@@ -17,6 +17,8 @@ export interface Config {
   readonly defaultModelVersion: string;
   /** Largest request body in bytes. `MAX_BODY_BYTES`, default 20 MiB. */
   readonly maxBodyBytes: number;
+  /** Images in one request; more are a job. `MAX_IMAGES_PER_REQUEST`, default 16. */
+  readonly maxImagesPerRequest: number;
   /** Largest image in pixels. `MAX_IMAGE_PIXELS`, default 50 million. */
   readonly maxImagePixels: number;
   /** Longest image edge in px. `MAX_IMAGE_EDGE_PX`, default 20,000. */
@@ -55,6 +57,7 @@ export function readConfig(env: ConfigVariables): Config {
     defaultModel: readName(env, 'DEFAULT_MODEL', defaultModel.name),
     defaultModelVersion: readName(env, 'DEFAULT_MODEL_VERSION', 'latest'),
     maxBodyBytes: readInteger(env, 'MAX_BODY_BYTES', 20 * MIB, 1, 100 * MIB),
+    maxImagesPerRequest: readInteger(env, 'MAX_IMAGES_PER_REQUEST', 16, 1, 1000),
     maxImagePixels: readInteger(env, 'MAX_IMAGE_PIXELS', 50_000_000, 1, 1_000_000_000),
     maxImageEdgePx: readInteger(env, 'MAX_IMAGE_EDGE_PX', 20_000, 1, 65_535),
     maxDecodeBytes: readInteger(env, 'MAX_DECODE_BYTES', 40 * MIB, MIB, 100 * MIB),

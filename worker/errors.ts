@@ -13,6 +13,7 @@ export type RequestErrorCode =
   | 'invalid_parameter'
   | 'unknown_parameter'
   | 'missing_image'
+  | 'too_many_images'
   | 'not_found'
   | 'method_not_allowed'
   | 'conflict'

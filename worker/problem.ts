@@ -17,6 +17,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, Mapping>> = {
   invalid_parameter: { status: 400, title: 'A parameter is invalid' },
   unknown_parameter: { status: 400, title: 'A parameter is unknown' },
   missing_image: { status: 400, title: 'The request names no image' },
+  too_many_images: { status: 413, title: 'The request holds too many images' },
   not_found: { status: 404, title: 'Nothing is here' },
   method_not_allowed: { status: 405, title: 'The method is not allowed here' },
   conflict: { status: 409, title: 'The request conflicts with what is there' },

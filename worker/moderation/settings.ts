@@ -70,10 +70,11 @@ const settingsSchema = z.strictObject({
     .array(receiverSchema)
     .max(256)
     .default(() => []),
+  /** Default: `uploads/` of the bucket that wrangler.toml binds as `UPLOADS`. */
   buckets: z
     .array(bucketSchema)
     .max(16)
-    .default(() => []),
+    .default(() => [{ name: 'uploads', binding: 'UPLOADS', prefixes: ['uploads/'] }]),
   /** The longest prefix that fits an object's key decides. */
   r2_rules: z
     .array(r2RuleSchema)

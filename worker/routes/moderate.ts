@@ -13,11 +13,8 @@ import { API_SOURCE } from '../moderation/settings.ts';
 import { type Decision, toOpenAi, toRekognition } from '../moderation/verdict-shapes.ts';
 import type { AppEnvironment } from '../services.ts';
 import { withBody } from './body-lease.ts';
+import { readImageInputs } from './image-inputs.ts';
 import { parseParameters } from './parameters.ts';
-import { parseJsonObject, readBody, readImageRequest } from './request-body.ts';
-
-/** Largest body that names an image instead of holding one. */
-const MAX_REFERENCE_BYTES = 16 * 1024;
 
 const number = z.union(
   [
@@ -133,24 +130,22 @@ interface ModerationRequest {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
-/** The shapes of `/v1/classify`, and JSON that names a URL or an R2 object. */
+/** The shapes of `/v1/classify`, one image of them; JSON may also have `url` or `r2` at its top. */
 async function readModerationRequest(
   request: Request,
   moderation: ModerationService,
   maxBytes: number,
 ): Promise<ModerationRequest> {
-  const isJson = (request.headers.get('content-type') ?? '').toLowerCase().startsWith('application/json');
-  const isShort = Number(request.headers.get('content-length') ?? Number.NaN) <= MAX_REFERENCE_BYTES;
-  if (isJson && isShort) {
-    const body = await readBody(request, MAX_REFERENCE_BYTES);
-    const { url, r2, ...parameters } = parseJsonObject(body);
-    if (url !== undefined || r2 !== undefined) {
-      return { image: locateImage({ url, r2 }, '', moderation.settings, moderation.urlPolicy), parameters };
-    }
-    request = new Request(request.url, { method: 'POST', headers: request.headers, body });
-  }
-  const { image, parameters } = await readImageRequest(request, maxBytes);
-  return { image: new Uint8Array(image), parameters };
+  const { inputs, isList, parameters } = await readImageInputs(request, maxBytes);
+  const input = inputs[0]!;
+  if (isList) throw new RequestError('invalid_body', `one image is judged at a time; the request has ${inputs.length}`);
+  if ('error' in input) throw input.error;
+  if ('bytes' in input) return { image: input.bytes, parameters };
+  const where = input.member === '' ? '' : `${input.member}.`;
+  return {
+    image: locateImage({ url: input.url, r2: input.r2 }, where, moderation.settings, moderation.urlPolicy),
+    parameters,
+  };
 }
 
 /** The caller has the verdict already; a log that cannot be written must not take it back. */

@@ -22,6 +22,34 @@ export const classifyParametersSchema = z.strictObject({
 });
 export type ClassifyParameters = z.infer<typeof classifyParametersSchema>;
 
+/** What an embedding is sent as, and whether it has unit length. */
+export const embedParametersSchema = z.strictObject({
+  model: z.string().optional(),
+  encoding: z.enum(['float', 'base64']).default('float'),
+  normalize: boolean.default(false),
+  exact: boolean.default(false),
+});
+export type EmbedParameters = z.infer<typeof embedParametersSchema>;
+
+/** Names of graph outputs: a list, or text with commas. */
+const outputNames = z
+  .union([z.array(z.string()), z.string().transform((text) => text.split(','))], 'must be a list of output names')
+  .pipe(
+    z
+      .array(z.string().regex(/^[a-z][a-z0-9_]*$/, 'must be names of outputs'))
+      .min(1)
+      .max(16),
+  );
+
+/** Which feature maps, and what they are sent as. */
+export const featuresParametersSchema = z.strictObject({
+  model: z.string().optional(),
+  outputs: outputNames.default(['last_hidden_state']),
+  encoding: z.enum(['float', 'base64']).default('base64'),
+  exact: boolean.default(false),
+});
+export type FeaturesParameters = z.infer<typeof featuresParametersSchema>;
+
 /**
  * Checks the parameters of the query string and of the body together.
  * @throws RequestError `unknown_parameter` or `invalid_parameter`, naming the parameter and what it was.

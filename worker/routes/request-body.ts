@@ -1,17 +1,12 @@
-/**
- * Request bodies: read with a limit while they stream, and found in the three shapes that a client may send an image in.
- */
+/** Request bodies: read with a limit while they stream. */
 import { RequestError } from '../errors.ts';
 
 /** Media types whose body is taken as the image itself; curl's `--data-binary` sends the form type. */
-const RAW_TYPES = ['application/octet-stream', 'application/x-www-form-urlencoded', 'binary/octet-stream'];
-
-/** An image and the parameters that came with it in the body. */
-export interface ImageRequest {
-  readonly image: Uint8Array;
-  /** Parameters from form fields or JSON members, all but the image; still unchecked. */
-  readonly parameters: Readonly<Record<string, unknown>>;
-}
+export const RAW_TYPES: readonly string[] = [
+  'application/octet-stream',
+  'application/x-www-form-urlencoded',
+  'binary/octet-stream',
+];
 
 /**
  * Reads a whole body, and stops at the first byte over the limit.
@@ -61,66 +56,9 @@ export function bodyLeaseBytes(request: Request, maxBytes: number): number {
   return (Number.isInteger(declared) ? COPIES_RAW : 2 * COPIES_RAW) * bytes;
 }
 
-function mediaTypeOf(request: Request): string {
+/** The media type of a request's body, lower case, without parameters; empty where none is given. */
+export function mediaTypeOf(request: Request): string {
   return (request.headers.get('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase();
-}
-
-/**
- * The image of a request: raw bytes, `multipart/form-data` (field `image`), or JSON `{"image": base64 or data: URI}`.
- * @throws RequestError `empty_body`, `body_too_large`, `unsupported_media_type`, `invalid_body`, `missing_image`.
- */
-export async function readImageRequest(request: Request, maxBytes: number): Promise<ImageRequest> {
-  const contentType = request.headers.get('content-type') ?? '';
-  const mediaType = mediaTypeOf(request);
-  if (mediaType === 'multipart/form-data') {
-    return readForm(await readBody(request, maxBytes), contentType);
-  }
-  if (mediaType === 'application/json') {
-    // base64 is 4/3 of the bytes
-    return readJson(await readBody(request, Math.ceil((maxBytes * 4) / 3) + 4096), maxBytes);
-  }
-  if (mediaType === '' || mediaType.startsWith('image/') || RAW_TYPES.includes(mediaType)) {
-    return { image: await readBody(request, maxBytes), parameters: {} };
-  }
-  throw new RequestError(
-    'unsupported_media_type',
-    `content type "${mediaType}" is not accepted; send image/*, application/octet-stream, multipart/form-data or application/json`,
-    { details: { content_type: mediaType } },
-  );
-}
-
-async function readForm(body: Uint8Array<ArrayBuffer>, contentType: string): Promise<ImageRequest> {
-  let form: FormData;
-  try {
-    form = await new Response(body, { headers: { 'content-type': contentType } }).formData();
-  } catch (cause) {
-    throw new RequestError('invalid_body', 'the body is no valid multipart/form-data', { cause });
-  }
-  let image: Uint8Array | undefined;
-  const parameters: Record<string, unknown> = {};
-  for (const [name, value] of form) {
-    if (name !== 'image') {
-      parameters[name] = value;
-      continue;
-    }
-    if (image !== undefined) throw new RequestError('invalid_body', 'the form has more than one field "image"');
-    image = typeof value === 'string' ? new TextEncoder().encode(value) : new Uint8Array(await value.arrayBuffer());
-  }
-  if (image === undefined) throw new RequestError('missing_image', 'the form has no field "image"');
-  if (image.byteLength === 0) throw new RequestError('empty_body', 'the field "image" is empty: 0 bytes');
-  return { image, parameters };
-}
-
-function readJson(body: Uint8Array, maxBytes: number): ImageRequest {
-  const value = parseJsonObject(body);
-  const { image: encoded, ...parameters } = value;
-  if (encoded === undefined) throw new RequestError('missing_image', 'the JSON body has no member "image"');
-  if (typeof encoded !== 'string') {
-    throw new RequestError('invalid_body', '"image" must be a string: base64, or a data: URI with base64');
-  }
-  const image = decodeBase64(encoded, 'image');
-  if (image.byteLength > maxBytes) throw tooLarge(image.byteLength, maxBytes);
-  return { image, parameters };
 }
 
 /** @throws RequestError `invalid_body` where the bytes are no JSON object. */

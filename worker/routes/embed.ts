@@ -1,0 +1,47 @@
+/** `POST /v1/embed`: images in, the pooled features of the last stage out (`pooler_output`). */
+import { RuntimeError } from '../errors.ts';
+import { type EncodedFloats, encodeFloats, l2Normalize } from './float-encoding.ts';
+import { imageTaskRoute, type TaskAnswer } from './image-task.ts';
+import { type EmbedParameters, embedParametersSchema } from './parameters.ts';
+
+/** The graph's output that is the embedding: global average pooling of the last hidden state, `[1, C, 1, 1]`. */
+const EMBEDDING_OUTPUT = 'pooler_output';
+
+interface EmbedAnswer extends TaskAnswer {
+  readonly embedding: EncodedFloats;
+  readonly dimensions: number;
+}
+
+/** The route. */
+export const embedRoute = imageTaskRoute<EmbedParameters, EmbedAnswer>({
+  path: '/v1/embed',
+  name: 'embed',
+  scope: 'embed',
+  parameters: embedParametersSchema,
+  cacheKey: ({ encoding, normalize, exact }) => ({ encoding, normalize, exact }),
+  async compute(c, image, reference, { encoding, normalize, exact }) {
+    const {
+      model,
+      outputs,
+      image: info,
+      timing,
+    } = await c.var.services.classifier.infer(
+      image,
+      reference,
+      [EMBEDDING_OUTPUT],
+      { exact, signal: c.req.raw.signal },
+      (promise) => c.executionCtx.waitUntil(promise),
+    );
+    const output = outputs.get(EMBEDDING_OUTPUT);
+    if (output?.type !== 'float32') throw new RuntimeError('inference_failed', 'the graph gave no float32 embedding');
+    const embedding = normalize ? l2Normalize(output.data) : output.data;
+    const { name, version } = model.manifest;
+    return {
+      model: { name, version },
+      embedding: encodeFloats(embedding, encoding),
+      dimensions: embedding.length,
+      image: { format: info.format, width: info.width, height: info.height },
+      timing,
+    };
+  },
+});
