@@ -27,6 +27,8 @@ export async function openR2Bucket(
   configPath: string,
   persistPath: string | null = null,
 ): Promise<OpenStore> {
+  // wrangler talks on standard output, where the commands' JSON goes.
+  process.env.WRANGLER_LOG ??= 'error';
   const config = unstable_readConfig({ config: configPath }, { hideWarnings: true });
   const bucket = config.r2_buckets.find((each: { binding: string; bucket_name?: string }) => each.binding === BINDING);
   if (bucket?.bucket_name === undefined) {
@@ -59,6 +61,7 @@ export async function openR2Bucket(
     };
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
-    throw error;
+    if (where === 'local' || !(error instanceof Error)) throw error;
+    throw new ConfigurationError(`R2 bucket ${bucket.bucket_name} is out of reach: ${error.message}`, { cause: error });
   }
 }

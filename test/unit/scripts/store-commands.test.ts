@@ -98,6 +98,16 @@ describe('the store commands', () => {
     );
   }, 60_000);
 
+  it('say in one line that the real bucket is out of reach', async () => {
+    const result = await bitEdge(['list', '--remote'], {
+      CLOUDFLARE_API_TOKEN: '',
+      CLOUDFLARE_API_BASE_URL: 'http://127.0.0.1:1',
+    });
+    expect(result).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(result.stderr).toContain('R2 bucket bit-edge-models is out of reach: ');
+    expect(result.stderr).not.toContain('at async');
+  }, 60_000);
+
   it.each([
     [['publish'], 'one folder is needed'],
     [['alias', 'tiny', 'latest'], 'NAME ALIAS VERSION'],
