@@ -66,6 +66,8 @@ export async function publishVersion(
     if (!written && (await getText(store, key))?.text !== source.manifest) {
       throw versionExists(name, version, 'manifest.json');
     }
+    // A garbage collection that began before the manifest was there may have taken files left by an earlier attempt.
+    for (const reference of manifestFiles(manifest)) await publishFile(store, manifest, reference, source, true);
   }
   return { name, version, files, alreadyPublished: before !== null };
 }

@@ -1,4 +1,5 @@
 /** Options that every command on the model store has, and how its answer is printed. */
+import { join } from 'node:path';
 import type { StoreOptions } from '../store/open-store.ts';
 
 /** For `parseArgs`. */
@@ -16,7 +17,7 @@ export const STORE_HELP = `  --remote           the real bucket, through wrangle
                      that wrangler dev uses; it may be running.
   --store DIR        a folder instead of a bucket.
   --config FILE      wrangler.toml of the bucket. Default: wrangler.toml
-  --persist-to DIR   the local bucket's state. Default: .wrangler/state/v3 beside wrangler.toml
+  --persist-to DIR   the local bucket's state, as wrangler dev has it. Default: .wrangler/state beside wrangler.toml
   --json             the result as JSON on standard output.
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 `;
@@ -28,13 +29,13 @@ interface ParsedStoreOptions {
   readonly 'persist-to'?: string | undefined;
 }
 
-/** The store that parsed options name. */
+/** The store that parsed options name. wrangler keeps its state in `v3` of what `--persist-to` says, and so do we. */
 export function toStoreOptions(values: ParsedStoreOptions): StoreOptions {
   return {
     remote: values.remote,
     ...(values.store === undefined ? {} : { folder: values.store }),
     ...(values.config === undefined ? {} : { config: values.config }),
-    ...(values['persist-to'] === undefined ? {} : { persistPath: values['persist-to'] }),
+    ...(values['persist-to'] === undefined ? {} : { persistPath: join(values['persist-to'], 'v3') }),
   };
 }
 

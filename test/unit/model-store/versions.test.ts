@@ -137,6 +137,20 @@ describe('publishVersion', () => {
     expect(await (await store.get(weights))!.bytes()).toEqual(source.files['weights.bin']);
   });
 
+  it('puts back what a garbage collection took while it ran', async () => {
+    const source = await version('1');
+    store.putsLeft = 5;
+    await expect(publishVersion(store, source)).rejects.toThrowError('connection lost');
+    store.putsLeft = Number.POSITIVE_INFINITY;
+    const put = store.put.bind(store);
+    store.put = async (key, bytes, options) => {
+      if (key === manifestKey('tiny', '1')) await store.delete([modelFileKey('tiny', '1', 'weights.bin')]);
+      return put(key, bytes, options);
+    };
+    await publishVersion(store, source);
+    expect(await store.head(modelFileKey('tiny', '1', 'weights.bin'))).not.toBeNull();
+  });
+
   it('accepts a file that another tool uploaded without a hash, after hashing it', async () => {
     const source = await version('1');
     await store.put(modelFileKey('tiny', '1', 'weights.bin'), source.files['weights.bin']!);

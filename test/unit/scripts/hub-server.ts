@@ -148,7 +148,8 @@ function serveLarge(behaviour: HubBehaviour, request: IncomingMessage, response:
   response.writeHead(start === 0 ? 200 : 206, { ...headers, 'content-length': rest.length });
   if (behaviour.breaksLeft > 0 && rest.length > behaviour.breakAfterBytes) {
     behaviour.breaksLeft--;
-    response.write(rest.subarray(0, behaviour.breakAfterBytes), () => response.destroy());
+    // The pause lets what was written arrive: a reset overtakes bytes that are still on their way.
+    response.write(rest.subarray(0, behaviour.breakAfterBytes), () => setTimeout(() => response.destroy(), 200));
     return;
   }
   response.end(rest);
