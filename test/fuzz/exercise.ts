@@ -4,6 +4,7 @@ import { decodeRows, estimateDecodeBytes, readInfo } from '../../worker/imaging/
 import type { ImageInfo, RowSink, ScaleDenominator } from '../../worker/imaging/image.ts';
 import { checkLimits, DEFAULT_LIMITS, type ImageLimits } from '../../worker/imaging/limits.ts';
 import { parseProcessorConfig } from '../../worker/preprocess/config.ts';
+import { planPreprocess } from '../../worker/preprocess/plan.ts';
 import { preprocess } from '../../worker/preprocess/preprocess.ts';
 import type { Random } from './random.ts';
 
@@ -83,26 +84,10 @@ class CheckingSink implements RowSink {
   }
 }
 
-async function decode(bytes: Uint8Array, choices: Choices): Promise<void> {
-  const limits = choices.fullLimits ? DEFAULT_LIMITS : SMALL_LIMITS;
-  const { allowTruncated } = choices;
-  if (choices.preprocess) {
-    const config = parseProcessorConfig({
-      size: choices.sizePx,
-      crop_size: choices.cropPx,
-      resample: choices.resample,
-    });
-    await preprocess(bytes, config, { exact: choices.exact, allowTruncated, limits });
-    return;
-  }
-  const info = readInfo(bytes);
-  const scaleDenominator = info.format === 'jpeg' ? choices.scaleDenominator : 1;
-  const options = { scaleDenominator, allowTruncated };
-  const estimate = estimateDecodeBytes(bytes, options);
-  checkLimits(info, bytes.length, estimate, limits);
-  const sink = new CheckingSink(info, scaleDenominator);
+/** Runs `work`, and throws `ContractError` where it allocated more than `estimate` bytes of array buffers. */
+async function withinEstimate(estimate: number, work: () => Promise<unknown>): Promise<void> {
   const before = process.memoryUsage().arrayBuffers;
-  const error: unknown = await decodeRows(bytes, sink, options).then(
+  const error: unknown = await work().then(
     () => null,
     (reason: unknown) => reason,
   );
@@ -112,7 +97,26 @@ async function decode(bytes: Uint8Array, choices: Choices): Promise<void> {
     throw new ContractError(`allocated ${allocated} bytes, estimated ${estimate}`);
   }
   if (error !== null) throw error;
+}
+
+async function decodeToRows(bytes: Uint8Array, choices: Choices, limits: ImageLimits): Promise<void> {
+  const info = readInfo(bytes);
+  const scaleDenominator = info.format === 'jpeg' ? choices.scaleDenominator : 1;
+  const options = { scaleDenominator, allowTruncated: choices.allowTruncated };
+  const estimate = estimateDecodeBytes(bytes, options);
+  checkLimits(info, bytes.length, estimate, limits);
+  const sink = new CheckingSink(info, scaleDenominator);
+  await withinEstimate(estimate, () => decodeRows(bytes, sink, options));
   sink.finish();
+}
+
+async function decodeToPixelValues(bytes: Uint8Array, choices: Choices, limits: ImageLimits): Promise<void> {
+  const { exact, allowTruncated, sizePx, cropPx, resample } = choices;
+  const config = parseProcessorConfig({ size: sizePx, crop_size: cropPx, resample });
+  const plan = planPreprocess(readInfo(bytes), config, { exact });
+  const decoding = estimateDecodeBytes(bytes, { scaleDenominator: plan.scaleDenominator, allowTruncated });
+  const estimate = decoding + plan.resizeBytes + plan.pixelValuesBytes;
+  await withinEstimate(estimate, () => preprocess(bytes, config, { exact, allowTruncated, limits }));
 }
 
 /**
@@ -121,7 +125,9 @@ async function decode(bytes: Uint8Array, choices: Choices): Promise<void> {
  */
 export async function exercise(bytes: Uint8Array, choices: Choices): Promise<Outcome> {
   try {
-    await decode(bytes, choices);
+    const limits = choices.fullLimits ? DEFAULT_LIMITS : SMALL_LIMITS;
+    if (choices.preprocess) await decodeToPixelValues(bytes, choices, limits);
+    else await decodeToRows(bytes, choices, limits);
     return { refused: null };
   } catch (error) {
     if (error instanceof AppError && error.code !== 'internal_error') return { refused: error.code };
