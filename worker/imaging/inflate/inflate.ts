@@ -4,7 +4,7 @@
  * Input is read in place, in the pieces in which it lies (PNG splits one stream over many IDAT chunks). Output goes
  * through one fixed window to a consumer, so memory does not depend on the size of the stream; bytes beyond `maxBytes`
  * are never produced, so a bomb costs what its image costs. Why this and not the platform's `DecompressionStream`: see
- * docs/decisions, "PNG inflates in TypeScript".
+ * docs/decisions/005.
  */
 import { BitReader, type ByteRanges } from './bit-reader.ts';
 import { BLOCK_CODES_BYTES, BlockCodes } from './block-codes.ts';

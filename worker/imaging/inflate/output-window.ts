@@ -84,19 +84,11 @@ export class OutputWindow {
     let b = this.adlerB;
     let i = this.summed;
     while (i < out) {
-      // 2654 bytes keep both sums under 2^31 - 1 between two divisions.
+      // 2654 bytes keep both sums under 2^31 between two divisions. Said to be int32, they take half the time.
       const stop = Math.min(out, i + 2654);
-      for (; i + 4 <= stop; i += 4) {
-        const b0 = data[i]!;
-        const b1 = data[i + 1]!;
-        const b2 = data[i + 2]!;
-        const b3 = data[i + 3]!;
-        b += 4 * a + 4 * b0 + 3 * b1 + 2 * b2 + b3;
-        a += b0 + b1 + b2 + b3;
-      }
       for (; i < stop; i++) {
-        a += data[i]!;
-        b += a;
+        a = (a + data[i]!) | 0;
+        b = (b + a) | 0;
       }
       a %= 65_521;
       b %= 65_521;
