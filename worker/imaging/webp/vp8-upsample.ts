@@ -5,7 +5,7 @@
 
 /**
  * Converts the pair of luma rows that lies between two rows of chroma. U and V travel together in one number, 16 bits
- * each.
+ * each; what shifts out of V lands above U, where `writePixel` masks it.
  *
  * @param topY index of the upper row in `luma`
  * @param bottomY index of the lower row
