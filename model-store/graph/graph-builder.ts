@@ -88,7 +88,7 @@ export class GraphBuilder {
     const domains = new Set(this.#nodes.map(({ domain }) => domain).filter((domain) => domain !== ''));
     const rename = (value: string): string => this.#outputNames.get(value) ?? value;
     const nodes = this.#nodes.map((node) => {
-      return { ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) };
+      return { ...node, name: rename(node.name), inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) };
     });
     return {
       producer: 'bit-edge',

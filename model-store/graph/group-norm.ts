@@ -48,7 +48,8 @@ export function emitGroupNorm(graph: GraphBuilder, constant: MakeConstant, input
     input.size === null
       ? graph.node('Reshape', `${name}.ungrouped`, [centred, graph.node('Shape', `${name}.shape`, [input.name])])
       : centred;
-  return emitBatchNormalization(graph, constant, { ...input, name: ungrouped }, norm, means, variances, norm.weight);
+  const weight = constant(`${name}.weight`, [groups, perGroup], norm.weight);
+  return emitBatchNormalization(graph, constant, { ...input, name: ungrouped }, norm, means, variances, weight);
 }
 
 /**
@@ -69,34 +70,28 @@ export function emitGroupNormOfSums(
   const float = graph.node('Cast', `${name}.float`, [input.name], { attributes: { to: 1 } });
   const squared = graph.node('Mul', `${name}.squared`, [float, float]);
   const byGroup = graph.int64(`by_group_${shape.join('_')}`, [0, ...shape]);
-  const groupMean = (values: string, hint: string, channelScales: Float32Array): string => {
+  // What is made of constants alone onnxruntime computes once, when it loads the file.
+  const channelScales = constant(`${name}.scales`, shape, scales);
+  const squaredScales = graph.node('Mul', `${name}.squared_scales`, [channelScales, channelScales]);
+  const groupMean = (values: string, hint: string, factors: string): string => {
     const pooled = graph.node('GlobalAveragePool', `${name}.${hint}_sums`, [values]);
     const byChannel = graph.node('Reshape', `${name}.${hint}_by_group`, [pooled, byGroup]);
-    const scaled = graph.node('Mul', `${name}.${hint}_scaled`, [
-      byChannel,
-      constant(`${name}.${hint}_scales`, shape, channelScales),
-    ]);
+    const scaled = graph.node('Mul', `${name}.${hint}_scaled`, [byChannel, factors]);
     return graph.node('ReduceMean', `${name}.${hint}`, [scaled, graph.int64('axis_2', [2])]);
   };
-  const mean = groupMean(float, 'mean', scales);
-  const square = groupMean(
-    squared,
-    'square',
-    scales.map((scale) => scale * scale),
-  );
+  const mean = groupMean(float, 'mean', channelScales);
+  const square = groupMean(squared, 'square', squaredScales);
   const variance = graph.node('Sub', `${name}.variance`, [
     square,
     graph.node('Mul', `${name}.mean_squared`, [mean, mean]),
   ]);
-  const inverseScales = constant(
-    `${name}.inverse_scales`,
-    shape,
-    scales.map((scale) => 1 / scale),
-  );
   const ones = constant(`spread_1_${shape.join('_')}`, shape, new Float32Array(scales.length).fill(1));
-  const means = graph.node('Mul', `${name}.means`, [mean, inverseScales]);
+  const means = graph.node('Div', `${name}.means`, [mean, channelScales]);
   const variances = graph.node('Mul', `${name}.variances`, [variance, ones]);
-  const weight = norm.weight.map((value, channel) => value * scales[channel]!);
+  const weight = graph.node('Mul', `${name}.scaled_weight`, [
+    constant(`${name}.weight`, shape, norm.weight),
+    channelScales,
+  ]);
   return emitBatchNormalization(graph, constant, { ...input, name: float }, norm, means, variances, weight);
 }
 
@@ -111,15 +106,14 @@ function emitBatchNormalization(
   norm: GroupNorm,
   means: string,
   variances: string,
-  weight: Float32Array,
+  weight: string,
 ): string {
   const { name, groups } = norm;
-  const channels = weight.length;
+  const channels = norm.weight.length;
   const shape = [groups, channels / groups];
   const flat = graph.int64('flat', [-1]);
   const statisticsShape = graph.node('Shape', `${name}.statistics_shape`, [variances]);
-  const forEachImage = (values: Float32Array, hint: string): string => {
-    const parameter = constant(`${name}.${hint}`, shape, values);
+  const forEachImage = (parameter: string, hint: string): string => {
     const expanded = graph.node('Expand', `${name}.${hint}_expanded`, [parameter, statisticsShape]);
     return graph.node('Reshape', `${name}.${hint}_flat`, [expanded, flat]);
   };
@@ -135,7 +129,7 @@ function emitBatchNormalization(
     [
       folded,
       forEachImage(weight, 'weight'),
-      forEachImage(norm.bias, 'bias'),
+      forEachImage(constant(`${name}.bias`, shape, norm.bias), 'bias'),
       graph.node('Reshape', `${name}.means_flat`, [means, flat]),
       graph.node('Reshape', `${name}.variances_flat`, [variances, flat]),
     ],

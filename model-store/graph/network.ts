@@ -21,7 +21,7 @@ export interface FeatureMap {
 
 /** A convolution whose kernel is standardized already. */
 export interface Convolution {
-  /** HF's module name, without `bit.`: `encoder.stages.0.layers.0.conv1`. */
+  /** Short for HF's module name, which the file would repeat thousands of times: `stages.0.1.conv1` (`moduleName` gives it back). */
   readonly name: string;
   /** OIHW. */
   readonly kernel: WeightTensor;
@@ -102,7 +102,7 @@ export function emitNetwork<T extends FeatureMap>(
   values.set('stem', hidden);
   for (const [stageIndex, stage] of planStages(config).entries()) {
     for (let layer = 0; layer < stage.depth; layer++) {
-      const prefix = `encoder.stages.${stageIndex}.layers.${layer}`;
+      const prefix = `stages.${stageIndex}.${layer}`;
       const stride = layer === 0 ? stage.stride : 1;
       if (config.layerType === 'preactivation') {
         hidden = preactivationLayer(emitter, layers, hidden, prefix, stride, layer === 0);
@@ -186,6 +186,11 @@ function bottleneckLayer<T extends FeatureMap>(
   return emitter.activation(sum, `${prefix}.activation`, config.hiddenAct);
 }
 
+/** HF's name of a module: `stages.0.1.conv1` is `bit.encoder.stages.0.layers.1.conv1`. */
+export function moduleName(name: string): string {
+  return `bit.${name.replace(/^stages\.(\d+)\.(\d+)/, 'encoder.stages.$1.layers.$2')}`;
+}
+
 /** Fetches weights by HF's names and hands the layers to the emitter. */
 class Layers<T extends FeatureMap> {
   readonly #weights: ReadonlyMap<string, WeightTensor>;
@@ -223,7 +228,7 @@ class Layers<T extends FeatureMap> {
         `${name}: a ${kernelSize}x${kernelSize} kernel does not fit a ${input.size!.width}x${input.size!.height} feature map; the input is too small`,
       );
     }
-    const kernel = standardizeKernel(this.weight(`bit.${name}.weight`));
+    const kernel = standardizeKernel(this.weight(`${moduleName(name)}.weight`));
     this.countMacs(outputSize && kernel.data.length * outputSize.height * outputSize.width);
     return this.#emitter.convolution(input, { name, kernel, window, pads, outputSize });
   }
@@ -232,8 +237,8 @@ class Layers<T extends FeatureMap> {
     return this.#emitter.groupNorm(input, {
       name,
       groups: this.#groups,
-      weight: this.weight(`bit.${name}.weight`).data,
-      bias: this.weight(`bit.${name}.bias`).data,
+      weight: this.weight(`${moduleName(name)}.weight`).data,
+      bias: this.weight(`${moduleName(name)}.bias`).data,
       activation: activated ? this.#activation : null,
     });
   }

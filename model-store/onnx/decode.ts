@@ -60,7 +60,7 @@ function decodeNode(message: Uint8Array): OnnxNode {
     else if (field.field === 5) Object.assign(attributes, decodeAttribute(field.bytes));
     else if (field.field === 7) domain = stringValue(field);
   }
-  return { name, opType, domain, inputs, outputs, attributes };
+  return { name: name || (outputs[0] ?? ''), opType, domain, inputs, outputs, attributes };
 }
 
 function decodeAttribute(message: Uint8Array): Record<string, OnnxAttribute> {

@@ -73,7 +73,9 @@ function encodeNode(node: OnnxNode): ProtobufWriter {
   const message = new ProtobufWriter();
   for (const input of node.inputs) message.string(1, input);
   for (const output of node.outputs) message.string(2, output);
-  message.string(3, node.name).string(4, node.opType);
+  // A node is named after its first output; the file need not say so twice.
+  if (node.name !== node.outputs[0]) message.string(3, node.name);
+  message.string(4, node.opType);
   for (const [name, attribute] of Object.entries(node.attributes)) message.message(5, encodeAttribute(name, attribute));
   if (node.domain !== '') message.string(7, node.domain);
   return message;
