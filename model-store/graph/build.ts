@@ -35,7 +35,7 @@ export interface BuiltGraph {
 }
 
 /** The free first dimension of every input and output. */
-const BATCH = 'batch';
+export const BATCH = 'batch';
 
 /** What a worker serves: labels and embedding from one run. */
 export function defaultOutputs(config: BitConfig): string[] {

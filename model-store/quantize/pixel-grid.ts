@@ -2,18 +2,13 @@
  * The grid that pixel values lie on: 8-bit samples, rescaled and normalised, lose nothing when they become 8 bits again.
  * Pure arithmetic.
  */
+import type { Normalization } from '../graph/normalization.ts';
 import type { Quantization } from './activation-range.ts';
 
 /** Real pixel value = sample * step + offset, the same for every channel. */
 export interface PixelGrid {
   readonly step: number;
   readonly offset: number;
-}
-
-/** What a processor does to samples: value = (sample * rescaleFactor - mean) / std. Null where a step is off. */
-export interface Normalization {
-  readonly rescaleFactor: number | null;
-  readonly normalize: { readonly mean: readonly number[]; readonly std: readonly number[] } | null;
 }
 
 /** The grid of a processor's pixel values; null where the channels have different ones. */
