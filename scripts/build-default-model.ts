@@ -9,6 +9,7 @@ import { type AssembledVersion, assembleVersion, encodeJson, variantFiles } from
 import { memoryDirectory } from '../model-store/checkpoint/checkpoint-directory.ts';
 import { readCheckpoint } from '../model-store/checkpoint/read-checkpoint.ts';
 import { SAFETENSORS_FILE } from '../model-store/checkpoint/safetensors-weights.ts';
+import { buildGpuGraph } from '../model-store/graph/build-gpu.ts';
 import { buildInt8Graph } from '../model-store/quantize/build-int8.ts';
 import { parseCalibration } from '../model-store/quantize/calibration.ts';
 import { pixelGrid } from '../model-store/quantize/pixel-grid.ts';
@@ -28,6 +29,8 @@ interface DefaultModel {
   readonly name: string;
   readonly directory: string;
   readonly created_at: string;
+  /** float32 runs on every provider; a model this small gains nothing from float16. */
+  readonly gpu_precision: 'float16' | 'float32';
 }
 
 /** A version on disk. */
@@ -48,7 +51,7 @@ export async function defaultModelName(): Promise<string> {
  * @throws ModelError where the files of the default model are missing or broken.
  */
 export async function assembleDefaultModel(): Promise<AssembledVersion> {
-  const { name, directory, created_at: createdAt } = await readDefaultModel();
+  const { name, directory, created_at: createdAt, gpu_precision: precision } = await readDefaultModel();
   const folder = join(MODELS_FOLDER, directory);
   const weights = await readBytes(join(folder, SAFETENSORS_FILE));
   const files: Record<string, Uint8Array> = { [SAFETENSORS_FILE]: weights };
@@ -66,6 +69,12 @@ export async function assembleDefaultModel(): Promise<AssembledVersion> {
     externalWeights: variantFiles('int8', 'int8').weights,
     pixelGrid: pixelGrid(processor),
   });
+  const gpu = buildGpuGraph(checkpoint, {
+    inputSize: imageSize,
+    externalWeights: variantFiles('gpu', 'int8').weights,
+    precision,
+    normalization: processor,
+  });
   return assembleVersion({
     name,
     version: null,
@@ -74,7 +83,7 @@ export async function assembleDefaultModel(): Promise<AssembledVersion> {
     checkpoint,
     preprocessor,
     imageSize,
-    variants: { int8: { graph: int8, wasmHeapBytes: null } },
+    variants: { int8: { graph: int8, wasmHeapBytes: null }, gpu: { graph: gpu, wasmHeapBytes: null } },
     defaultVariant: 'int8',
     report: null,
     attachments: new Map(),

@@ -1,6 +1,7 @@
 /** Builds the graphs that an import is asked for. */
 import { variantFiles } from '../../model-store/assemble.ts';
 import { type BuiltGraph, buildBitGraph } from '../../model-store/graph/build.ts';
+import { buildGpuGraph } from '../../model-store/graph/build-gpu.ts';
 import { outputNames } from '../../model-store/graph/network.ts';
 import type { VariantName } from '../../model-store/manifest.ts';
 import { buildInt8Graph, type Int8Graph } from '../../model-store/quantize/build-int8.ts';
@@ -41,9 +42,15 @@ export async function buildVariants(options: ImportOptions, prepared: PreparedIm
       const outputs = options.outputs ?? outputNames(checkpoint.config);
       graphs.set(variant, buildBitGraph(checkpoint, { outputs, inputSize: null, externalWeights }));
     } else {
-      throw new ModelError(
-        'invalid_model_config',
-        `variant ${variant} cannot be built yet; leave it out of --variants`,
+      const gpuOptions = {
+        inputSize: prepared.fixedSize,
+        externalWeights,
+        precision: 'float16',
+        normalization: prepared.processor,
+      } as const;
+      graphs.set(
+        variant,
+        buildGpuGraph(checkpoint, options.outputs === null ? gpuOptions : { ...gpuOptions, outputs: options.outputs }),
       );
     }
   }
