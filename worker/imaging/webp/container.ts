@@ -86,7 +86,7 @@ export function parseWebpContainer(bytes: Uint8Array): WebpContainer {
 }
 
 /** True where the bytes open like a WebP file: `RIFF`, any size, `WEBP`, and one of the three image chunks. */
-export function isWebp(bytes: Uint8Array): boolean {
+function isWebp(bytes: Uint8Array): boolean {
   if (bytes.length < 16 || readU32(bytes, 0) !== FOURCC_RIFF || readU32(bytes, 8) !== FOURCC_WEBP) return false;
   const chunk = readU32(bytes, 12);
   return chunk === FOURCC_VP8 || chunk === FOURCC_VP8L || chunk === FOURCC_VP8X;
