@@ -2,7 +2,8 @@
 
     python scripts/goldens/images.py test/fixtures/images/edge-cases.json
 
-Needs Pillow 12.3.0. A case that Pillow refuses carries the code that the decoders must give, chosen here by hand.
+Needs Pillow 12.3.0. A case that Pillow refuses carries the code that the decoders must give, chosen here by hand. Cases
+with `allow_truncated` are what Pillow gives under LOAD_TRUNCATED_IMAGES; without it they are truncated.
 """
 
 import base64
@@ -16,7 +17,7 @@ import warnings
 import zlib
 
 import PIL
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 warnings.simplefilter("ignore")
 RANDOM = random.Random(1912_11370)
@@ -110,6 +111,8 @@ def png_cases():
     yield "png IDATs with a chunk between", png(head, chunk(b"IDAT", z[:9]), chunk(b"tIME", bytes(7)), chunk(b"IDAT", z[9:])), TRUNCATED
     yield "png bytes behind the zlib stream", png(head, chunk(b"IDAT", z + noise(9)))
     yield "png wrong zlib checksum", png(head, chunk(b"IDAT", z[:-1] + bytes([z[-1] ^ 1]))), CORRUPT
+    zeros = zlib.compress(bytes(900))
+    yield "png match across the last row, wrong checksum", png(head, chunk(b"IDAT", zeros[:-1] + b"x"))
     yield "png zlib checksum in a second IDAT, wrong", png(head, chunk(b"IDAT", z[:-4]), chunk(b"IDAT", b"abcd"))
     yield "png no zlib checksum", png(head, chunk(b"IDAT", z[:-4]))
     yield "png zlib header wrong", png(head, chunk(b"IDAT", b"\x78\x02" + z[2:])), CORRUPT
@@ -457,6 +460,28 @@ def bmp_cases():
     yield "bmp rle4 delta", rle4(5, 3, b"\1\x10\0\2\1\1" + b"\3\x22" + end_row + b"\5\x34" + end)
 
 
+# ---------------------------------------------------------------------------------------------------------- truncated
+
+
+def truncated_cases():
+    """Files cut in their pixels, to be filled."""
+    for color, depth, interlace in [(2, 8, 0), (6, 16, 0), (3, 4, 0), (0, 1, 0), (2, 8, 1), (3, 8, 1)]:
+        plte = palette(1 << depth) if color == 3 else b""
+        whole = png(ihdr(23, 19, depth, color, interlace), plte, idat(scanlines(23, 19, depth, color, interlace)))
+        yield f"png color {color} depth {depth} interlace {interlace}, cut", whole[: len(whole) * 2 // 3]
+    data = blocks(lzw(noise(400).translate(bytes(i & 3 for i in range(256))), 2))
+    for transparent in (None, 2):
+        for interlace in (False, True):
+            control = b"" if transparent is None else graphic_control(transparent)
+            image = gif_image(3, 2, 20, 20, data[: len(data) // 2], interlace=interlace)
+            yield f"gif transparent {transparent} interlace {interlace}, cut", gif_screen(25, 25, noise(12)) + control + image
+    for bits in (4, 8, 16, 24, 32):
+        for height in (9, -9):
+            table = quads(1 << bits) if bits <= 8 else b""
+            whole = bmp(dib(40, 10, height, bits), table, rows_of(10, 9, bits))
+            yield f"bmp {bits} bits, height {height}, cut", whole[: -len(rows_of(10, 9, bits)) // 2]
+
+
 # ------------------------------------------------------------------------------------------------------------- golden
 
 
@@ -483,6 +508,11 @@ def main(path: str) -> None:
         else:
             (case["width"], case["height"]), case["sha256_rgb"] = result
         cases.append(case)
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    for name, data in truncated_cases():
+        (width, height), sha256 = expected(data)
+        fields = {"width": width, "height": height, "sha256_rgb": sha256, "allow_truncated": True}
+        cases.append({"name": name, "base64": base64.b64encode(data).decode(), **fields})
     with open(path, "w") as file:
         json.dump({"pillow": PIL.__version__, "cases": cases}, file, indent=1)
         file.write("\n")

@@ -13,13 +13,16 @@ interface Case {
   readonly height?: number;
   readonly sha256_rgb?: string;
   readonly error?: string;
+  /** Decodes so only where what is missing may be filled. */
+  readonly allow_truncated?: boolean;
 }
 
 const { cases }: { cases: readonly Case[] } = JSON.parse(
   readFileSync(new URL('../../fixtures/images/edge-cases.json', import.meta.url), 'utf8'),
 );
 const bytesOf = (each: Case) => new Uint8Array(Buffer.from(each.base64, 'base64'));
-const accepted = cases.filter((each) => each.error === undefined);
+const accepted = cases.filter((each) => each.error === undefined && each.allow_truncated !== true);
+const filled = cases.filter((each) => each.allow_truncated === true);
 const refused = cases.filter((each) => each.error !== undefined);
 
 describe('files that Pillow decodes', () => {
@@ -51,6 +54,18 @@ describe('files that Pillow refuses', () => {
     const error: unknown = await decodeImage(bytesOf(each)).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ImageError);
     expect(error).toHaveProperty('code', each.error);
+  });
+});
+
+describe('files that end early', () => {
+  it.each(filled)('$name: is refused, and filled as Pillow fills it where the caller allows it', async (each) => {
+    const bytes = bytesOf(each);
+    const error: unknown = await decodeImage(bytes).catch((thrown: unknown) => thrown);
+    expect(error).toHaveProperty('code', 'truncated_image');
+
+    const image = await decodeImage(bytes, { allowTruncated: true });
+    expect([image.width, image.height]).toEqual([each.width, each.height]);
+    expect(sha256(image)).toBe(each.sha256_rgb);
   });
 });
 
