@@ -32,10 +32,15 @@ export class CoefficientRow {
 
   /** Finds the nonzero coefficients anew, after they were written without noting them. */
   findNonzero(): void {
+    for (let b = 0; b < this.nonzero.length / 2; b++) this.findNonzeroOf(b);
+  }
+
+  /** Finds those of block `b`. */
+  findNonzeroOf(b: number): void {
     const { coefficients, nonzero } = this;
-    for (let word = 0, base = 0; word < nonzero.length; word++, base += 32) {
+    for (let word = 2 * b; word < 2 * b + 2; word++) {
       let found = 0;
-      for (let k = 0; k < 32; k++) if (coefficients[base + k] !== 0) found |= 1 << k;
+      for (let k = 0; k < 32; k++) if (coefficients[word * 32 + k] !== 0) found |= 1 << k;
       nonzero[word] = found;
     }
   }

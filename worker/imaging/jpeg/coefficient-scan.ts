@@ -79,10 +79,11 @@ export class CoefficientScan {
       }
       for (let c = 0; c < targets.length; c++) {
         const target = targets[c]!;
+        const row = rows[target.index]!;
         const { horizontal, vertical, paddedWidthInBlocks } = target.layout;
         for (let y = 0; y < vertical; y++) {
           const b = y * paddedWidthInBlocks + mcu * horizontal;
-          for (let x = 0; x < horizontal; x++) this.decodeDcOrBlock(target, c, rows[target.index]!, b + x);
+          for (let x = 0; x < horizontal; x++) this.decodeDcOrBlock(target, c, row, b + x);
         }
       }
     }

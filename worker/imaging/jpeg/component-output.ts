@@ -2,7 +2,7 @@
  * From one component's coefficients to samples in its plane: which transform, which coefficients it reads.
  */
 import { BEYOND_4X4, idct8x8, idct8x8Corner, idctFlat } from './idct.ts';
-import { idct2x2, idct4x4 } from './idct-reduced.ts';
+import { idct2x2, idct4x4, idct4x4Corner } from './idct-reduced.ts';
 import { idctSaturating } from './idct-saturating.ts';
 import { NATURAL_ORDER } from './markers.ts';
 import { OVERFLOWS } from './sequential.ts';
@@ -85,6 +85,8 @@ export function transformBlock(
   else if (size === 8) {
     if ((used & BEYOND_4X4) === 0) idct8x8Corner(block, b, plane, at, stride);
     else idct8x8(block, b, plane, at, stride);
-  } else if (size === 4) idct4x4(block, b, plane, at, stride);
-  else idct2x2(block, b, plane, at, stride);
+  } else if (size === 4) {
+    if ((used & BEYOND_4X4) === 0) idct4x4Corner(block, b, plane, at, stride);
+    else idct4x4(block, b, plane, at, stride);
+  } else idct2x2(block, b, plane, at, stride);
 }

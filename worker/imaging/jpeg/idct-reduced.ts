@@ -69,34 +69,66 @@ export function idct4x4(block: Int16Array, b: number, plane: Uint8ClampedArray, 
   }
 }
 
+/** 4x4 samples of a block whose coefficients all lie in the upper left 4x4 corner; the others are not read. */
+export function idct4x4Corner(
+  block: Int16Array,
+  b: number,
+  plane: Uint8ClampedArray,
+  at: number,
+  stride: number,
+): void {
+  for (let column = 0; column < 4; column++) {
+    const c = b + column;
+    const x1 = block[c + 8]!;
+    const x3 = block[c + 24]!;
+    const t0 = (block[c]! << 14) + 2048;
+    const t2 = Math.imul(block[c + 16]!, F_1_847);
+    const o0 = Math.imul(x1, F_1_061) - Math.imul(x3, F_2_172);
+    const o2 = Math.imul(x1, F_2_562) + Math.imul(x3, F_0_899);
+    workspace[column] = (t0 + t2 + o2) >> 12;
+    workspace[column + 24] = (t0 + t2 - o2) >> 12;
+    workspace[column + 8] = (t0 - t2 + o0) >> 12;
+    workspace[column + 16] = (t0 - t2 - o0) >> 12;
+  }
+  let p = at;
+  for (let w = 0; w < 32; w += 8, p += stride) {
+    const x1 = workspace[w + 1]!;
+    const x3 = workspace[w + 3]!;
+    const t0 = (workspace[w]! << 14) + (1 << 18) + (128 << 19);
+    const t2 = Math.imul(workspace[w + 2]!, F_1_847);
+    const o0 = Math.imul(x1, F_1_061) - Math.imul(x3, F_2_172);
+    const o2 = Math.imul(x1, F_2_562) + Math.imul(x3, F_0_899);
+    plane[p] = (t0 + t2 + o2) >> 19;
+    plane[p + 3] = (t0 + t2 - o2) >> 19;
+    plane[p + 1] = (t0 - t2 + o0) >> 19;
+    plane[p + 2] = (t0 - t2 - o0) >> 19;
+  }
+}
+
 /** 2x2 samples. Rows and columns 2, 4 and 6 of the block are not read. */
 export function idct2x2(block: Int16Array, b: number, plane: Uint8ClampedArray, at: number, stride: number): void {
-  // Column 0: the even part of the second pass.
+  // First pass: columns 0, 1, 3, 5 and 7, each to an upper and a lower value.
   const odd0 = oddPart(block[b + 8]!, block[b + 24]!, block[b + 40]!, block[b + 56]!);
+  const odd1 = oddPart(block[b + 9]!, block[b + 25]!, block[b + 41]!, block[b + 57]!);
+  const odd3 = oddPart(block[b + 11]!, block[b + 27]!, block[b + 43]!, block[b + 59]!);
+  const odd5 = oddPart(block[b + 13]!, block[b + 29]!, block[b + 45]!, block[b + 61]!);
+  const odd7 = oddPart(block[b + 15]!, block[b + 31]!, block[b + 47]!, block[b + 63]!);
   const even0 = (block[b]! << 15) + 4096;
-  const top0 = (even0 + odd0) >> 13;
-  const bottom0 = (even0 - odd0) >> 13;
-  let top = 0;
-  let bottom = 0;
-  for (let column = 1; column < 8; column += 2) {
-    const c = b + column;
-    const odd = oddPart(block[c + 8]!, block[c + 24]!, block[c + 40]!, block[c + 56]!);
-    const even = (block[c]! << 15) + 4096;
-    const weight = ODD_WEIGHTS[column >> 1]!;
-    top += Math.imul((even + odd) >> 13, weight);
-    bottom += Math.imul((even - odd) >> 13, weight);
-  }
+  const even1 = (block[b + 1]! << 15) + 4096;
+  const even3 = (block[b + 3]! << 15) + 4096;
+  const even5 = (block[b + 5]! << 15) + 4096;
+  const even7 = (block[b + 7]! << 15) + 4096;
+  // Second pass. Rounding, and 128 (the level shift) times the divisor, go in with the even part.
   const round = (1 << 19) + (128 << 20);
-  const evenTop = (top0 << 15) + round;
-  const evenBottom = (bottom0 << 15) + round;
+  const evenTop = (((even0 + odd0) >> 13) << 15) + round;
+  const evenBottom = (((even0 - odd0) >> 13) << 15) + round;
+  const top = oddPart((even1 + odd1) >> 13, (even3 + odd3) >> 13, (even5 + odd5) >> 13, (even7 + odd7) >> 13);
+  const bottom = oddPart((even1 - odd1) >> 13, (even3 - odd3) >> 13, (even5 - odd5) >> 13, (even7 - odd7) >> 13);
   plane[at] = (evenTop + top) >> 20;
   plane[at + 1] = (evenTop - top) >> 20;
   plane[at + stride] = (evenBottom + bottom) >> 20;
   plane[at + stride + 1] = (evenBottom - bottom) >> 20;
 }
-
-/** Weights of the coefficients 1, 3, 5 and 7 in the 2-point transform. */
-const ODD_WEIGHTS = Int32Array.of(F_3_624, -F_1_272, F_0_850, -F_0_720);
 
 function oddPart(x1: number, x3: number, x5: number, x7: number): number {
   return Math.imul(x1, F_3_624) - Math.imul(x3, F_1_272) + Math.imul(x5, F_0_850) - Math.imul(x7, F_0_720);

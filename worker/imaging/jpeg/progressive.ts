@@ -20,6 +20,9 @@ import { decodeLongCode } from './sequential.ts';
 
 const LOOKUP_SHIFT = 32 - LOOKUP_BITS;
 
+/** Values from `-SHIFTABLE` to `SHIFTABLE - 1` fit 16 bits. */
+const SHIFTABLE = 1 << 15;
+
 /** A scan of AC coefficients: what every block's decoding needs to know of it. */
 export interface AcBand {
   readonly table: HuffmanTable;
@@ -126,6 +129,7 @@ export function decodeAcFirst(bits: BitWindow, band: AcBand, row: CoefficientRow
   let count = state[BIT_COUNT]!;
   let position = state[POSITION]!;
   let run = 0;
+  let overflow = 0;
   let k = spectralStart;
   while (k <= spectralEnd) {
     buffer |= view.getInt32(position) >>> count;
@@ -174,14 +178,17 @@ export function decodeAcFirst(bits: BitWindow, band: AcBand, row: CoefficientRow
     // Damaged data runs past the block's end; it then lands on its last coefficient.
     const at = k < 64 ? k : 63;
     coefficients[base + at] = value << approxLow;
-    // What is shifted out of 16 bits leaves a zero; that happens in damaged data alone.
-    const bit = value << (approxLow + 16) === 0 ? 0 : 1;
-    if (at < 32) low = (low & ~(1 << at)) | (bit << at);
-    else high = (high & ~(1 << (at - 32))) | (bit << (at - 32));
+    const inHigh = (31 - at) >> 31;
+    const bit = 1 << (at & 31);
+    low |= bit & ~inHigh;
+    high |= bit & inHigh;
+    overflow |= value + (SHIFTABLE >> approxLow);
     k++;
   }
   nonzero[2 * b] = low;
   nonzero[2 * b + 1] = high;
+  // What is shifted out of 16 bits may leave a zero; that happens in damaged data alone.
+  if ((overflow & ~(2 * (SHIFTABLE >> approxLow) - 1)) !== 0) row.findNonzeroOf(b);
   state[BIT_BUFFER] = buffer;
   state[BIT_COUNT] = count;
   state[POSITION] = position;

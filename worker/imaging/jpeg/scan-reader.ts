@@ -23,7 +23,7 @@ export class ScanReader {
   interval = 0;
 
   private readonly bytes: Uint8Array;
-  private readonly scan: Scan;
+  private readonly restartInterval: number;
   private readonly mcuCount: number;
   private readonly allowTruncated: boolean;
   private mcusToRestart: number;
@@ -45,7 +45,7 @@ export class ScanReader {
     allowTruncated: boolean,
   ) {
     this.bytes = bytes;
-    this.scan = scan;
+    this.restartInterval = scan.restartInterval;
     this.mcuCount = mcuCount;
     this.allowTruncated = allowTruncated;
     this.mcusToRestart = scan.restartInterval;
@@ -62,12 +62,12 @@ export class ScanReader {
    */
   nextMcu(): boolean {
     const { bits } = this;
-    if (this.scan.restartInterval > 0) {
+    this.mcusRead++;
+    if (this.restartInterval > 0) {
       if (this.mcusToRestart === 0) this.restart();
       this.mcusToRestart--;
     }
-    if (!this.outOfData && bits.state[POSITION]! >= bits.guard && !bits.prepare()) this.runOut();
-    this.mcusRead++;
+    if (bits.state[POSITION]! >= bits.guard && !this.outOfData && !bits.prepare()) this.runOut(this.mcusRead - 2);
     return !this.outOfData;
   }
 
@@ -78,7 +78,7 @@ export class ScanReader {
    */
   passMcus(count: number): number {
     let passed = count;
-    if (this.scan.restartInterval > 0) {
+    if (this.restartInterval > 0) {
       passed = Math.min(count, this.mcusToRestart);
       this.mcusToRestart -= passed;
     }
@@ -88,7 +88,7 @@ export class ScanReader {
 
   /** True where no MCU up to the end of the scan has data: nothing is left, and no restart is to come. */
   get finished(): boolean {
-    return this.outOfData && this.scan.restartInterval === 0;
+    return this.outOfData && this.restartInterval === 0;
   }
 
   /** True where the data read so far was all there. */
@@ -103,7 +103,7 @@ export class ScanReader {
    */
   finish(): number {
     const { bits } = this;
-    if (bits.exhausted()) this.runOut();
+    if (bits.exhausted()) this.runOut(this.mcusRead - 1);
     return bits.findEnd();
   }
 
@@ -117,35 +117,36 @@ export class ScanReader {
     return {
       start: this.segmentStart,
       mcus: this.mcuCount - this.segmentMcu,
-      restarts: this.scan.restartInterval > 0,
+      restarts: this.restartInterval > 0,
     };
   }
 
-  private runOut(): void {
+  /** Notes that the data did not last for the latest MCU; `complete` of them came before it. */
+  private runOut(complete: number): void {
     this.outOfData = true;
     if (this.bits.marker === END_OF_DATA && !this.allowTruncated) {
-      throw truncatedScan(this.bytes.length, Math.max(0, this.mcusRead - 1), this.mcuCount);
+      throw truncatedScan(this.bytes.length, Math.max(0, complete), this.mcuCount);
     }
   }
 
   private restart(): void {
     const { bits } = this;
-    if (!this.outOfData && bits.exhausted()) this.runOut();
+    if (!this.outOfData && bits.exhausted()) this.runOut(this.mcusRead - 2);
     const marker = bits.findEnd();
     const next = nextSegment(this.bytes, marker, bits.sourceNext, this.interval & 7);
     if (next.marker === END_OF_DATA && next.empty && !this.allowTruncated) {
-      throw truncatedScan(this.bytes.length, this.mcusRead, this.mcuCount);
+      throw truncatedScan(this.bytes.length, this.mcusRead - 1, this.mcuCount);
     }
     if (next.empty) {
       bits.startEmptySegment(next.marker, next.at);
     } else {
       bits.startSegment(next.at);
       this.segmentStart = next.at;
-      this.segmentMcu = this.mcusRead;
+      this.segmentMcu = this.mcusRead - 1;
       this.outOfData = false;
     }
     this.interval++;
-    this.mcusToRestart = this.scan.restartInterval;
+    this.mcusToRestart = this.restartInterval;
   }
 }
 
