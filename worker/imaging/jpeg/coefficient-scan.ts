@@ -8,7 +8,8 @@ import type { CoefficientRow } from './coefficient-row.ts';
 import { buildHuffmanTable, type HuffmanTable } from './huffman-table.ts';
 import type { ComponentLayout, Layout } from './layout.ts';
 import type { Scan } from './marker-reader.ts';
-import { type AcBand, createAcBand, decodeAcFirst, decodeAcRefine, decodeBit, decodeDcFirst } from './progressive.ts';
+import { type AcBand, createAcBand, decodeAcFirst, decodeAcRefine } from './progressive-ac.ts';
+import { decodeBits, decodeDcFirst } from './progressive-dc.ts';
 import type { ScanReader } from './scan-reader.ts';
 import { requireHuffmanSpec, type ScanKind, scanKind, usesDcTables } from './scan-setup.ts';
 import { decodeBlock } from './sequential.ts';
@@ -42,7 +43,6 @@ export class CoefficientScan {
   /** Of progressive scans of AC coefficients. */
   private readonly band: AcBand | undefined;
   private interval = 0;
-  private run = 0;
 
   constructor(scan: Scan, layout: Layout, progressive: boolean, reader: ScanReader, trackGoodRows: boolean) {
     this.scan = scan;
@@ -79,11 +79,9 @@ export class CoefficientScan {
       }
       for (let c = 0; c < targets.length; c++) {
         const target = targets[c]!;
-        const row = rows[target.index]!;
         const { horizontal, vertical, paddedWidthInBlocks } = target.layout;
         for (let y = 0; y < vertical; y++) {
-          const b = y * paddedWidthInBlocks + mcu * horizontal;
-          for (let x = 0; x < horizontal; x++) this.decodeDcOrBlock(target, c, row, b + x);
+          this.decodeDcOrBlocks(target, c, rows[target.index]!, y * paddedWidthInBlocks + mcu * horizontal, horizontal);
         }
       }
     }
@@ -94,30 +92,35 @@ export class CoefficientScan {
     const { vertical, heightInBlocks, widthInBlocks, paddedWidthInBlocks } = target.layout;
     const blockRows = Math.min(vertical, heightInBlocks - mcuRow * vertical);
     for (let y = 0; y < blockRows; y++) {
-      const firstBlock = y * paddedWidthInBlocks;
-      for (let x = 0; x < widthInBlocks; x++) {
-        if (this.run > 0 && this.kind === 'ac-first') {
-          this.noteGoodRow(mcuRow);
-          const passed = this.reader.passMcus(Math.min(this.run, widthInBlocks - x));
-          this.run -= passed;
-          x += passed;
-          if (x >= widthInBlocks) break;
+      const first = y * paddedWidthInBlocks;
+      if (this.band !== undefined) this.decodeAcRow(this.band, mcuRow, row, first, first + widthInBlocks);
+      else {
+        for (let b = first; b < first + widthInBlocks; b++) {
+          if (this.nextMcu(mcuRow)) this.decodeDcOrBlocks(target, 0, row, b, 1);
         }
-        if (this.nextMcu(mcuRow)) this.decodeSingle(target, row, firstBlock + x);
-        else if (this.reader.finished) return;
       }
     }
   }
 
-  private nextMcu(mcuRow: number): boolean {
+  private decodeAcRow(band: AcBand, mcuRow: number, row: CoefficientRow, first: number, end: number): void {
     const { reader } = this;
-    this.noteGoodRow(mcuRow);
-    const hasData = reader.nextMcu();
-    if (reader.interval !== this.interval) {
-      this.interval = reader.interval;
-      this.predictors.fill(0);
-      this.run = 0;
+    for (let b = first; b < end; ) {
+      this.noteGoodRow(mcuRow);
+      let count = reader.startMcus(end - b);
+      this.noteRestart();
+      if (!reader.starved) {
+        if (this.kind === 'ac-first') count = decodeAcFirst(reader.bits, band, row, b, count);
+        else count = decodeAcRefine(reader.bits, band, row, b, count);
+      }
+      reader.passMcus(count);
+      b += count;
     }
+  }
+
+  private nextMcu(mcuRow: number): boolean {
+    this.noteGoodRow(mcuRow);
+    const hasData = this.reader.nextMcu();
+    this.noteRestart();
     return hasData;
   }
 
@@ -125,22 +128,33 @@ export class CoefficientScan {
     if (this.trackGoodRows && this.reader.sufficient) this.lastGoodRow = mcuRow;
   }
 
-  private decodeSingle(target: Target, row: CoefficientRow, b: number): void {
-    const { bits } = this.reader;
-    if (this.kind === 'ac-first') this.run = decodeAcFirst(bits, this.band!, row, b);
-    else if (this.kind === 'ac-refine') this.run = decodeAcRefine(bits, this.band!, this.run, row, b);
-    else this.decodeDcOrBlock(target, 0, row, b);
+  private noteRestart(): void {
+    if (this.reader.interval === this.interval) return;
+    this.interval = this.reader.interval;
+    this.predictors.fill(0);
+    if (this.band !== undefined) this.band.run = 0;
   }
 
-  private decodeDcOrBlock(target: Target, c: number, row: CoefficientRow, b: number): void {
+  /** Decodes `count` blocks of a scan that holds DC coefficients, from `first` on. */
+  private decodeDcOrBlocks(target: Target, c: number, row: CoefficientRow, first: number, count: number): void {
     const { bits } = this.reader;
     const { coefficients } = row;
+    const { approxLow } = this.scan;
     if (this.kind === 'dc-first') {
-      coefficients[b * 64] = decodeDcFirst(bits, target.dcTable!, this.predictors, c, this.scan.approxLow);
+      for (let b = first; b < first + count; b++) {
+        coefficients[b * 64] = decodeDcFirst(bits, target.dcTable!, this.predictors, c, approxLow);
+      }
     } else if (this.kind === 'dc-refine') {
-      if (decodeBit(bits) !== 0) coefficients[b * 64] = coefficients[b * 64]! | (1 << this.scan.approxLow);
+      const set = decodeBits(bits, count);
+      for (let i = 0; i < count; i++) {
+        const at = (first + i) * 64;
+        coefficients[at] = coefficients[at]! | (((set >> (count - 1 - i)) & 1) << approxLow);
+      }
     } else {
-      decodeBlock(bits, target.dcTable!, target.acTable!, UNSCALED, ZIGZAG, this.predictors, c, coefficients, b * 64);
+      const { dcTable, acTable } = target;
+      for (let at = first * 64; at < (first + count) * 64; at += 64) {
+        decodeBlock(bits, dcTable!, acTable!, UNSCALED, ZIGZAG, this.predictors, c, coefficients, at);
+      }
     }
   }
 }

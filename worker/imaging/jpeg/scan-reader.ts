@@ -72,18 +72,35 @@ export class ScanReader {
   }
 
   /**
-   * Counts MCUs that take no bits, as those of an end-of-band run.
+   * Gets ready for several MCUs at once, in place of `nextMcu`; to be followed by `passMcus`.
    *
-   * @returns how many of at most `count` come before the next restart
+   * @returns how many of at most `wanted` may be decoded, or passed over where the reader is `starved`
    */
-  passMcus(count: number): number {
-    let passed = count;
+  startMcus(wanted: number): number {
+    const { bits } = this;
+    let ready = wanted;
     if (this.restartInterval > 0) {
-      passed = Math.min(count, this.mcusToRestart);
-      this.mcusToRestart -= passed;
+      if (this.mcusToRestart === 0) this.restart();
+      ready = Math.min(wanted, this.mcusToRestart);
     }
-    this.mcusRead += passed;
-    return passed;
+    if (this.outOfData || bits.state[POSITION]! < bits.guard) return ready;
+    if (!bits.prepare()) {
+      this.runOut(this.mcusRead - 1);
+      return ready;
+    }
+    // Near the end of the data every MCU has to be asked for.
+    return bits.state[POSITION]! < bits.guard ? ready : 1;
+  }
+
+  /** Counts MCUs that were decoded or passed over after `startMcus`. */
+  passMcus(count: number): void {
+    this.mcusRead += count;
+    if (this.restartInterval > 0) this.mcusToRestart -= count;
+  }
+
+  /** True where there is no data for the MCU at hand. */
+  get starved(): boolean {
+    return this.outOfData;
   }
 
   /** True where no MCU up to the end of the scan has data: nothing is left, and no restart is to come. */
