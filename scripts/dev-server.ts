@@ -17,6 +17,8 @@ export interface DevServerOptions {
   readonly port: number;
   /** Folder of R2, Durable Objects and queues; shared with `scripts/store`. */
   readonly statePath: string;
+  /** wrangler.toml of workers to run in one session, the first of them answering; below the project's root. Default: ours. */
+  readonly configPaths?: readonly string[];
   /** Variables over those of wrangler.toml. */
   readonly variables?: Readonly<Record<string, string>>;
   /** Told of every line that the server prints. */
@@ -71,6 +73,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
       `--port=${options.port}`,
       '--inspector-port=0',
       `--persist-to=${options.statePath}`,
+      ...(options.configPaths ?? []).map((path) => `--config=${ROOT}${path}`),
       '--show-interactive-dev-session=false',
       ...Object.entries(options.variables ?? {}).map(([name, value]) => `--var=${name}:${value}`),
     ],

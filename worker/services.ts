@@ -151,10 +151,14 @@ function createModeration(
     ledgers,
     bindings,
     fetch: (url, init) => fetch(url, init),
-    async leaseImage() {
-      const maxBytes = Math.min(config.maxBodyBytes, Math.max(0, budget.capacityBytes - DECODE_HEADROOM_BYTES));
-      const lease = await budget.acquire(maxBytes, 'the image', DECODE_HEADROOM_BYTES);
-      return { maxBytes, release: () => lease.release() };
+    memory: {
+      get maxBytes() {
+        return Math.min(config.maxBodyBytes, Math.max(0, budget.capacityBytes - DECODE_HEADROOM_BYTES));
+      },
+      async acquire(bytes) {
+        const lease = await budget.acquire(bytes, 'the image', DECODE_HEADROOM_BYTES);
+        return () => lease.release();
+      },
     },
     aliasMaxAgeMs: config.aliasMaxAgeMs,
     now: () => Date.now(),

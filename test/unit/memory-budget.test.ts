@@ -99,6 +99,16 @@ describe('MemoryBudget', () => {
     await expect(budget.acquire(41, 'a body', 30)).rejects.toMatchObject({ code: 'memory_budget_exceeded' });
   });
 
+  it('lets the next step of a holder pass those who wait for their first lease, who could wait for it for ever', async () => {
+    await budget.acquire(40, 'a body', 20);
+    const second = budget.acquire(30, 'a body', 20);
+    expect(await state(second)).toBe('pending');
+    const decode = await budget.acquire(20, 'decoding the image');
+    expect(await state(second)).toBe('pending');
+    expect(await state(budget.acquire(1, 'a body', 1))).toBe('pending');
+    decode.release();
+  });
+
   it('makes the lease after the last one wait, however small', async () => {
     const held = await Promise.all([1, 1, 1].map((bytes) => budget.acquire(bytes, 'x')));
     const fourth = budget.acquire(1, 'x');

@@ -2,7 +2,7 @@
  * Fetches what a stranger's URL points at: every hop judged, redirects followed by hand, type and size checked while
  * the body streams in, one deadline over all of it. The fetch function and the resolver are passed in.
  */
-import { FetchError, type FetchErrorCode } from '../errors.ts';
+import { AppError, FetchError, type FetchErrorCode } from '../errors.ts';
 import { judgeRedirect, judgeResolvedAddress, judgeUrl, type UrlPolicy } from './url-policy.ts';
 
 /** What is asked of the fetch function: the global `fetch` fits. */
@@ -39,6 +39,11 @@ export interface SafeFetchOptions {
   readonly timeoutMs: number;
   /** Default 3. */
   readonly maxRedirects?: number;
+  /**
+   * Called before a body is read, with the most bytes that it can have: what the server declares, or `maxBytes`.
+   * Whoever must find memory for it waits here, or throws.
+   */
+  readonly reserve?: (bytes: number) => Promise<void>;
   /** Default `bit-edge`. */
   readonly userAgent?: string;
   /**
@@ -66,7 +71,8 @@ const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]
 
 /**
  * Fetches a resource under a policy.
- * @throws FetchError `url_not_allowed` (any hop), `fetch_timeout`, or `fetch_failed` with `details.reason`.
+ * @throws FetchError `url_not_allowed` (any hop), `fetch_timeout`, or `fetch_failed` with `details.reason`; and as
+ * `reserve` does.
  */
 export async function safeFetch(url: string, options: SafeFetchOptions): Promise<FetchedResource> {
   const first = judgeUrl(url, options.policy);
@@ -81,10 +87,10 @@ export async function safeFetch(url: string, options: SafeFetchOptions): Promise
         `content type "${contentType}" is not in the list ${options.contentTypes.join(', ')}`,
       );
     }
-    const bytes = await readCapped(response, options.maxBytes, deadline);
+    const bytes = await readCapped(response, options, deadline);
     return { url: last.href, contentType, bytes, redirects };
   } catch (error) {
-    if (error instanceof FetchError) throw error;
+    if (error instanceof AppError) throw error;
     throw failure('network', `the connection to ${first.hostname} failed`, error);
   } finally {
     deadline.clear();
@@ -141,9 +147,17 @@ async function checkAddresses(url: URL, options: SafeFetchOptions, deadline: Dea
   for (const address of addresses) judgeResolvedAddress(address, host);
 }
 
-async function readCapped(response: Response, maxBytes: number, deadline: Deadline): Promise<Uint8Array<ArrayBuffer>> {
-  const declared = Number(response.headers.get('content-length') ?? Number.NaN);
-  if (declared > maxBytes) throw tooLarge(maxBytes, declared);
+async function readCapped(
+  response: Response,
+  options: SafeFetchOptions,
+  deadline: Deadline,
+): Promise<Uint8Array<ArrayBuffer>> {
+  // A compressed body is longer than what is declared.
+  const isPlain = response.headers.get('content-encoding') === null;
+  const declared = Number((isPlain && response.headers.get('content-length')) || Number.NaN);
+  if (declared > options.maxBytes) throw tooLarge(options.maxBytes, declared);
+  const maxBytes = declared > 0 ? declared : options.maxBytes;
+  if (options.reserve !== undefined) await deadline.within(options.reserve(maxBytes));
   if (response.body === null) throw failure('empty', 'the body is empty');
   const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader();
   const chunks: Uint8Array[] = [];

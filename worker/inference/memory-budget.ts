@@ -86,7 +86,9 @@ export class MemoryBudget {
   acquire(bytes: number, what: string, headroomBytes = 0): Promise<Lease> {
     const { limitBytes, maxWaiting, maxWaitMs } = this.#options;
     this.#takeBackForgotten();
-    if (this.#waiting.length === 0 && this.#fits(bytes, headroomBytes)) return Promise.resolve(this.#take(bytes));
+    // The next step of a lease's holder (no headroom asked for) passes those who wait for a first one: they wait for it.
+    const isBehind = this.#waiting.some((waiter) => headroomBytes > 0 || waiter.headroomBytes === 0);
+    if (!isBehind && this.#fits(bytes, headroomBytes)) return Promise.resolve(this.#take(bytes));
     if (bytes + headroomBytes > this.capacityBytes) {
       return Promise.reject(
         this.#exceeded(

@@ -23,13 +23,15 @@ export interface ImageSourceOptions extends ImageBuckets {
   readonly fetch: FetchFunction;
   readonly urlPolicy: UrlPolicy;
   readonly maxBytes: number;
+  /** Called before the bytes are read, with the most that there can be: memory for them is taken here. */
+  reserve(bytes: number): Promise<void>;
 }
 
 /**
  * Reads an image.
  * @throws FetchError `url_not_allowed`, `fetch_failed`, `fetch_timeout`, `object_not_found` (also where the object was
  * overwritten since).
- * @throws RequestError `body_too_large`.
+ * @throws RequestError `body_too_large`; and as `reserve` does.
  */
 export async function readImage(
   location: ImageLocation,
@@ -37,8 +39,9 @@ export async function readImage(
 ): Promise<Uint8Array<ArrayBuffer>> {
   if ('url' in location) {
     const { fetch, urlPolicy: policy, maxBytes } = options;
-    const timeoutMs = FETCH_TIMEOUT_MS;
-    return (await safeFetch(location.url, { fetch, policy, maxBytes, contentTypes: CONTENT_TYPES, timeoutMs })).bytes;
+    const reserve = (bytes: number) => options.reserve(bytes);
+    const limits = { maxBytes, contentTypes: CONTENT_TYPES, timeoutMs: FETCH_TIMEOUT_MS };
+    return (await safeFetch(location.url, { fetch, policy, ...limits, reserve })).bytes;
   }
   const object = await findBucket(location.bucket, options).get(location.key);
   if (object === null || (location.etag !== null && object.etag !== location.etag)) {
@@ -52,6 +55,7 @@ export async function readImage(
       details: { bytes: object.size, limit_bytes: options.maxBytes },
     });
   }
+  await options.reserve(object.size);
   return new Uint8Array(await object.arrayBuffer());
 }
 

@@ -11,10 +11,12 @@ import type { ImageLocation } from './ledger/records.ts';
 import { PolicyCache } from './policy/cache.ts';
 import type { ModerationSettings } from './settings.ts';
 
-/** Memory for an image. */
-export interface ImageLease {
+/** Memory for the images that are fetched. */
+export interface ImageMemory {
+  /** Bytes of the largest image that there is room for now. */
   readonly maxBytes: number;
-  release(): void;
+  /** Takes memory, and gives the call that gives it back. @throws RuntimeError. */
+  acquire(bytes: number): Promise<() => void>;
 }
 
 /** What the services are made of. */
@@ -26,8 +28,7 @@ export interface ModerationOptions {
   readonly ledgers: DurableObjectNamespace<ModerationLedger>;
   readonly bindings: Bindings;
   readonly fetch: FetchFunction;
-  /** Takes the memory for one image that is fetched; says how large it may be. Released once it is judged. */
-  leaseImage(): Promise<ImageLease>;
+  readonly memory: ImageMemory;
   /** How long a policy's alias is believed, in ms. */
   readonly aliasMaxAgeMs: number;
   now(): number;
@@ -40,7 +41,7 @@ export class ModerationService {
   readonly bindings: Bindings;
   readonly images: ImageBuckets;
   readonly #fetch: FetchFunction;
-  readonly #leaseImage: () => Promise<ImageLease>;
+  readonly #memory: ImageMemory;
   readonly policies: PolicyCache;
   readonly judge: Judge;
   readonly now: () => number;
@@ -53,7 +54,7 @@ export class ModerationService {
     this.bindings = bindings;
     this.images = { bindings, buckets: settings.buckets };
     this.#fetch = options.fetch;
-    this.#leaseImage = () => options.leaseImage();
+    this.#memory = options.memory;
     this.policies = new PolicyCache({ store: options.models, maxAgeMs: options.aliasMaxAgeMs, now });
     this.judge = new Judge({ classifier: options.classifier, policies: this.policies, now });
     this.now = now;
@@ -65,13 +66,25 @@ export class ModerationService {
    * @throws as `readImage` does; RuntimeError `overloaded`, `memory_budget_exceeded`; and as `use` does.
    */
   async withImage<T>(location: ImageLocation, use: (bytes: Uint8Array<ArrayBuffer>) => Promise<T>): Promise<T> {
-    const lease = await this.#leaseImage();
+    const releases: (() => void)[] = [];
+    let isOver = false;
     try {
-      const { urlPolicy, images } = this;
-      const options = { ...images, fetch: this.#fetch, urlPolicy, maxBytes: lease.maxBytes };
-      return await use(await readImage(location, options));
+      const bytes = await readImage(location, {
+        ...this.images,
+        fetch: this.#fetch,
+        urlPolicy: this.urlPolicy,
+        maxBytes: this.#memory.maxBytes,
+        reserve: async (most) => {
+          const release = await this.#memory.acquire(most);
+          // The fetch may have timed out while this waited.
+          if (isOver) release();
+          else releases.push(release);
+        },
+      });
+      return await use(bytes);
     } finally {
-      lease.release();
+      isOver = true;
+      for (const release of releases) release();
     }
   }
 

@@ -247,6 +247,31 @@ describe('POST /v1/webhooks/images', () => {
   });
 });
 
+describe('API keys', () => {
+  const paths = ['/v1/decisions', '/v1/webhooks/events', '/v1/webhooks/stats', '/v1/webhooks/endpoints'];
+  it.each(paths)('guard GET %s away from localhost', async (path) => {
+    const response = await SELF.fetch(`https://bit-edge.example.com${path}`);
+    expect([401, 503]).toContain(response.status);
+  });
+
+  it.each(['/v1/moderate', '/v1/webhooks/replay', '/v1/webhooks/endpoints/enable', '/v1/webhooks/events/x/replay'])(
+    'guard POST %s away from localhost',
+    async (path) => {
+      const response = await SELF.fetch(`https://bit-edge.example.com${path}`, { method: 'POST', body: '{}' });
+      expect([401, 503]).toContain(response.status);
+    },
+  );
+
+  it('are not asked of a webhook, whose signature is its key', async () => {
+    const response = await SELF.fetch('https://bit-edge.example.com/v1/webhooks/images/shop', {
+      method: 'POST',
+      body: '{}',
+    });
+    expect(response.status).toBe(401);
+    expect(await response.json()).toMatchObject({ code: 'signature_missing' });
+  });
+});
+
 describe('images that cannot be judged', () => {
   it.each([
     ['are no image', () => new Response('<html>', { headers: { 'content-type': 'image/png' } }), 'unrecognized_image'],
