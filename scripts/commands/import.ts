@@ -61,7 +61,7 @@ export async function run(args: readonly string[]): Promise<number> {
     source,
     out: values.out,
     variants,
-    outputs: values.outputs === undefined || values.outputs === 'all' ? null : values.outputs.split(','),
+    outputs: values.outputs?.split(',') ?? null,
     revision: values.revision ?? null,
     calibrate: values.calibrate ?? null,
     evaluate: values.evaluate ?? null,

@@ -14,7 +14,8 @@ const FP32_TOLERANCE = 1e-4;
 const HELP = `usage: bit-edge verify OUT --against FILE.safetensors [--variant fp32] [--tolerance 1e-4]
 
 Runs a version that "bit-edge import" wrote in onnxruntime-web, on the inputs in FILE, and compares its outputs with those in FILE.
-Prints JSON: {variant, tolerance, passed, worst, tensors: {name: {shape, max_abs, relative, magnitude}}, not_in_variant}.
+Prints JSON: {variant, tolerance, passed, worst, tensors: {name: {shape, max_abs, relative, magnitude}}, not_run, not_in_variant}.
+Cases of another size than a variant's fixed one are not run (int8 has the processor's size).
   --against FILE     tensors pixel_values[.CASE] (or image[.CASE], uint8, for variant gpu) and, for each CASE, any of
                      logits, pooler_output, last_hidden_state, hidden_states.N (0 the stem, N a stage).
   --variant NAME     fp32, int8 or gpu. Default: fp32

@@ -27,41 +27,33 @@ export interface BuiltVariants {
  * @throws ModelError `invalid_model_config` where int8 is asked for and images have no fixed size.
  */
 export async function buildVariants(options: ImportOptions, prepared: PreparedImport): Promise<BuiltVariants> {
-  const { checkpoint } = prepared;
+  const { checkpoint, outputs } = prepared;
+  // Every builder has a default of its own where none are named.
+  const named = outputs === null ? {} : { outputs };
   const defaultVariant = options.variants.includes('int8') ? 'int8' : 'fp32';
   const graphs = new Map<VariantName, BuiltGraph>();
   let layers: readonly QuantizedLayer[] = [];
   for (const variant of options.variants) {
     const externalWeights = variantFiles(variant, defaultVariant).weights;
     if (variant === 'int8') {
-      const int8 = await buildInt8(options, prepared, externalWeights);
+      const int8 = await buildInt8(prepared, externalWeights);
       graphs.set(variant, int8);
       layers = int8.layers.map(toQuantizedLayer);
     } else if (variant === 'fp32') {
       // The reference variant runs at any size and gives every output: it is what verify and feature extraction use.
-      const outputs = options.outputs ?? outputNames(checkpoint.config);
-      graphs.set(variant, buildBitGraph(checkpoint, { outputs, inputSize: null, externalWeights }));
+      const all = outputs ?? outputNames(checkpoint.config);
+      graphs.set(variant, buildBitGraph(checkpoint, { outputs: all, inputSize: null, externalWeights }));
     } else {
-      const gpuOptions = {
-        inputSize: prepared.fixedSize,
-        externalWeights,
-        precision: 'float16',
-        normalization: prepared.processor,
-      } as const;
-      graphs.set(
-        variant,
-        buildGpuGraph(checkpoint, options.outputs === null ? gpuOptions : { ...gpuOptions, outputs: options.outputs }),
-      );
+      const { fixedSize: inputSize, processor: normalization } = prepared;
+      const gpu = { ...named, inputSize, externalWeights, precision: 'float16', normalization } as const;
+      graphs.set(variant, buildGpuGraph(checkpoint, gpu));
     }
   }
   return { graphs, defaultVariant, layers };
 }
 
-async function buildInt8(
-  { outputs }: ImportOptions,
-  { checkpoint, fixedSize, processor, calibrationImages, preprocessorSource }: PreparedImport,
-  externalWeights: string,
-): Promise<Int8Graph> {
+async function buildInt8(prepared: PreparedImport, externalWeights: string): Promise<Int8Graph> {
+  const { checkpoint, fixedSize, processor, calibrationImages, preprocessorSource, outputs } = prepared;
   if (calibrationImages === null) throw new ModelError('invalid_model_config', 'int8 needs pictures to calibrate with');
   if (fixedSize === null) {
     throw new ModelError(

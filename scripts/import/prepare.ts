@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Checkpoint } from '../../model-store/checkpoint/checkpoint.ts';
 import type { PreprocessorJson } from '../../model-store/checkpoint/preprocessor.ts';
 import { checkOutputs } from '../../model-store/graph/build.ts';
+import { outputNames } from '../../model-store/graph/network.ts';
 import type { SpatialSize } from '../../model-store/graph/padding.ts';
 import { checkName } from '../../model-store/layout.ts';
 import type { Manifest, VariantName } from '../../model-store/manifest.ts';
@@ -25,7 +26,7 @@ export interface ImportOptions {
   readonly revision: string | null;
   readonly out: string;
   readonly variants: readonly VariantName[];
-  /** Outputs of every variant; null for each variant's own default. */
+  /** Outputs of every variant, or `all`; null for each variant's own default. */
   readonly outputs: readonly string[] | null;
   /** Folders of pictures. */
   readonly calibrate: string | null;
@@ -46,6 +47,8 @@ export interface PreparedImport {
   readonly preprocessor: PreprocessorJson;
   /** Where the processor's options came from. */
   readonly preprocessorSource: string;
+  /** Outputs of every variant; null for each variant's own default. */
+  readonly outputs: readonly string[] | null;
   readonly processor: ProcessorConfig;
   /** The size of every image behind the processor; null where it depends on the picture. */
   readonly fixedSize: SpatialSize | null;
@@ -72,15 +75,22 @@ export async function prepareImport(
   const name = options.name === null ? null : checkName('model', options.name);
   const source = await openSource(options.source, options.revision, env);
   const checkpoint = relabel(source.checkpoint, labels, options.labels);
-  if (options.outputs !== null) checkOutputs(checkpoint.config, options.outputs);
+  const outputs = options.outputs?.join() === 'all' ? outputNames(checkpoint.config) : options.outputs;
+  if (outputs !== null) checkOutputs(checkpoint.config, outputs);
   const preprocessor = options.preprocessor === null ? source.preprocessor : await readJsonObject(options.preprocessor);
   const processor = parseProcessorConfig(preprocessor);
   const fixedSize = fixedImageSize(processor);
   const { numChannels } = checkpoint.config;
-  if ((calibrationImages ?? evaluationFolder) !== null && numChannels !== 3) {
+  if (((calibrationImages ?? evaluationFolder) !== null || options.variants.includes('gpu')) && numChannels !== 3) {
     throw new ModelError(
       'invalid_model_config',
-      `config.json: num_channels: ${numChannels}; pictures have 3, so this network cannot be calibrated or evaluated with them`,
+      `config.json: num_channels: ${numChannels}; pictures have 3, so this network has no int8 and no gpu variant`,
+    );
+  }
+  if (options.variants.includes('gpu') && processor.pad !== null) {
+    throw new ModelError(
+      'invalid_model_config',
+      `${options.preprocessor ?? source.preprocessorSource}: do_pad: the gpu variant normalises on the device and cannot pad behind it`,
     );
   }
   return {
@@ -90,6 +100,7 @@ export async function prepareImport(
     checkpoint,
     preprocessor,
     preprocessorSource: options.preprocessor ?? source.preprocessorSource,
+    outputs,
     processor,
     fixedSize,
     imageSize: fixedSize ?? { height: FALLBACK_SIZE_PX, width: FALLBACK_SIZE_PX },

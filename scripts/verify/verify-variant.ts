@@ -12,6 +12,8 @@ export interface Verification {
   readonly variant: VariantName;
   /** By the reference file's names. */
   readonly tensors: Readonly<Record<string, TensorDifference>>;
+  /** Inputs of the reference that have another size than the variant's fixed one. */
+  readonly not_run: readonly string[];
   /** Tensors of the reference that the variant does not give. */
   readonly not_in_variant: readonly string[];
   /** The tensor that is furthest off, relatively. */
@@ -41,7 +43,13 @@ export function verifyVariant(
   const tensors: Record<string, TensorDifference> = {};
   const notInVariant: string[] = [];
   const available = open.variant.outputs.map(({ name }) => name);
+  const notRun: string[] = [];
   for (const inputName of cases) {
+    const feed = toInput(reference.get(inputName)!, input.dtype, `${file}: ${inputName}`);
+    if (!fits(feed.shape, input.shape)) {
+      notRun.push(inputName);
+      continue;
+    }
     const suffix = inputName.slice(input.name.length);
     const wanted = new Map<string, string>();
     for (const name of reference.keys()) {
@@ -50,7 +58,6 @@ export function verifyVariant(
       if (available.includes(output)) wanted.set(name, output);
       else notInVariant.push(name);
     }
-    const feed = toInput(reference.get(inputName)!, input.dtype, `${file}: ${inputName}`);
     const outputs = open.session.run(new Map([[input.name, feed]]), [...new Set(wanted.values())]);
     for (const [name, output] of wanted) {
       const actual = outputs.get(output)!;
@@ -68,16 +75,24 @@ export function verifyVariant(
   if (names.length === 0) {
     throw new ModelError(
       'invalid_checkpoint',
-      `${file}: nothing to compare; variant ${open.name} gives none of its tensors`,
+      `${file}: nothing to compare with variant ${open.name}: input [${input.shape}], outputs ${available.join(', ')}`,
     );
   }
   const worst = names.reduce((a, b) => (tensors[b]!.relative > tensors[a]!.relative ? b : a));
   return {
     variant: open.name,
     tensors,
+    not_run: notRun,
     not_in_variant: notInVariant,
     worst: { tensor: worst, relative: tensors[worst]!.relative },
   };
+}
+
+/** Whether a shape is what a graph declares; a name stands for any size. */
+function fits(shape: readonly number[], declared: readonly (number | string)[]): boolean {
+  return (
+    shape.length === declared.length && declared.every((size, axis) => typeof size === 'string' || size === shape[axis])
+  );
 }
 
 function isInput(name: string): boolean {

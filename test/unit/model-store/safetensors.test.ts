@@ -81,6 +81,24 @@ describe('readSafetensors', () => {
   });
 });
 
+it('readSafetensors fails with a typed error, never otherwise, whatever byte of the header is changed', () => {
+  const headerEnd = 8 + Number(new DataView(referenceBytes.buffer, referenceBytes.byteOffset).getBigUint64(0, true));
+  let refused = 0;
+  for (let i = 0; i < headerEnd; i++) {
+    for (const flip of [0x01, 0x80]) {
+      const copy = referenceBytes.slice();
+      copy[i] = copy[i]! ^ flip;
+      try {
+        for (const tensor of readSafetensors(copy).tensors.values()) tensorToFloat32(tensor);
+      } catch (error) {
+        expect(error, `byte ${i}`).toMatchObject({ code: 'invalid_checkpoint' });
+        refused++;
+      }
+    }
+  }
+  expect(refused).toBeGreaterThan(500);
+});
+
 describe('writeSafetensors', () => {
   it('writes what the reader gives back, data aligned to its element size', () => {
     const tensors = new Map<string, SafetensorsTensor>([

@@ -92,7 +92,8 @@ describe('bit-edge import', () => {
     const preprocessor = join(root, 'small.json');
     await writeFile(preprocessor, '{"size": {"height": 64, "width": 64}, "do_center_crop": false}');
     const out = join(root, 'int8');
-    const args = ['--calibrate', pictures, '--labels', labels, '--preprocessor', preprocessor, '--json'];
+    const variants = ['--variants', 'fp32,int8,gpu', '--outputs', 'all'];
+    const args = ['--calibrate', pictures, '--labels', labels, '--preprocessor', preprocessor, '--json', ...variants];
     const { exitCode, stdout } = await bitEdge(['import', FIXTURE, '--out', out, ...args]);
     expect(exitCode).toBe(0);
     const report = JSON.parse(stdout);
@@ -106,6 +107,18 @@ describe('bit-edge import', () => {
     const manifest = parseManifest(await readFile(join(out, 'manifest.json'), 'utf8'));
     expect(manifest.default_variant).toBe('int8');
     expect(manifest.variants.int8!.model.path).toBe('model.onnx');
+    expect(manifest.variants.gpu!.inputs).toEqual([{ name: 'image', dtype: 'uint8', shape: ['batch', 64, 64, 3] }]);
+    for (const variant of Object.values(manifest.variants)) expect(variant.outputs).toHaveLength(8);
+
+    const io = `${FIXTURE}/io.safetensors`;
+    const verified = await bitEdge(['verify', out, '--against', io, '--variant', 'int8']);
+    expect(verified.exitCode).toBe(0);
+    const differences = JSON.parse(verified.stdout);
+    expect(differences).toMatchObject({ variant: 'int8', not_run: ['pixel_values.65x49'], tolerance: null });
+    expect(Object.keys(differences.tensors)).toHaveLength(8);
+    // Noise is no picture: int8 covers the values that pixels can have, and cuts off the rest.
+    expect(differences.worst.relative).toBeGreaterThan(1e-4);
+    expect(differences.worst.relative).toBeLessThan(1);
     expect(manifest.attachments.map(({ path }) => path)).toEqual(['report.md', 'report.svg']);
   }, 60_000);
 
@@ -129,6 +142,7 @@ describe('bit-edge import', () => {
     ['a bad name', [FIXTURE, '--name', 'My Model'], 'is no model name'],
     ['a calibration folder without pictures', [FIXTURE, '--calibrate', 'empty'], 'no JPEG, PNG, WebP, GIF or BMP'],
     ['pictures for a grey network', ['test/fixtures/bit/width2-gray', '--calibrate', 'pictures'], 'num_channels: 1'],
+    ['bytes for a grey network', ['test/fixtures/bit/width2-gray', '--variants', 'fp32,gpu'], 'num_channels: 1'],
     ['a folder that holds other files', [FIXTURE, '--out', 'taken'], 'holds other files (a.txt)'],
   ])('fails with one line, and writes nothing, for %s', async (_, args, message) => {
     await mkdir(join(root, 'empty'), { recursive: true });

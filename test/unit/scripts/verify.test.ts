@@ -63,7 +63,7 @@ const networks = (folder: string) =>
 describe('an imported network has the outputs of Hugging Face', () => {
   it.each([...networks('networks'), ...networks('bit')])('%s', async (folder) => {
     const result = await verify(folder, `${folder}/io.safetensors`);
-    expect(result.not_in_variant).toEqual([]);
+    expect(result).toMatchObject({ not_in_variant: [], not_run: [] });
     expect(Object.keys(result.tensors).length).toBeGreaterThanOrEqual(8);
     expect(result.worst.relative, result.worst.tensor).toBeLessThan(TOLERANCE);
   });
