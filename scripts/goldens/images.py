@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import random
+import re
 import struct
 import sys
 import warnings
@@ -111,7 +112,7 @@ def png_cases():
     yield "png IDATs with a chunk between", png(head, chunk(b"IDAT", z[:9]), chunk(b"tIME", bytes(7)), chunk(b"IDAT", z[9:])), TRUNCATED
     yield "png bytes behind the zlib stream", png(head, chunk(b"IDAT", z + noise(9)))
     yield "png wrong zlib checksum", png(head, chunk(b"IDAT", z[:-1] + bytes([z[-1] ^ 1]))), CORRUPT
-    zeros = zlib.compress(bytes(900))
+    zeros = zlib.compress(bytes(200))
     yield "png match across the last row, wrong checksum", png(head, chunk(b"IDAT", zeros[:-1] + b"x"))
     yield "png zlib checksum in a second IDAT, wrong", png(head, chunk(b"IDAT", z[:-4]), chunk(b"IDAT", b"abcd"))
     yield "png no zlib checksum", png(head, chunk(b"IDAT", z[:-4]))
@@ -202,6 +203,10 @@ def png_cases():
     yield "apng first frame beyond the canvas", png(head, actl, fctl(0, 7, 5, 1, 0), good), CORRUPT
     yield "apng first frame of 0 px", png(head, actl, fctl(0, 0, 5), good), CORRUPT
     yield "apng sequence starts at 1", png(head, actl, fctl(1), good), CORRUPT
+    rest = chunk(b"fdAT", struct.pack(">I", 1) + z[9:])
+    yield "apng frame data goes on from IDAT", png(head, actl, fctl(0), chunk(b"IDAT", z[:9]), rest)
+    yield "apng frame data instead of IDAT", png(head, actl, fctl(0), fdat(1), fctl(2), fdat(3))
+    yield "apng frame data without a frame", png(head, actl, fdat(1)), CORRUPT
     yield "apng frame data out of order", png(head, actl, fctl(0), chunk(b"IDAT", z[:9]), fdat(5)), CORRUPT
     yield "apng damaged second frame", png(head, actl, fctl(0), good, fctl(1), chunk(b"fdAT", noise(3)))
 
@@ -318,6 +323,13 @@ def gif_cases():
     yield "gif image 0 px wide", screen + gif_image(1, 1, 0, 3, data) + b";", CORRUPT
     yield "gif image 0 px high", screen + gif_image(1, 1, 3, 0, data) + b";", CORRUPT
     yield "gif screen and image of 0 px", gif_screen(0, 0, colors(2)) + gif_image(0, 0, 0, 0, data) + b";", CORRUPT
+    # Codes of 3 bits: clear, 1, 2, end in two bytes with half of what follows, 64 KiB of empty blocks, then the rest.
+    codes = [4, 1, 2, 5, 4] + [n for i in range(30) for n in (i & 3, 4)]
+    held = sum(code << 3 * i for i, code in enumerate(codes)).to_bytes(25, "little")
+    for gap in (100, 70_000):
+        split = blocks(held[:2], end=b"") + bytes(gap) + blocks(held[2:])
+        case = f"gif end code ahead of {gap} empty blocks", gif_screen(8, 4, colors(2)) + gif_image(0, 0, 8, 4, split) + b";"
+        yield case if gap > 65_536 else (*case, TRUNCATED)
     yield "gif two images", screen + image + gif_image(0, 0, 4, 3, small) + b";"
     yield "gif without trailer", screen + image
     yield "gif without terminator", screen + gif_image(0, 0, 8, 6, data[:-1])
@@ -496,11 +508,20 @@ def expected(data: bytes):
     return image.size, hashlib.sha256(pixels).hexdigest()
 
 
+def stored(data: bytes) -> dict:
+    """The file, without its longest run of zeros where that is long; `zeros` says where it belongs."""
+    run = max(re.findall(rb"\0{1000,}", data), default=b"", key=len)
+    if not run:
+        return {"base64": base64.b64encode(data).decode()}
+    at = data.index(run)
+    return {"base64": base64.b64encode(data[:at] + data[at + len(run) :]).decode(), "zeros": {"at": at, "count": len(run)}}
+
+
 def main(path: str) -> None:
     assert PIL.__version__ == "12.3.0", PIL.__version__
     cases = []
     for name, data, *code in [*png_cases(), *gif_cases(), *bmp_cases()]:
-        case = {"name": name, "base64": base64.b64encode(data).decode()}
+        case = {"name": name, **stored(data)}
         result = expected(data)
         assert (result is None) == bool(code), f"{name}: Pillow gives {result}, the case says {code}"
         if result is None:

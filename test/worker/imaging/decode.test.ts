@@ -2,17 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../worker/errors.ts';
 import { decodeImage } from '../../../worker/imaging/decode.ts';
-import edgeCases from '../../fixtures/images/edge-cases.json';
-
-interface Case {
-  readonly name: string;
-  readonly base64: string;
-  readonly sha256_rgb?: string;
-  readonly error?: string;
-  readonly allow_truncated?: boolean;
-}
-
-const cases: readonly Case[] = edgeCases.cases;
+import { EDGE_CASES, edgeCaseBytes } from '../../shared/edge-cases.ts';
 
 async function outcome(bytes: Uint8Array, allowTruncated: boolean): Promise<string> {
   try {
@@ -26,12 +16,11 @@ async function outcome(bytes: Uint8Array, allowTruncated: boolean): Promise<stri
 }
 
 describe('decoding in workerd', () => {
-  it(`gives Pillow's outcome for ${cases.length} files`, async () => {
+  it(`gives Pillow's outcome for ${EDGE_CASES.length} files`, async () => {
     const differences: string[] = [];
-    for (const { name, base64, sha256_rgb, error, allow_truncated } of cases) {
-      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-      const got = await outcome(bytes, allow_truncated === true);
-      if (got !== (sha256_rgb ?? error)) differences.push(`${name}: ${got}`);
+    for (const each of EDGE_CASES) {
+      const got = await outcome(edgeCaseBytes(each), each.allow_truncated === true);
+      if (got !== (each.sha256_rgb ?? each.error)) differences.push(`${each.name}: ${got}`);
     }
     expect(differences).toEqual([]);
   });
