@@ -16,6 +16,7 @@ import {
   BACKEND_INSTALLED,
   type BackendProcess,
   killAll,
+  SKIP_REASON,
   startBackend,
   TOKEN,
   untilReady,
@@ -26,7 +27,7 @@ const SHARED = process.env.BIT_EDGE_SHARED ?? join(ROOT, '../shared');
 const REFERENCE = join(SHARED, 'models/bit-tiny-200/reference.json');
 const PRESENT =
   existsSync(REFERENCE) && existsSync(join(SHARED, 'tiny-imagenet')) && existsSync(join(SHARED, 'corpora/photos'));
-if (!PRESENT) console.warn(`the GPU backend's conformance tests are skipped: no data in ${SHARED}`);
+const NO_DATA = PRESENT ? '' : ` (skipped: no data in ${SHARED})`;
 
 const MODEL = 'bit-tiny-200';
 const BATCH = 32;
@@ -48,7 +49,7 @@ function answerOf(logits: Float32Array): Answer {
   return { top5, scores: top5.map((label) => powers[label]! / sum) };
 }
 
-describe.skipIf(!BACKEND_INSTALLED || !PRESENT)('images through the GPU backend', () => {
+describe.skipIf(!BACKEND_INSTALLED || !PRESENT)(`images through the GPU backend${SKIP_REASON}${NO_DATA}`, () => {
   let store = '';
   let backend: BackendProcess;
   let client: BackendClient;

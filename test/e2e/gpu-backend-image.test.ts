@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { writeModel } from '../shared/gpu-model.ts';
-import { BACKEND_INSTALLED, startBackend, untilReady } from '../shared/gpu-process.ts';
+import { BACKEND_INSTALLED, SKIP_REASON, startBackend, untilReady } from '../shared/gpu-process.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -18,7 +18,7 @@ async function copiedSources(): Promise<{ from: string; to: string }[]> {
   });
 }
 
-describe.skipIf(!BACKEND_INSTALLED)('the container image', () => {
+describe.skipIf(!BACKEND_INSTALLED)(`the container image${SKIP_REASON}`, () => {
   test('the files that the Dockerfile copies, with the packages at their root, are a backend that starts', async () => {
     const app = await mkdtemp(join(tmpdir(), 'gpu-image-'));
     try {

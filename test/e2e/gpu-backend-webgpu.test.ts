@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GOLDENS, pictures, SIDE_PX, writeModel } from '../shared/gpu-model.ts';
-import { BACKEND_INSTALLED, killAll, startBackend, untilReady } from '../shared/gpu-process.ts';
+import { BACKEND_INSTALLED, killAll, SKIP_REASON, startBackend, untilReady } from '../shared/gpu-process.ts';
 
 /** The small random model: SwiftShader needs seconds for one picture with the default model. */
 const MODEL = 'random';
@@ -12,9 +12,9 @@ const MODEL = 'random';
 /** SwiftShader, a Vulkan driver in software, as Debian's chromium package ships it; the loader lies beside it. */
 const SWIFTSHADER_ICD = '/usr/lib/chromium/vk_swiftshader_icd.json';
 const HAS_SWIFTSHADER = existsSync(SWIFTSHADER_ICD);
-if (!HAS_SWIFTSHADER) console.warn(`WebGPU tests are skipped: no ${SWIFTSHADER_ICD} (Debian package chromium)`);
+const NO_DRIVER = HAS_SWIFTSHADER ? '' : ` (skipped: no ${SWIFTSHADER_ICD}; Debian's package chromium has it)`;
 
-describe.skipIf(!BACKEND_INSTALLED || !HAS_SWIFTSHADER)('the GPU backend on WebGPU (SwiftShader)', () => {
+describe.skipIf(!BACKEND_INSTALLED || !HAS_SWIFTSHADER)(`the GPU backend on WebGPU${SKIP_REASON}${NO_DRIVER}`, () => {
   let store = '';
   const env = () => ({
     GPU_STORE: store,

@@ -13,6 +13,7 @@ import {
   BACKEND_INSTALLED,
   type BackendProcess,
   killAll,
+  SKIP_REASON,
   startBackend,
   TOKEN,
   untilReady,
@@ -73,7 +74,7 @@ function largestDifference(found: readonly number[], expected: readonly number[]
   return Math.max(...expected.map((value, index) => Math.abs(value - found[index]!)));
 }
 
-describe.skipIf(!BACKEND_INSTALLED)('the GPU backend as a process (cpu provider, default model)', () => {
+describe.skipIf(!BACKEND_INSTALLED)(`the GPU backend as a process${SKIP_REASON}`, () => {
   let store = '';
   let backend: BackendProcess;
   const env = () => ({ GPU_STORE: store });

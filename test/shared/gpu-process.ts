@@ -8,7 +8,8 @@ import { ONNXRUNTIME_NODE } from './gpu-model.ts';
 
 /** Whether the backend's own packages are installed. */
 export const BACKEND_INSTALLED = existsSync(ONNXRUNTIME_NODE);
-if (!BACKEND_INSTALLED) console.warn('gpu-backend tests are skipped: run "npm ci --prefix gpu-backend"');
+/** Behind a test's title: why it is skipped. */
+export const SKIP_REASON = BACKEND_INSTALLED ? '' : ' (skipped: run "npm ci --prefix gpu-backend")';
 
 /** The token of the processes that tests start. */
 export const TOKEN = 'test-token-0123456789';
