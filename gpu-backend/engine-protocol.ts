@@ -6,6 +6,9 @@ export const PROVIDERS = ['cuda', 'webgpu', 'cpu'] as const;
 /** One of `PROVIDERS`. */
 export type Provider = (typeof PROVIDERS)[number];
 
+/** The type of a graph's weights and arithmetic. */
+export type Precision = 'float16' | 'float32';
+
 /** A tensor between threads: its bytes, row-major, little-endian. */
 export interface RawTensor {
   readonly name: string;
@@ -55,16 +58,18 @@ export type EngineRequest = LoadRequest | RunRequest | ReleaseRequest;
 /** A provider that was tried and did not do, and why. */
 export interface RejectedProvider {
   readonly provider: Provider;
+  readonly precision: Precision;
   readonly reason: string;
 }
 
 /** What came of a load. */
 export interface LoadResult {
   readonly provider: Provider;
+  readonly precision: Precision;
   readonly rejected: readonly RejectedProvider[];
   readonly loadMs: number;
   readonly warmUpMs: number;
-  /** Largest difference of any output from the CPU provider's, relative to that output's largest magnitude; null on `cpu`. */
+  /** Largest difference of any output from the CPU provider's, relative to that output's largest magnitude; null on `cpu` itself. */
   readonly deviation: number | null;
 }
 

@@ -7,6 +7,7 @@ import { RuntimeError } from '../worker/errors.ts';
 import { DATATYPE_BYTES, type Datatype, type NumericTensor, viewNumeric } from '../worker/oip/datatypes.ts';
 import type { LoadRequest, LoadResult, Provider, RawTensor, RejectedProvider, RunResult } from './engine-protocol.ts';
 import type { OnnxRuntime } from './onnxruntime.ts';
+import { formsFor, graphForms } from './precision.ts';
 
 /** A provider whose outputs are further from the CPU's, relative to the largest, is not used: its driver is broken. */
 const MAX_DEVIATION = 0.02;
@@ -28,36 +29,48 @@ export async function openSession(
   now: () => number,
 ): Promise<{ session: InferenceSession; result: LoadResult }> {
   const rejected: RejectedProvider[] = [];
-  for (const provider of request.providers) {
-    let session: InferenceSession | null = null;
-    try {
-      const startMs = now();
-      session = await createSession(runtime, request, provider);
-      const loadMs = now() - startMs;
-      for (const rows of request.warmBatches)
-        await runSession(runtime, session, warmUpInputs(request, rows), request.outputs);
-      const warmUpMs = now() - startMs - loadMs;
-      const deviation = provider === 'cpu' ? null : await deviationFromCpu(runtime, session, request);
-      return { session, result: { provider, rejected, loadMs, warmUpMs, deviation } };
-    } catch (error) {
-      await session?.release();
-      rejected.push({ provider, reason: error instanceof Error ? error.message.trim() : String(error) });
+  const forms = await graphForms(request.path);
+  try {
+    const cpuForm = formsFor('cpu', forms)[0]!;
+    const candidates = request.providers.flatMap((provider) =>
+      formsFor(provider, forms).map((form) => ({ provider, form })),
+    );
+    for (const { provider, form } of candidates) {
+      const { precision, path } = form;
+      let session: InferenceSession | null = null;
+      try {
+        const startMs = now();
+        session = await createSession(runtime, path, provider, request.threads);
+        const loadMs = now() - startMs;
+        for (const rows of request.warmBatches) {
+          await runSession(runtime, session, warmUpInputs(request, rows), request.outputs);
+        }
+        const warmUpMs = now() - startMs - loadMs;
+        const deviation = provider === 'cpu' ? null : await deviationFromCpu(runtime, session, request, cpuForm.path);
+        return { session, result: { provider, precision, rejected, loadMs, warmUpMs, deviation } };
+      } catch (error) {
+        await session?.release();
+        rejected.push({ provider, precision, reason: error instanceof Error ? error.message.trim() : String(error) });
+      }
     }
+  } finally {
+    await forms.dispose();
   }
-  const reasons = rejected.map(({ provider, reason }) => `${provider}: ${reason}`).join('; ');
+  const reasons = rejected.map(({ provider, precision, reason }) => `${provider} ${precision}: ${reason}`).join('; ');
   throw new RuntimeError('inference_failed', `no provider runs "${request.session}": ${reasons}`);
 }
 
 async function createSession(
   runtime: OnnxRuntime,
-  request: LoadRequest,
+  path: string,
   provider: Provider,
+  threads: number,
 ): Promise<InferenceSession> {
-  return await runtime.InferenceSession.create(request.path, {
+  return await runtime.InferenceSession.create(path, {
     executionProviders: [provider],
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
-    ...(request.threads > 0 && { intraOpNumThreads: request.threads }),
+    ...(threads > 0 && { intraOpNumThreads: threads }),
   });
 }
 
@@ -116,9 +129,10 @@ async function deviationFromCpu(
   runtime: OnnxRuntime,
   session: InferenceSession,
   request: LoadRequest,
+  cpuPath: string,
 ): Promise<number> {
   const found = await runSession(runtime, session, warmUpInputs(request, 1), request.outputs);
-  const cpu = await createSession(runtime, request, 'cpu');
+  const cpu = await createSession(runtime, cpuPath, 'cpu', request.threads);
   try {
     const expected = await runSession(runtime, cpu, warmUpInputs(request, 1), request.outputs);
     const deviation = Math.max(

@@ -1,17 +1,20 @@
 /**
  * `npm run gpu`: starts the backend from a checkout. Says what to do where its packages are not installed; without
- * `GPU_STORE` it serves the default model, built once into `dist/gpu-store`.
+ * `GPU_STORE` it serves the default model, which it builds into `dist/gpu-store`.
  */
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const ROOT = new URL('../', import.meta.url);
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-if (existsSync(new URL('gpu-backend/node_modules/onnxruntime-node/package.json', ROOT))) {
+if (existsSync(join(ROOT, 'gpu-backend/node_modules/onnxruntime-node/package.json'))) {
   if (!process.env.GPU_STORE) {
     const { buildDefaultModel } = await import('../scripts/build-default-model.ts');
-    const store = fileURLToPath(new URL('dist/gpu-store', ROOT));
-    await buildDefaultModel(`${store}/models`);
+    const store = join(ROOT, 'dist/gpu-store');
+    await rm(store, { recursive: true, force: true });
+    await buildDefaultModel(join(store, 'models'));
     process.env.GPU_STORE = store;
   }
   await import('./main.ts');

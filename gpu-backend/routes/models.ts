@@ -38,7 +38,7 @@ function serverMetadata(registry: Registry): ServerMetadata {
 }
 
 function modelMetadata(registry: Registry, model: ServedModel): ModelMetadata {
-  const { provider, deviation } = model.loaded;
+  const { provider, precision, deviation } = model.loaded;
   return {
     name: model.name,
     versions: registry.versions(model.name),
@@ -48,6 +48,7 @@ function modelMetadata(registry: Registry, model: ServedModel): ModelMetadata {
     parameters: {
       version: model.version,
       provider,
+      precision,
       max_batch_size: model.maxBatch,
       ...(deviation !== null && { deviation_from_cpu: deviation }),
     },

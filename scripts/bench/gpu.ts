@@ -17,10 +17,11 @@ import type { Checkpoint } from '../../model-store/checkpoint/checkpoint.ts';
 import { memoryDirectory } from '../../model-store/checkpoint/checkpoint-directory.ts';
 import { defaultPreprocessor, type PreprocessorJson } from '../../model-store/checkpoint/preprocessor.ts';
 import { readCheckpoint } from '../../model-store/checkpoint/read-checkpoint.ts';
+import { buildGpuGraph } from '../../model-store/graph/build-gpu.ts';
 import { ConfigurationError } from '../../worker/errors.ts';
+import { parseProcessorConfig } from '../../worker/preprocess/config.ts';
 import { writeVersion } from '../build-default-model.ts';
 import { readBytes } from '../files/read-file.ts';
-import { buildGpuGraph } from './gpu-graph.ts';
 import { startHttpBench } from './gpu-http.ts';
 import { randomR50x1 } from './random-checkpoint.ts';
 import { type BenchOptions, type BenchSuite, median } from './suite.ts';
@@ -99,8 +100,8 @@ async function measureModel(engine: Engine, folder: string, model: BenchModel, o
   for (const provider of PROVIDERS) {
     if (!`${model.name} ${provider}`.includes(options.only)) continue;
     try {
-      const { loadMs } = await load(engine, path, model, provider);
-      options.print(`${model.name} on ${provider}: loaded in ${(loadMs / 1000).toFixed(1)} s`);
+      const { loadMs, precision } = await load(engine, path, model, provider);
+      options.print(`${model.name} on ${provider} in ${precision}: loaded in ${(loadMs / 1000).toFixed(1)} s`);
     } catch (error) {
       options.print(`${model.name} on ${provider}: ${error instanceof Error ? error.message.slice(0, 160) : error}`);
       continue;
@@ -209,7 +210,12 @@ function sessionOf(model: BenchModel, provider: Provider): string {
 /** Writes a model's version into the store; returns the path of its graph. */
 async function writeModel(store: string, model: BenchModel): Promise<string> {
   const { checkpoint, preprocessor, reference } = await model.source();
-  const graph = buildGpuGraph(checkpoint, { height: model.sidePx, width: model.sidePx }, 'weights-gpu.bin');
+  const graph = buildGpuGraph(checkpoint, {
+    inputSize: { height: model.sidePx, width: model.sidePx },
+    externalWeights: 'weights-gpu.bin',
+    normalization: parseProcessorConfig(preprocessor),
+    precision: 'float16',
+  });
   const version = await assembleVersion({
     name: model.name,
     version: '1',

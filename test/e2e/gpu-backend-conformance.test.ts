@@ -104,7 +104,7 @@ describe.skipIf(!BACKEND_INSTALLED || !PRESENT)(`images through the GPU backend$
     return { equal: equal / answers.length, difference };
   }
 
-  test('1000 validation images: top-1 equal for at least 99 %, the best score within 1e-3', async () => {
+  test('1000 validation images: top-1 equal for at least 99 %, the best score within 1e-2', async () => {
     const names = Object.keys(reference.top5 as Record<string, number[]>);
     const expected = names.map((name) => ({ top5: reference.top5[name], scores: reference.scores[name] }));
     const { equal, difference } = compare(
@@ -113,16 +113,16 @@ describe.skipIf(!BACKEND_INSTALLED || !PRESENT)(`images through the GPU backend$
     );
     expect(names).toHaveLength(1000);
     expect(equal).toBeGreaterThanOrEqual(0.99);
-    expect(difference).toBeLessThan(1e-3);
+    expect(difference).toBeLessThan(1e-2);
   });
 
-  test('photos, decoded and resized: top-1 equal, the best score within 1e-3', async () => {
+  test('photos, decoded and resized: top-1 equal, the best score within 1e-2', async () => {
     const names = Object.keys(reference.photos as Record<string, Answer>);
     const { equal, difference } = compare(
       await classify(names.map((name) => join(SHARED, 'corpora/photos', name))),
       names.map((name) => reference.photos[name]),
     );
     expect(equal).toBe(1);
-    expect(difference).toBeLessThan(1e-3);
+    expect(difference).toBeLessThan(1e-2);
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { memoryDirectory } from '../../model-store/checkpoint/checkpoint-directory.ts';
 import { readCheckpoint } from '../../model-store/checkpoint/read-checkpoint.ts';
 import { SAFETENSORS_FILE } from '../../model-store/checkpoint/safetensors-weights.ts';
-import { buildGpuGraph } from '../../scripts/bench/gpu-graph.ts';
+import { buildGpuGraph } from '../../model-store/graph/build-gpu.ts';
 import { writeAlias, writeVersion } from './gpu-store.ts';
 
 /** Side of the default model's input in px. */
@@ -43,7 +43,12 @@ export function pictures(indices: readonly number[]): Uint8Array<ArrayBuffer> {
 }
 
 /** Writes a model into a store, the first time with the alias `latest`. */
-export async function writeModel(root: string, name: GoldenModel, version = '1'): Promise<void> {
+export async function writeModel(
+  root: string,
+  name: GoldenModel,
+  version = '1',
+  precision: 'float16' | 'float32' = 'float16',
+): Promise<void> {
   const folder = new URL(
     name === 'random' ? '../fixtures/bit/default/' : `../../model-store/models/${name}/`,
     import.meta.url,
@@ -51,7 +56,12 @@ export async function writeModel(root: string, name: GoldenModel, version = '1')
   const read = (file: string) => new Uint8Array(readFileSync(new URL(file, folder)));
   const files = { 'config.json': read('config.json'), [SAFETENSORS_FILE]: read(SAFETENSORS_FILE) };
   const { checkpoint } = await readCheckpoint(memoryDirectory(files), null);
-  const graph = buildGpuGraph(checkpoint, { height: SIDE_PX, width: SIDE_PX }, 'weights-gpu.bin');
+  const graph = buildGpuGraph(checkpoint, {
+    inputSize: { height: SIDE_PX, width: SIDE_PX },
+    externalWeights: 'weights-gpu.bin',
+    normalization: { rescaleFactor: 1 / 255, normalize: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } },
+    precision,
+  });
   await writeVersion(root, {
     name,
     version,

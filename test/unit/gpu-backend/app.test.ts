@@ -62,7 +62,14 @@ let lifecycle: Lifecycle;
 let registry: Registry;
 let app: Hono;
 
-const loaded = { provider: 'cpu', rejected: [], loadMs: 1, warmUpMs: 1, deviation: null } as const;
+const loaded = {
+  provider: 'cpu',
+  precision: 'float32',
+  rejected: [],
+  loadMs: 1,
+  warmUpMs: 1,
+  deviation: null,
+} as const;
 const log: Log = (level, event, fields) => void logged.push(JSON.stringify({ level, event, ...fields }));
 const engine: Engine = {
   load: async () => loaded,
