@@ -6,8 +6,8 @@ export const PROVIDERS = ['cuda', 'webgpu', 'cpu'] as const;
 /** One of `PROVIDERS`. */
 export type Provider = (typeof PROVIDERS)[number];
 
-/** The type of a graph's weights and arithmetic. */
-export type Precision = 'float16' | 'float32';
+/** The type of a graph's weights and arithmetic; `unknown` where we cannot read the graph, but onnxruntime may. */
+export type Precision = 'float16' | 'float32' | 'unknown';
 
 /** A tensor between threads: its bytes, row-major, little-endian. */
 export interface RawTensor {

@@ -24,10 +24,14 @@ export interface GraphForms {
 
 /** Makes the forms of the graph at `path`, whose external data lies beside it. */
 export async function graphForms(path: string): Promise<GraphForms> {
-  const widened = await widen(path);
-  if (widened === null) {
-    return { stored: { path, precision: 'float32' }, widened: null, dispose: async () => {} };
+  let widened: string | null;
+  try {
+    widened = await widen(path);
+  } catch {
+    // Too large for memory, or operators that our reader does not know: onnxruntime decides what it can do with it.
+    return { stored: { path, precision: 'unknown' }, widened: null, dispose: async () => {} };
   }
+  if (widened === null) return { stored: { path, precision: 'float32' }, widened: null, dispose: async () => {} };
   return {
     stored: { path, precision: 'float16' },
     widened: { path: widened, precision: 'float32' },
