@@ -88,11 +88,16 @@ async function comparisons(): Promise<readonly ImagingComparison[]> {
   ];
 }
 
-function ratiosOf(comparison: ImagingComparison, results: readonly SideResult[]): Record<string, number> {
+/** The ratios that the summary names, of wall times or of processor times. */
+function ratiosOf(
+  comparison: ImagingComparison,
+  results: readonly SideResult[],
+  kind: 'ratio' | 'cpuRatio',
+): Record<string, number> {
   const ratios: Record<string, number> = {};
-  for (const { name, ratio } of results) {
-    const key = comparison.ratioNames[name];
-    if (key !== undefined) ratios[key] = Number(ratio.toFixed(4));
+  for (const result of results) {
+    const key = comparison.ratioNames[result.name];
+    if (key !== undefined) ratios[key] = Number(result[kind].toFixed(4));
   }
   return ratios;
 }
@@ -107,11 +112,13 @@ async function run({ runs, only, print }: BenchOptions): Promise<Readonly<Record
   sharp.cache(false);
   sharp.concurrency(1);
   const ratios: Record<string, number> = {};
+  const cpuRatios: Record<string, number> = {};
   for (const comparison of await comparisons()) {
     if (!comparison.name.includes(only)) continue;
     const results = await compare(comparison, runs);
     for (const line of tableOf(comparison, results)) print(line);
-    Object.assign(ratios, ratiosOf(comparison, results));
+    Object.assign(ratios, ratiosOf(comparison, results, 'ratio'));
+    Object.assign(cpuRatios, ratiosOf(comparison, results, 'cpuRatio'));
   }
   const peaks: Record<string, number> = {};
   for (const [name, format] of MEMORY_RUNS) {
@@ -120,7 +127,7 @@ async function run({ runs, only, print }: BenchOptions): Promise<Readonly<Record
     print(`peak memory, ${format}: ${mib.toFixed(1)} MiB above the input, 12.2 MP to ${THUMBNAIL_PX} px`);
     peaks[name] = Number(mib.toFixed(2));
   }
-  return { ratios, ...peaks };
+  return { ratios, cpu_ratios: cpuRatios, ...peaks };
 }
 
 /** `npm run bench -- imaging`. */

@@ -38,6 +38,8 @@ export interface SideResult {
   readonly slowestMs: number;
   /** Our median over this side's median. */
   readonly ratio: number;
+  /** The same of the processor times. */
+  readonly cpuRatio: number;
 }
 
 /** Untimed runs of every side first, so that the engine has compiled what it will compile. */
@@ -71,11 +73,13 @@ export async function compare(comparison: Comparison, runs: number): Promise<rea
     }
   }
   const ours = median(times[0]!);
+  const oursCpu = median(cpuTimes[0]!);
   return sides.map(({ name }, i) => {
     const taken = times[i]!;
     const medianMs = median(taken);
     const [fastestMs, slowestMs] = [Math.min(...taken), Math.max(...taken)];
-    return { name, medianMs, cpuMs: median(cpuTimes[i]!), fastestMs, slowestMs, ratio: ours / medianMs };
+    const cpuMs = median(cpuTimes[i]!);
+    return { name, medianMs, cpuMs, fastestMs, slowestMs, ratio: ours / medianMs, cpuRatio: oursCpu / cpuMs };
   });
 }
 
