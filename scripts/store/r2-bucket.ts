@@ -54,14 +54,13 @@ export async function openR2Bucket(
     return {
       store: new R2ObjectStore(proxy.env.MODELS),
       description: where === 'remote' ? `R2 bucket ${bucket.bucket_name}` : `local R2 bucket ${bucket.bucket_name}`,
-      close: async () => {
-        await proxy.dispose();
-        await rm(directory, { recursive: true, force: true });
-      },
+      close: () => proxy.dispose(),
     };
   } catch (error) {
-    await rm(directory, { recursive: true, force: true });
     if (where === 'local' || !(error instanceof Error)) throw error;
     throw new ConfigurationError(`R2 bucket ${bucket.bucket_name} is out of reach: ${error.message}`, { cause: error });
+  } finally {
+    // The configuration is read once, while the proxy starts.
+    await rm(directory, { recursive: true, force: true });
   }
 }
