@@ -135,10 +135,8 @@ export function decodeAcFirst(
       // Damaged data runs past the block's end; it then lands on its last coefficient.
       const at = k < 64 ? k : 63;
       coefficients[base + at] = value << approxLow;
-      const inHigh = (31 - at) >> 31;
-      const bit = 1 << (at & 31);
-      low |= bit & ~inHigh;
-      high |= bit & inHigh;
+      if (at < 32) low |= 1 << at;
+      else high |= 1 << (at - 32);
       overflow |= value + (SHIFTABLE >> approxLow);
       k++;
     }
@@ -225,12 +223,14 @@ export function decodeAcRefine(
       }
       // Step over `zeros` coefficients that are still zero; those on the way that are not get a correction bit each.
       for (;;) {
-        if (rest === 0 && offset === 0) {
+        let stop = spectralEnd + 1;
+        if (rest !== 0) stop = offset + 31 - Math.clz32(rest & -rest);
+        else if (offset === 0) {
           rest = restHigh;
           restHigh = 0;
           offset = 32;
+          continue;
         }
-        const stop = rest === 0 ? spectralEnd + 1 : offset + 31 - Math.clz32(rest & -rest);
         const between = stop - k;
         if (zeros < between) {
           k += zeros;
@@ -254,10 +254,8 @@ export function decodeAcRefine(
       if (fresh !== 0) {
         const at = k - (k >> 6);
         coefficients[base + at] = fresh;
-        const inHigh = (31 - at) >> 31;
-        const bit = 1 << (at & 31);
-        low |= bit & ~inHigh;
-        high |= bit & inHigh;
+        if (at < 32) low |= 1 << at;
+        else high |= 1 << (at - 32);
       }
     }
     if (left > 0) {
