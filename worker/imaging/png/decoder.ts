@@ -8,6 +8,7 @@
 import { ImageError } from '../../errors.ts';
 import type { DecodeOptions, ImageInfo, RowSink } from '../image.ts';
 import { inflate, inflateMemoryBytes } from '../inflate/inflate.ts';
+import { swapsAxes } from '../orient.ts';
 import {
   afterChunk,
   type Chunk,
@@ -37,7 +38,7 @@ export function readPngInfo(bytes: Uint8Array): ImageInfo {
   const { width, height } = header;
   readTrailingMetadata(bytes, file);
   const orientation = readOrientation(bytes, header);
-  const swap = orientation >= 5;
+  const swap = swapsAxes(orientation);
   return {
     format: 'png',
     width: swap ? height : width,
