@@ -205,6 +205,27 @@ describe('size, type and status', () => {
   });
 });
 
+describe('memory', () => {
+  it.each([
+    ['/declared?bytes=1000', 1000],
+    ['/declared?bytes=10', 10],
+    ['/chunked?bytes=10', MAX_BYTES],
+  ])('is reserved for %s before it is read: %i bytes', async (path, bytes) => {
+    const reserved: number[] = [];
+    await get(path, { reserve: async (most) => void reserved.push(most) });
+    expect(reserved).toEqual([bytes]);
+  });
+
+  it('is not reserved for what is refused, and its refusal ends the fetch', async () => {
+    const reserve = async () => {
+      throw new FetchError('fetch_failed', 'no memory', { details: { reason: 'no memory' } });
+    };
+    expect(await failure('/declared?bytes=1001', { reserve })).toBe('fetch_failed: too_large');
+    expect(await failure('/html', { reserve })).toBe('fetch_failed: content_type');
+    expect(await failure('/image', { reserve })).toBe('fetch_failed: no memory');
+  });
+});
+
 describe('deadline', () => {
   it.each(['/silent', '/drip'])('ends %s', async (path) => {
     expect(await failure(path, { timeoutMs: 60 })).toMatch(/^fetch_timeout/);

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { ModerationError } from '../../../worker/errors.ts';
 import defaultPolicy from '../../../worker/moderation/policies/default.json' with { type: 'json' };
@@ -122,11 +123,11 @@ describe('checks at publish', () => {
   });
 
   it('passes the default policy on the labels of the default model', async () => {
-    const { readFile } = await import('node:fs/promises');
-    const labels = JSON.parse(
-      await readFile(new URL('../../fixtures/labels-bit-tiny-200.json', import.meta.url), 'utf8'),
-    );
-    expect(checkPolicy(defaultPolicy, { labels, embeddingLength: 1024 }).problems).toEqual([]);
+    const path = new URL('../../../model-store/models/bit-tiny-200/config.json', import.meta.url);
+    const { id2label } = JSON.parse(await readFile(path, 'utf8')) as { id2label: Record<string, string> };
+    const vocabulary = { labels: Object.values(id2label), embeddingLength: 1024 };
+    expect(vocabulary.labels).toHaveLength(200);
+    expect(checkPolicy(defaultPolicy, vocabulary).problems).toEqual([]);
   });
 });
 
