@@ -19,7 +19,10 @@ export default defineConfig({
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
             // Tests in workerd have no file system: this gives them the default model's files and test images.
-            miniflare: { serviceBindings: { FIXTURES: serveFixture }, bindings: { ...moderationBindings } },
+            miniflare: {
+              serviceBindings: { FIXTURES: serveFixture },
+              bindings: { ...moderationBindings, JOB_RETRY_SECONDS: 0, JOB_TICK_MS: 500 },
+            },
           }),
         ],
         test: {

@@ -9,6 +9,7 @@ import { classifyRoute } from './routes/classify.ts';
 import { embedRoute } from './routes/embed.ts';
 import { featuresRoute } from './routes/features.ts';
 import { healthRoutes } from './routes/health.ts';
+import { jobsRoutes } from './routes/jobs.ts';
 import { metricsRoute } from './routes/metrics.ts';
 import { modelsRoute } from './routes/models.ts';
 import { moderateRoute } from './routes/moderate.ts';
@@ -59,6 +60,7 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
   app.route('/', classifyRoute);
   app.route('/', embedRoute);
   app.route('/', featuresRoute);
+  app.route('/', jobsRoutes);
   app.route('/', moderateRoute);
   app.route('/', webhooksRoute);
 

@@ -21,6 +21,9 @@ function servicesOf(env: Env): Services {
     cache: caches.default,
     analytics: env.ANALYTICS ?? null,
     ledgers: env.MODERATION_LEDGER,
+    jobsBucket: env.JOBS,
+    jobs: env.BULK_JOB,
+    jobDirectories: env.JOB_DIRECTORY,
     bindings: { ...env },
   });
   return services;
@@ -33,4 +36,6 @@ export default {
   queue: (batch, env, context) => consumeQueue(batch, servicesOf(env), context),
 } satisfies ExportedHandler<Env>;
 
+export { BulkJob } from './jobs/bulk-job.ts';
+export { JobDirectory } from './jobs/job-directory.ts';
 export { ModerationLedger } from './moderation/ledger/moderation-ledger.ts';

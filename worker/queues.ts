@@ -1,5 +1,6 @@
 /** The queue consumers, by the name of their queue in wrangler.toml. One line a queue. */
 import { ConfigurationError } from './errors.ts';
+import { consumeDeadJobs, consumeJobs } from './jobs/consumer.ts';
 import { consumeDeadModeration, consumeModeration } from './moderation/consumer.ts';
 import type { ModerationMessage } from './moderation/ledger/moderation-ledger.ts';
 import { consumeR2Events } from './moderation/r2-events.ts';
@@ -13,6 +14,9 @@ const CONSUMERS: Readonly<Record<string, Consumer>> = {
     consumeModeration(batch as MessageBatch<ModerationMessage>, moderation, (promise) => context.waitUntil(promise)),
   'bit-edge-moderation-dead': (batch, { moderation }) =>
     consumeDeadModeration(batch as MessageBatch<ModerationMessage>, moderation),
+  'bit-edge-jobs': (batch, { jobServices }, context) =>
+    consumeJobs(batch, jobServices, (promise) => context.waitUntil(promise)),
+  'bit-edge-jobs-dead': (batch, { jobServices }) => consumeDeadJobs(batch, jobServices),
   'bit-edge-r2-events': (batch, { moderation }) => consumeR2Events(batch, moderation),
 };
 

@@ -4,11 +4,18 @@ import type { ObjectStore } from '../model-store/object-store.ts';
 import { KeyStore } from './auth/key-store.ts';
 import type { Config } from './config.ts';
 import { readUrlPolicy } from './fetch/settings.ts';
+import type { ImageLimits } from './imaging/limits.ts';
 import { Classifier } from './inference/classifier.ts';
 import { MemoryBudget } from './inference/memory-budget.ts';
 import { ModelHost } from './inference/model-host.ts';
 import { Readiness } from './inference/readiness.ts';
 import { type HttpCache, ResultCache } from './inference/result-cache.ts';
+import { BackendClient } from './jobs/backend-client.ts';
+import type { BulkJob } from './jobs/bulk-job.ts';
+import type { JobServices } from './jobs/consumer.ts';
+import type { JobDirectory } from './jobs/job-directory.ts';
+import { JobService } from './jobs/job-service.ts';
+import { readJobSettings } from './jobs/job-settings.ts';
 import type { ModerationLedger } from './moderation/ledger/moderation-ledger.ts';
 import { ModerationService } from './moderation/service.ts';
 import { readModerationSettings } from './moderation/settings.ts';
@@ -21,7 +28,22 @@ const MIB = 1024 * 1024;
 const BASELINE_BYTES = 12 * MIB;
 
 /** What is kept free beside request bodies, so that one of them can always be decoded. */
-export const DECODE_HEADROOM_BYTES = 8 * MIB;
+const DECODE_HEADROOM_BYTES = 8 * MIB;
+
+/** Share of the budget that bodies leave to the model until one is loaded: those who hold a body wait for it. */
+const COLD_MODEL_SHARE = 0.6;
+
+/** What bodies must leave free: room to decode one, and to load the model while none is loaded. */
+export function bodyHeadroomBytes({ budget, host, config }: Pick<Services, 'budget' | 'host' | 'config'>): number {
+  const model = COLD_MODEL_SHARE * (config.memoryBudgetBytes - BASELINE_BYTES);
+  return DECODE_HEADROOM_BYTES + Math.max(0, Math.ceil(model) - host.heapBytes - budget.loadingBytes);
+}
+
+/** The largest image that has room beside the model, in bytes. */
+export function imageRoom(services: Pick<Services, 'budget' | 'host' | 'config'>): number {
+  const room = services.budget.capacityBytes - bodyHeadroomBytes(services);
+  return Math.min(services.config.maxBodyBytes, Math.max(0, room));
+}
 
 /** A lease older than this belongs to a request that is gone: longer than any load, body or decode takes. */
 const MAX_LEASE_AGE_MS = 120_000;
@@ -44,6 +66,9 @@ export interface Services {
   /** Workers Analytics Engine, where it is bound. */
   readonly analytics: AnalyticsSink | null;
   readonly moderation: ModerationService;
+  readonly jobs: JobService;
+  /** What the queue consumer of bulk jobs works with. */
+  readonly jobServices: JobServices;
 }
 
 /** Hono's generic: what middleware has put on the context. */
@@ -64,6 +89,9 @@ export interface Platform {
   readonly wasmModule: WebAssembly.Module;
   /** Bytes by hash, near the isolate; null for none. */
   readonly blobs: BlobCache | null;
+  readonly jobsBucket: R2Bucket;
+  readonly jobs: DurableObjectNamespace<BulkJob>;
+  readonly jobDirectories: DurableObjectNamespace<JobDirectory>;
   /** `caches.default`; null for none. */
   readonly cache: HttpCache | null;
   readonly analytics: AnalyticsSink | null;
@@ -110,17 +138,13 @@ export function createServices(config: Config, platform: Platform): Services {
       );
     },
   });
-  const classifier = new Classifier({
-    host,
-    budget,
-    limits: {
-      maxBytes: config.maxBodyBytes,
-      maxPixels: config.maxImagePixels,
-      maxEdge: config.maxImageEdgePx,
-      maxMemoryBytes: config.maxDecodeBytes,
-    },
-    now: () => performance.now(),
-  });
+  const limits: ImageLimits = {
+    maxBytes: config.maxBodyBytes,
+    maxPixels: config.maxImagePixels,
+    maxEdge: config.maxImageEdgePx,
+    maxMemoryBytes: config.maxDecodeBytes,
+  };
+  const classifier = new Classifier({ host, budget, limits, now: () => performance.now() });
   const readiness = new Readiness(host, { name: config.defaultModel, reference: config.defaultModelVersion });
   metrics.gauge('bit_edge_wasm_heap_bytes', 'Bytes of the WASM heap.', () => host.heapBytes);
   metrics.gauge('bit_edge_memory_used_bytes', 'Heap, baseline and leases.', () => budget.usedBytes);
@@ -130,9 +154,72 @@ export function createServices(config: Config, platform: Platform): Services {
   const { cache, models, analytics } = platform;
   const ttl = config.resultCacheTtlSeconds;
   const resultCache = cache === null || ttl === 0 ? null : new ResultCache(cache, ttl);
-  const moderation = createModeration(config, platform, classifier, budget);
+  const moderation = createModeration(config, platform, classifier, budget, host);
   const keys = new KeyStore(models, KEY_MAX_AGE_MS, () => Date.now());
-  return { config, budget, host, classifier, readiness, models, keys, metrics, resultCache, analytics, moderation };
+  return {
+    config,
+    budget,
+    host,
+    classifier,
+    readiness,
+    models,
+    keys,
+    metrics,
+    resultCache,
+    analytics,
+    moderation,
+    ...createJobs(platform, { budget, host, classifier, moderation, limits }),
+  };
+}
+
+interface JobParts {
+  readonly budget: MemoryBudget;
+  readonly host: ModelHost;
+  readonly classifier: Classifier;
+  readonly moderation: ModerationService;
+  readonly limits: ImageLimits;
+}
+
+function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' | 'jobServices'> {
+  const { models, blobs, bindings } = platform;
+  const { budget, host, classifier, moderation, limits } = parts;
+  const settings = readJobSettings(bindings);
+  const now = (): number => Date.now();
+  const backend =
+    settings.backendUrl === null
+      ? null
+      : new BackendClient({
+          url: settings.backendUrl,
+          token: settings.backendToken,
+          fetch: (url, init) => fetch(url, init),
+          now,
+          sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+          random: () => Math.random(),
+        });
+  return {
+    jobs: new JobService({
+      settings,
+      bucket: platform.jobsBucket,
+      jobs: platform.jobs,
+      directories: platform.jobDirectories,
+      host,
+      models,
+      now,
+    }),
+    jobServices: {
+      settings,
+      jobs: platform.jobs,
+      classifier,
+      moderation,
+      models,
+      blobs,
+      backend,
+      limits,
+      acquire: (bytes) => budget.acquire(bytes, 'decoding the image'),
+      now: () => performance.now(),
+      random: () => Math.random(),
+    },
+  };
 }
 
 function createModeration(
@@ -140,6 +227,7 @@ function createModeration(
   platform: Platform,
   classifier: Classifier,
   budget: MemoryBudget,
+  host: ModelHost,
 ): ModerationService {
   const { models, ledgers, bindings } = platform;
   const urlPolicy = readUrlPolicy(bindings);
@@ -153,10 +241,10 @@ function createModeration(
     fetch: (url, init) => fetch(url, init),
     memory: {
       get maxBytes() {
-        return Math.min(config.maxBodyBytes, Math.max(0, budget.capacityBytes - DECODE_HEADROOM_BYTES));
+        return imageRoom({ budget, host, config });
       },
       async acquire(bytes) {
-        const lease = await budget.acquire(bytes, 'the image', DECODE_HEADROOM_BYTES);
+        const lease = await budget.acquire(bytes, 'the image', bodyHeadroomBytes({ budget, host, config }));
         return () => lease.release();
       },
     },

@@ -57,10 +57,12 @@ export interface ClassifierOptions {
 
 /** The raw outputs of one image. */
 export interface Inference {
-  readonly model: LoadedModel;
+  readonly model: Pick<LoadedModel, 'manifest' | 'labels'>;
   readonly outputs: ReadonlyMap<string, Tensor>;
   readonly image: ImageInfo;
   readonly timing: Timing;
+  /** Who ran the network, where that is not plain from the caller. */
+  readonly engine?: 'wasm' | 'gpu';
 }
 
 /** Answers for one image at a time; holds no state of its own. */

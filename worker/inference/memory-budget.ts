@@ -52,6 +52,7 @@ export class MemoryBudget {
   readonly #held = new Set<Held>();
   readonly #waiting: Waiter[] = [];
   #heldBytes = 0;
+  #loadingBytes = 0;
 
   constructor(options: MemoryBudgetOptions) {
     this.#options = options;
@@ -65,6 +66,26 @@ export class MemoryBudget {
   /** Bytes of leases. */
   get leasedBytes(): number {
     return this.#heldBytes;
+  }
+
+  /** Bytes of leases that are for loading models. */
+  get loadingBytes(): number {
+    return this.#loadingBytes;
+  }
+
+  /** Takes memory for loading a model, as `acquire` does; counted apart, because bodies leave room for it. */
+  async acquireForLoad(bytes: number, what: string): Promise<Lease> {
+    const lease = await this.acquire(bytes, what);
+    let held = true;
+    this.#loadingBytes += bytes;
+    return {
+      bytes,
+      release: () => {
+        if (held) this.#loadingBytes -= bytes;
+        held = false;
+        lease.release();
+      },
+    };
   }
 
   /** Requests that wait. */

@@ -72,7 +72,7 @@ export class ModelLoader {
     const variant = manifest.variants[manifest.default_variant]!;
     checkModelFits(manifest, variant, modelBytes);
     const growth = this.#options.makeRoom(sessionHeapBytes(variant));
-    const lease = await budget.acquire(transferBytes(variant) + growth, `model ${id}`);
+    const lease = await budget.acquireForLoad(transferBytes(variant) + growth, `model ${id}`);
     const read = now();
     try {
       const [graph, weights, labels, processor, runtime] = await Promise.all([
@@ -114,7 +114,8 @@ function createSession(
   }
 }
 
-function checkLabels(value: unknown, manifest: Manifest): readonly string[] {
+/** The labels of a version: as many strings as its head has. @throws ModelError `model_corrupt`. */
+export function checkLabels(value: unknown, manifest: Manifest): readonly string[] {
   if (
     Array.isArray(value) &&
     value.length === manifest.num_labels &&

@@ -1,6 +1,6 @@
 /** Routes that take a body lease its memory first, and give it back however they end. */
 import type { Context } from 'hono';
-import { type AppEnvironment, DECODE_HEADROOM_BYTES } from '../services.ts';
+import { type AppEnvironment, bodyHeadroomBytes, imageRoom } from '../services.ts';
 import { bodyLeaseBytes } from './request-body.ts';
 
 /**
@@ -12,12 +12,13 @@ export async function withBody(
   c: Context<AppEnvironment>,
   answer: (maxBytes: number) => Promise<Response>,
 ): Promise<Response> {
-  const { budget, config } = c.var.services;
-  const room = Math.max(0, budget.capacityBytes - DECODE_HEADROOM_BYTES);
-  const maxBytes = Math.min(config.maxBodyBytes, room);
-  const wanted = Math.min(bodyLeaseBytes(c.req.raw, maxBytes), room);
+  const { services } = c.var;
+  const { budget } = services;
+  const headroom = bodyHeadroomBytes(services);
+  const maxBytes = imageRoom(services);
+  const wanted = Math.min(bodyLeaseBytes(c.req.raw, maxBytes), Math.max(0, budget.capacityBytes - headroom));
   const start = Date.now();
-  const lease = await budget.acquire(wanted, 'the request body', DECODE_HEADROOM_BYTES);
+  const lease = await budget.acquire(wanted, 'the request body', headroom);
   c.var.record.queueMs = Date.now() - start;
   try {
     return await answer(maxBytes);

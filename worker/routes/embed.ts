@@ -1,6 +1,6 @@
 /** `POST /v1/embed`: images in, the pooled features of the last stage out (`pooler_output`). */
 import { RuntimeError } from '../errors.ts';
-import { type EncodedFloats, encodeFloats, l2Normalize } from './float-encoding.ts';
+import { type EncodedFloats, encodeFloats, l2Normalize } from '../float-encoding.ts';
 import { imageTaskRoute, type TaskAnswer } from './image-task.ts';
 import { type EmbedParameters, embedParametersSchema } from './parameters.ts';
 

@@ -1,0 +1,98 @@
+/** One item of a job: its image, its answer, its line of the results. */
+import { AppError } from '../errors.ts';
+import { encodeFloats } from '../float-encoding.ts';
+import type { Inference } from '../inference/classifier.ts';
+import { activate, type FunctionToApply, topK } from '../inference/scores.ts';
+import { locateImage } from '../moderation/intake.ts';
+import { Judge } from '../moderation/judge.ts';
+import type { ModerationService } from '../moderation/service.ts';
+import type { ItemOutcome, JobSpecification, LeasedItem } from './records.ts';
+
+/** Who runs the network: WASM here, or a GPU elsewhere. */
+export interface Engine {
+  readonly name: 'wasm' | 'gpu';
+  /** Images that are worked on at a time. */
+  readonly concurrency: number;
+  infer(bytes: Uint8Array, outputs: readonly string[], options: { readonly exact?: boolean }): Promise<Inference>;
+}
+
+/** Codes that say nothing about the image: the same one may be answered later. */
+const TEMPORARY_CODES: ReadonlySet<string> = new Set([
+  'overloaded',
+  'memory_budget_exceeded',
+  'inference_failed',
+  'not_ready',
+  'model_unavailable',
+  'model_corrupt',
+  'backend_unavailable',
+  'fetch_failed',
+  'fetch_timeout',
+  'internal_error',
+]);
+
+/**
+ * Answers one item. Never throws but where `stops` says that the error is no item's: then nothing was decided.
+ * @param stops errors that end the work on the whole chunk (a backend that is down).
+ */
+export async function answerItem(
+  item: LeasedItem,
+  specification: JobSpecification,
+  engine: Engine,
+  moderation: ModerationService,
+  stops: (error: unknown) => boolean,
+): Promise<ItemOutcome> {
+  const { index, input } = item;
+  try {
+    const location = locateImage({ url: input.url, r2: input.r2 }, '', moderation.settings, moderation.urlPolicy);
+    let ranOn: 'wasm' | 'gpu' = engine.name;
+    const noting: Engine = {
+      ...engine,
+      async infer(bytes, outputs, options) {
+        const inference = await engine.infer(bytes, outputs, options);
+        ranOn = inference.engine ?? engine.name;
+        return inference;
+      },
+    };
+    const result = await moderation.withImage(location, (bytes) => answer(bytes, specification, noting, moderation));
+    const id = input.id === undefined ? {} : { id: input.id };
+    const line = JSON.stringify({ index, ...id, status: 'succeeded', ...result, engine: ranOn });
+    return { index, status: 'succeeded', line };
+  } catch (error) {
+    if (stops(error)) throw error;
+    const code = error instanceof AppError ? error.code : 'internal_error';
+    const message = error instanceof Error ? error.message : String(error);
+    return { index, status: TEMPORARY_CODES.has(code) ? 'retry' : 'failed', error: { code, message } };
+  }
+}
+
+async function answer(
+  bytes: Uint8Array<ArrayBuffer>,
+  { task, model, parameters, id }: JobSpecification,
+  engine: Engine,
+  moderation: ModerationService,
+): Promise<object> {
+  const exact = parameters.exact === true;
+  if (task === 'moderate') {
+    const judge = new Judge({
+      classifier: { infer: (image, _reference, outputs) => engine.infer(image, outputs, { exact }) },
+      policies: moderation.policies,
+      now: moderation.now,
+    });
+    const policy = typeof parameters.policy === 'string' ? parameters.policy : 'default';
+    return { decision: await judge.judge(bytes, policy, `${id}.${crypto.randomUUID()}`, () => {}) };
+  }
+  if (task === 'embed') {
+    const { outputs } = await engine.infer(bytes, ['pooler_output'], { exact });
+    const embedding = float32(outputs.get('pooler_output'));
+    return { model, embedding: encodeFloats(embedding, 'base64'), dimensions: embedding.length };
+  }
+  const inference = await engine.infer(bytes, ['logits'], { exact });
+  const functionToApply = parameters.function_to_apply as FunctionToApply;
+  const scores = activate(float32(inference.outputs.get('logits')), functionToApply);
+  return { model, predictions: topK(scores, inference.model.labels, Number(parameters.top_k)) };
+}
+
+function float32(tensor: ReturnType<Inference['outputs']['get']>): Float32Array {
+  if (tensor?.type === 'float32') return tensor.data;
+  throw new AppError('internal_error', 'the network gave no float32 output');
+}

@@ -1,0 +1,328 @@
+/**
+ * The chunks of one job in its Durable Object's SQLite: which item is where, and what came of it. An item that has an outcome
+ * never changes again (but for a retry of the failed), so reporting twice changes nothing. One row a chunk keeps writes few: a
+ * million items are some thousand rows.
+ */
+import type { ItemError, ItemOutcome, JobCounts, JobInput, LeasedItem } from './records.ts';
+
+/** One byte an item. */
+const PENDING = 0;
+const SUCCEEDED = 1;
+const FAILED = 2;
+const CANCELLED = 3;
+
+/** An item that failed this often for reasons that may pass has failed. */
+export const MAX_ITEM_ATTEMPTS = 5;
+
+/** A chunk that was sent this often and never came to an end is given up. */
+export const MAX_CHUNK_DISPATCHES = 12;
+
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS chunks (
+  chunk INTEGER PRIMARY KEY,
+  first INTEGER NOT NULL,
+  items INTEGER NOT NULL,
+  inputs TEXT NOT NULL,
+  status BLOB NOT NULL,
+  attempts BLOB NOT NULL,
+  lines TEXT NOT NULL DEFAULT '{}',
+  pending INTEGER NOT NULL,
+  succeeded INTEGER NOT NULL DEFAULT 0,
+  failed INTEGER NOT NULL DEFAULT 0,
+  dispatched_at INTEGER,
+  dispatches INTEGER NOT NULL DEFAULT 0,
+  part TEXT,
+  revision INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS chunks_open ON chunks (pending, dispatched_at);
+`;
+
+/** An input, or why its line is none. */
+export type ParsedInput = { readonly input: JobInput } | { readonly error: ItemError };
+
+type Row = {
+  chunk: number;
+  first: number;
+  items: number;
+  inputs: string;
+  status: ArrayBuffer;
+  attempts: ArrayBuffer;
+  lines: string;
+  pending: number;
+  part: string | null;
+  revision: number;
+};
+
+/** Where a chunk's results lie. */
+export interface ChunkResults {
+  readonly chunk: number;
+  readonly first: number;
+  readonly items: number;
+  /** Key of the part in the jobs bucket; null where the lines are still here. */
+  readonly part: string | null;
+  /** Result lines by item, where `part` is null. */
+  readonly lines: readonly string[];
+}
+
+/** See the file's header. Not shared: each method runs in one turn of its Durable Object. */
+export class ChunkStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    sql.exec(SCHEMA);
+  }
+
+  /** Adds a chunk of inputs behind the last one; lines that were none are failed at once. */
+  append(inputs: readonly ParsedInput[]): void {
+    const { chunk, first } = this.#sql
+      .exec<{ chunk: number; first: number }>(
+        'SELECT COALESCE(MAX(chunk) + 1, 0) AS chunk, COALESCE(MAX(first + items), 0) AS first FROM chunks',
+      )
+      .one();
+    const status = new Uint8Array(inputs.length);
+    const lines: Record<number, string> = {};
+    let failed = 0;
+    inputs.forEach((parsed, offset) => {
+      if ('input' in parsed) return;
+      status[offset] = FAILED;
+      lines[first + offset] = failureLine(first + offset, undefined, parsed.error);
+      failed++;
+    });
+    this.#sql.exec(
+      'INSERT INTO chunks (chunk, first, items, inputs, status, attempts, lines, pending, failed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      chunk,
+      first,
+      inputs.length,
+      JSON.stringify(inputs.map((parsed) => ('input' in parsed ? parsed.input : null))),
+      status,
+      new Uint8Array(inputs.length),
+      JSON.stringify(lines),
+      inputs.length - failed,
+      failed,
+    );
+  }
+
+  /** Items by outcome. */
+  counts(): JobCounts {
+    const row = this.#sql
+      .exec<{ total: number; pending: number; succeeded: number; failed: number }>(
+        'SELECT COALESCE(SUM(items), 0) AS total, COALESCE(SUM(pending), 0) AS pending, COALESCE(SUM(succeeded), 0) AS succeeded, COALESCE(SUM(failed), 0) AS failed FROM chunks',
+      )
+      .one();
+    return { ...row, cancelled: row.total - row.pending - row.succeeded - row.failed };
+  }
+
+  /** Chunks that were sent and have not ended. */
+  inFlight(): number {
+    return this.#sql
+      .exec<{ n: number }>('SELECT COUNT(*) AS n FROM chunks WHERE pending > 0 AND dispatched_at IS NOT NULL')
+      .one().n;
+  }
+
+  /** The next `limit` chunks that were never sent, or whose sending was taken back. */
+  undispatched(limit: number): number[] {
+    return this.#sql
+      .exec<{ chunk: number }>(
+        'SELECT chunk FROM chunks WHERE pending > 0 AND dispatched_at IS NULL ORDER BY chunk LIMIT ?',
+        limit,
+      )
+      .toArray()
+      .map(({ chunk }) => chunk);
+  }
+
+  /** Notes that chunks were sent. */
+  markDispatched(chunks: readonly number[], nowMs: number): void {
+    for (const chunk of chunks) {
+      this.#sql.exec('UPDATE chunks SET dispatched_at = ?, dispatches = dispatches + 1 WHERE chunk = ?', nowMs, chunk);
+    }
+  }
+
+  /** Notes a sign of life of a chunk. */
+  touch(chunk: number, nowMs: number): void {
+    this.#sql.exec('UPDATE chunks SET dispatched_at = ? WHERE chunk = ? AND pending > 0', nowMs, chunk);
+  }
+
+  /** Takes the sending of a chunk back, so that it is sent again; gives it up where that was done too often. */
+  takeBack(chunk: number): void {
+    const row = this.#sql
+      .exec<{ dispatches: number }>('SELECT dispatches FROM chunks WHERE chunk = ?', chunk)
+      .toArray()[0];
+    if (row === undefined) return;
+    if (row.dispatches >= MAX_CHUNK_DISPATCHES) {
+      const message = `the chunk was sent ${row.dispatches} times and never came to an end`;
+      const error = { code: 'chunk_abandoned', message };
+      const outcomes = this.lease(chunk).map(({ index }) => ({ index, status: 'failed', error }) as const);
+      this.report(chunk, outcomes);
+    } else this.#sql.exec('UPDATE chunks SET dispatched_at = NULL WHERE chunk = ?', chunk);
+  }
+
+  /** Takes back every chunk that was sent before `beforeMs` and is silent since. @returns how many. */
+  takeBackSilent(beforeMs: number): number {
+    const silent = this.#sql
+      .exec<{ chunk: number }>('SELECT chunk FROM chunks WHERE pending > 0 AND dispatched_at <= ?', beforeMs)
+      .toArray();
+    for (const { chunk } of silent) this.takeBack(chunk);
+    return silent.length;
+  }
+
+  /** The items of a chunk that have no outcome yet. */
+  lease(chunk: number): LeasedItem[] {
+    const row = this.#row(chunk);
+    if (row === undefined || row.pending === 0) return [];
+    const inputs = JSON.parse(row.inputs) as (JobInput | null)[];
+    const status = new Uint8Array(row.status);
+    const items: LeasedItem[] = [];
+    inputs.forEach((input, offset) => {
+      if (input !== null && status[offset] === PENDING) items.push({ index: row.first + offset, input });
+    });
+    return items;
+  }
+
+  /**
+   * Writes outcomes down. Items that have one keep it; a retry is counted, and is a failure once there were too many.
+   * @returns items that got their outcome now, and whether the chunk has come to its end with it.
+   */
+  report(chunk: number, outcomes: readonly ItemOutcome[]): { finished: number; chunkEnded: boolean } {
+    const row = this.#row(chunk);
+    if (row === undefined || row.pending === 0) return { finished: 0, chunkEnded: false };
+    const inputs = JSON.parse(row.inputs) as (JobInput | null)[];
+    const status = new Uint8Array(row.status.slice(0));
+    const attempts = new Uint8Array(row.attempts.slice(0));
+    const lines = JSON.parse(row.lines) as Record<number, string>;
+    let succeeded = 0;
+    let failed = 0;
+    for (const outcome of outcomes) {
+      const offset = outcome.index - row.first;
+      if (offset < 0 || offset >= row.items || status[offset] !== PENDING) continue;
+      if (outcome.status === 'succeeded') {
+        status[offset] = SUCCEEDED;
+        lines[outcome.index] = outcome.line;
+        succeeded++;
+        continue;
+      }
+      attempts[offset] = Math.min(255, attempts[offset]! + 1);
+      if (outcome.status === 'retry' && attempts[offset]! < MAX_ITEM_ATTEMPTS) continue;
+      status[offset] = FAILED;
+      lines[outcome.index] = failureLine(outcome.index, inputs[offset]?.id, outcome.error);
+      failed++;
+    }
+    const pending = row.pending - succeeded - failed;
+    this.#sql.exec(
+      'UPDATE chunks SET status = ?, attempts = ?, lines = ?, pending = ?, succeeded = succeeded + ?, failed = failed + ? WHERE chunk = ?',
+      status,
+      attempts,
+      JSON.stringify(lines),
+      pending,
+      succeeded,
+      failed,
+      chunk,
+    );
+    return { finished: succeeded + failed, chunkEnded: pending === 0 };
+  }
+
+  /** Gives up what is pending. */
+  cancel(): void {
+    for (const { chunk, status } of this.#sql
+      .exec<{ chunk: number; status: ArrayBuffer }>('SELECT chunk, status FROM chunks WHERE pending > 0')
+      .toArray()) {
+      const cancelled = new Uint8Array(status.slice(0)).map((each) => (each === PENDING ? CANCELLED : each));
+      this.#sql.exec('UPDATE chunks SET status = ?, pending = 0 WHERE chunk = ?', cancelled, chunk);
+    }
+  }
+
+  /** Chunks with failed items. */
+  chunksWithFailures(): number[] {
+    return this.#sql
+      .exec<{ chunk: number }>('SELECT chunk FROM chunks WHERE failed > 0 ORDER BY chunk')
+      .toArray()
+      .map(({ chunk }) => chunk);
+  }
+
+  /**
+   * Makes the failed items of a chunk pending again.
+   * @param lines all its result lines, read back from its part where it has one.
+   * @returns how many items.
+   */
+  retryFailed(chunk: number, lines: readonly string[]): number {
+    const row = this.#row(chunk);
+    if (row === undefined) return 0;
+    const inputs = JSON.parse(row.inputs) as (JobInput | null)[];
+    const status = new Uint8Array(row.status.slice(0));
+    const attempts = new Uint8Array(row.attempts.slice(0));
+    let retried = 0;
+    status.forEach((each, offset) => {
+      // A line that was no input will not become one.
+      if (each !== FAILED || inputs[offset] === null) return;
+      status[offset] = PENDING;
+      attempts[offset] = 0;
+      retried++;
+    });
+    if (retried === 0) return 0;
+    const kept: Record<number, string> = {};
+    for (const line of lines) {
+      const { index } = JSON.parse(line) as { index: number };
+      if (status[index - row.first] !== PENDING) kept[index] = line;
+    }
+    this.#sql.exec(
+      'UPDATE chunks SET status = ?, attempts = ?, lines = ?, pending = ?, failed = failed - ?, part = NULL, revision = revision + 1, dispatched_at = NULL, dispatches = 0 WHERE chunk = ?',
+      status,
+      attempts,
+      JSON.stringify(kept),
+      retried,
+      retried,
+      chunk,
+    );
+    return retried;
+  }
+
+  /** Ended chunks whose lines are still here. */
+  uncompacted(limit: number): { chunk: number; revision: number; lines: string[] }[] {
+    return this.#sql
+      .exec<Row>('SELECT * FROM chunks WHERE pending = 0 AND part IS NULL ORDER BY chunk LIMIT ?', limit)
+      .toArray()
+      .map((row) => ({ chunk: row.chunk, revision: row.revision, lines: sortedLines(row.lines) }));
+  }
+
+  /** Notes that a chunk's lines lie in a part now, unless it was opened again meanwhile. */
+  setPart(chunk: number, revision: number, part: string): void {
+    this.#sql.exec(
+      "UPDATE chunks SET part = ?, lines = '{}' WHERE chunk = ? AND revision = ? AND pending = 0",
+      part,
+      chunk,
+      revision,
+    );
+  }
+
+  /** The results of chunks from `fromChunk` on, at most `limit` chunks. */
+  results(fromChunk: number, limit: number): ChunkResults[] {
+    return this.#sql
+      .exec<Row>('SELECT * FROM chunks WHERE chunk >= ? ORDER BY chunk LIMIT ?', fromChunk, limit)
+      .toArray()
+      .map(({ chunk, first, items, part, lines }) => ({
+        chunk,
+        first,
+        items,
+        part,
+        lines: part === null ? sortedLines(lines) : [],
+      }));
+  }
+
+  #row(chunk: number): Row | undefined {
+    return this.#sql.exec<Row>('SELECT * FROM chunks WHERE chunk = ?', chunk).toArray()[0];
+  }
+}
+
+/** Lines in the order of their items. */
+function sortedLines(json: string): string[] {
+  const lines = JSON.parse(json) as Record<string, string>;
+  return Object.keys(lines)
+    .map(Number)
+    .sort((a, b) => a - b)
+    .map((index) => lines[index]!);
+}
+
+/** The result line of an item that failed. */
+function failureLine(index: number, id: string | undefined, error: ItemError): string {
+  return JSON.stringify({ index, ...(id === undefined ? {} : { id }), status: 'failed', error });
+}

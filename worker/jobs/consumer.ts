@@ -1,0 +1,203 @@
+/**
+ * The queue consumer: works on one chunk a message. It keeps nothing: what is to be done comes from the job, what came of it goes
+ * back in small reports, so that a consumer that dies loses no more than the last of them.
+ */
+
+import type { BlobCache } from '../../model-store/load.ts';
+import type { ObjectStore } from '../../model-store/object-store.ts';
+import { JobError } from '../errors.ts';
+import type { ImageLimits } from '../imaging/limits.ts';
+import type { Classifier } from '../inference/classifier.ts';
+import { readModelDescription } from '../inference/model-description.ts';
+import type { ModerationService } from '../moderation/service.ts';
+import { answerItem, type Engine } from './answer-item.ts';
+import type { BackendClient } from './backend-client.ts';
+import { isBackendUnavailable } from './backend-retry.ts';
+import type { BulkJob } from './bulk-job.ts';
+import { GpuInferer } from './gpu-inferer.ts';
+import type { JobSettings } from './job-settings.ts';
+import {
+  type ChunkLease,
+  type ChunkMessage,
+  chunkMessageSchema,
+  type ItemOutcome,
+  type JobSpecification,
+} from './records.ts';
+
+/** Items of a report. */
+const REPORT_ITEMS = 32;
+
+/** Images that WASM works on at a time: one runs while the next is fetched. */
+const WASM_CONCURRENCY = 3;
+
+/** Rows of a request where the backend does not say how many it takes. */
+const DEFAULT_BATCH = 8;
+
+/** Longest delay before a chunk is tried again, in seconds. */
+const MAX_RETRY_SECONDS = 300;
+
+/** How long a GPU backend that is down is left alone where nobody else may answer, in seconds. */
+const BACKEND_DOWN_SECONDS = 15;
+
+/** What the consumer is given. */
+export interface JobServices {
+  readonly settings: JobSettings;
+  readonly jobs: DurableObjectNamespace<BulkJob>;
+  readonly classifier: Pick<Classifier, 'infer'>;
+  readonly moderation: ModerationService;
+  readonly models: ObjectStore;
+  readonly blobs: BlobCache | null;
+  /** Null where no backend is configured. */
+  readonly backend: BackendClient | null;
+  readonly limits: ImageLimits;
+  acquire(bytes: number): Promise<{ release(): void }>;
+  now(): number;
+  /** In [0, 1). */
+  random(): number;
+}
+
+/** Works through a batch of chunks, one after the other: there is one WASM heap. */
+export async function consumeJobs(
+  batch: MessageBatch,
+  services: JobServices,
+  waitUntil: (promise: Promise<unknown>) => void,
+): Promise<void> {
+  for (const message of batch.messages) {
+    const parsed = chunkMessageSchema.safeParse(message.body);
+    if (!parsed.success) {
+      log('job_message_ignored', { id: message.id, reason: 'no chunk message' });
+      message.ack();
+      continue;
+    }
+    try {
+      const left = await workOnChunk(parsed.data, services, waitUntil);
+      if (left === 'nothing') message.ack();
+      else message.retry({ delaySeconds: retryDelay(message.attempts, services) });
+    } catch (error) {
+      log('job_chunk_retried', { ...parsed.data, reason: String(error) });
+      const down = isBackendUnavailable(error) ? BACKEND_DOWN_SECONDS * services.random() : 0;
+      message.retry({ delaySeconds: Math.ceil(retryDelay(message.attempts, services) + down) });
+    }
+  }
+}
+
+/** Tells jobs which of their messages the queue has given up. A job that cannot be told is told again. */
+export async function consumeDeadJobs(batch: MessageBatch, services: JobServices): Promise<void> {
+  for (const message of batch.messages) {
+    const parsed = chunkMessageSchema.safeParse(message.body);
+    try {
+      if (parsed.success) await jobOf(parsed.data, services).abandonDispatch(parsed.data.chunk);
+      message.ack();
+    } catch (error) {
+      log('job_dead_letter_retried', { id: message.id, reason: String(error) });
+      message.retry({ delaySeconds: 30 });
+    }
+  }
+}
+
+async function workOnChunk(
+  message: ChunkMessage,
+  services: JobServices,
+  waitUntil: (promise: Promise<unknown>) => void,
+): Promise<'nothing' | 'retries'> {
+  const job = jobOf(message, services);
+  const lease = await job.lease(message.chunk);
+  if (lease === null) return 'nothing';
+  const engine = await chooseEngine(lease, services, waitUntil);
+  const queue = [...lease.items];
+  let outcomes: ItemOutcome[] = [];
+  let retries = 0;
+  let wanted = true;
+  const report = async (): Promise<void> => {
+    const reported = outcomes;
+    outcomes = [];
+    if (reported.length > 0 && !(await job.report(message.chunk, reported))) wanted = false;
+  };
+  const work = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined && wanted; item = queue.shift()) {
+      const stops = (error: unknown): boolean => engine.name === 'gpu' && isBackendUnavailable(error);
+      const outcome = await answerItem(item, lease.specification, engine, services.moderation, stops);
+      if (outcome.status === 'retry') retries++;
+      outcomes.push(outcome);
+      if (outcomes.length >= REPORT_ITEMS) await report();
+    }
+  };
+  const workers = await Promise.allSettled(Array.from({ length: engine.concurrency }, work));
+  // What is answered is kept, whatever else went wrong.
+  await report();
+  for (const worker of workers) if (worker.status === 'rejected') throw worker.reason;
+  return wanted && retries > 0 ? 'retries' : 'nothing';
+}
+
+/** Who answers this chunk. @throws JobError `backend_unavailable` where only a GPU may, and it is down. */
+async function chooseEngine(
+  { specification }: ChunkLease,
+  services: JobServices,
+  waitUntil: (promise: Promise<unknown>) => void,
+): Promise<Engine> {
+  const { settings, backend, classifier } = services;
+  const { name, version } = specification.model;
+  const wasm: Engine = {
+    name: 'wasm',
+    concurrency: WASM_CONCURRENCY,
+    infer: (bytes, outputs, options) =>
+      classifier.infer(bytes, { name, reference: version }, outputs, options, waitUntil),
+  };
+  if (settings.engine === 'wasm') return wasm;
+  try {
+    if (backend === null) throw new JobError('backend_unavailable', 'no GPU backend is configured');
+    const gpu = await makeGpu(specification, backend, services);
+    return settings.engine === 'gpu' ? gpu : withFallback(gpu, wasm);
+  } catch (error) {
+    if (settings.engine === 'gpu') throw error;
+    return wasm;
+  }
+}
+
+async function makeGpu(
+  { model }: JobSpecification,
+  client: BackendClient,
+  services: JobServices,
+): Promise<Engine & { readonly name: 'gpu' }> {
+  const [description, { maxBatch }] = await Promise.all([
+    readModelDescription(services.models, services.blobs, model.name, model.version),
+    client.model(model.name, model.version),
+  ]);
+  const { limits, acquire, now } = services;
+  const inferer = new GpuInferer({ client, description, maxBatch: maxBatch ?? DEFAULT_BATCH, limits, acquire, now });
+  return {
+    name: 'gpu',
+    concurrency: inferer.concurrency,
+    infer: (bytes, outputs, options) => inferer.infer(bytes, outputs, options),
+  };
+}
+
+/** The GPU, and WASM for the images that it does not answer because it is down. */
+function withFallback(gpu: Engine, wasm: Engine): Engine {
+  return {
+    name: 'gpu',
+    concurrency: gpu.concurrency,
+    async infer(bytes, outputs, options) {
+      try {
+        return await gpu.infer(bytes, outputs, options);
+      } catch (error) {
+        if (!isBackendUnavailable(error)) throw error;
+        return { ...(await wasm.infer(bytes, outputs, options)), engine: 'wasm' };
+      }
+    },
+  };
+}
+
+function jobOf({ job }: ChunkMessage, { jobs }: JobServices): DurableObjectStub<BulkJob> {
+  return jobs.get(jobs.idFromName(job));
+}
+
+/** Doubles with every delivery, with jitter, up to five minutes. */
+function retryDelay(attempts: number, { settings, random }: JobServices): number {
+  const delay = Math.min(settings.retrySeconds * 2 ** (attempts - 1), MAX_RETRY_SECONDS);
+  return Math.round(delay * (0.5 + random()));
+}
+
+function log(event: string, details: Readonly<Record<string, unknown>>): void {
+  console.warn(JSON.stringify({ level: 'warn', event, ...details }));
+}

@@ -1,0 +1,68 @@
+/** Tells a job's end to the URL that asked for it: signed as every callback, on the standard's retry schedule, kept by the job's alarm. */
+import type { Bindings } from '../moderation/bindings.ts';
+import { sendCallback } from '../moderation/callback.ts';
+import { nextAttemptMs } from '../moderation/retry-schedule.ts';
+import { findReceiver } from '../moderation/settings.ts';
+import { readJobSettings } from './job-settings.ts';
+
+const KEY = 'notification';
+
+interface Notification {
+  readonly id: string;
+  readonly url: string;
+  readonly payload: string;
+  readonly attempts: number;
+  /** Null once it was delivered or given up. */
+  readonly dueAtMs: number | null;
+}
+
+/** The one notification of a job. */
+export class JobNotifier {
+  readonly #storage: DurableObjectStorage;
+  readonly #bindings: Bindings;
+
+  constructor(storage: DurableObjectStorage, bindings: Bindings) {
+    this.#storage = storage;
+    this.#bindings = bindings;
+  }
+
+  /** Notes what is to be told; a job that ends again after a retry tells it again. */
+  async begin(url: string, data: Readonly<Record<string, unknown>>): Promise<void> {
+    const now = Date.now();
+    const payload = JSON.stringify({ type: 'job.finished', timestamp: new Date(now).toISOString(), data });
+    const notification: Notification = { id: `msg_${crypto.randomUUID()}`, url, payload, attempts: 0, dueAtMs: now };
+    await this.#storage.put(KEY, notification);
+  }
+
+  /** Sends what is due. @returns when the next attempt is due; null where there is none. */
+  async deliver(nowMs: number): Promise<number | null> {
+    const notification = await this.#storage.get<Notification>(KEY);
+    if (notification === undefined || notification.dueAtMs === null) return null;
+    if (notification.dueAtMs > nowMs) return notification.dueAtMs;
+    const { moderation, urlPolicy } = readJobSettings(this.#bindings);
+    const { id, url: target, payload, attempts: made } = notification;
+    const result = await sendCallback(
+      { id, url: target, payload, attempt: made + 1, failures: made },
+      {
+        fetch: (url, init) => fetch(url, init),
+        urlPolicy,
+        secretsFor: (url) => findReceiver(moderation, url)?.secrets ?? [],
+        timeoutMs: moderation.callbackTimeoutMs,
+        now: () => Date.now(),
+      },
+    );
+    const attempts = made + 1;
+    const over = result.outcome === 'delivered' || result.status === 410;
+    const dueAtMs = over
+      ? null
+      : nextAttemptMs({
+          attempts,
+          nowMs: Date.now(),
+          random: Math.random(),
+          retryAfterMs: result.retryAfterMs,
+          scale: moderation.retryScale,
+        });
+    await this.#storage.put(KEY, { ...notification, attempts, dueAtMs } satisfies Notification);
+    return dueAtMs;
+  }
+}
