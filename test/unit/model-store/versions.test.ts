@@ -137,6 +137,19 @@ describe('publishVersion', () => {
     expect(await (await store.get(weights))!.bytes()).toEqual(source.files['weights.bin']);
   });
 
+  it('does not overwrite what another publish wrote in the same moment', async () => {
+    const weights = modelFileKey('tiny', '1', 'weights.bin');
+    const other = new TextEncoder().encode('other weights');
+    const put = store.put.bind(store);
+    store.put = async (key, bytes, options) => {
+      if (key === weights) await put(weights, other);
+      return put(key, bytes, options);
+    };
+    await expect(publishVersion(store, await version('1'))).rejects.toMatchObject({ code: 'conflict' });
+    expect(await (await store.get(weights))!.bytes()).toEqual(other);
+    expect(await store.head(manifestKey('tiny', '1'))).toBeNull();
+  });
+
   it('puts back what a garbage collection took while it ran', async () => {
     const source = await version('1');
     store.putsLeft = 5;
@@ -196,6 +209,11 @@ describe('aliases', () => {
     expect(await rollback(store, 'tiny', 'latest', NOW)).toMatchObject({ from: '3', to: '1' });
     await expect(rollback(store, 'tiny', 'latest', NOW)).rejects.toThrowError('no earlier version');
     await expect(rollback(store, 'tiny', 'stable', NOW)).rejects.toThrowError('no alias "stable"');
+  });
+
+  it('go back to another version, however often they were moved to this one', async () => {
+    for (const name of ['1', '2', '2', '2']) await moveAlias(store, 'tiny', 'latest', name, NOW);
+    expect(await rollback(store, 'tiny', 'latest', NOW)).toMatchObject({ from: '2', to: '1' });
   });
 
   it('remember the last twenty versions', async () => {
