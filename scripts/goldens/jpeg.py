@@ -176,6 +176,22 @@ def make() -> None:
     files["refused-fractional-sampling.jpg"] = patched(patched(ycc, 0xC0, 11, 0x31), 0xC0, 14, 0x21)
     files["refused-header-cut.jpg"] = ycc[:300]
 
+    files["restart-marker-two-ahead.jpg"] = restarts.replace(b"\xff\xd1", b"\xff\xd3", 1)
+    files["restart-marker-two-behind.jpg"] = restarts.replace(b"\xff\xd2", b"\xff\xd0", 1)
+    # Refinements that come twice: bits that are set already are not set again.
+    scans = [index for index, (marker, _, _) in enumerate(segments(progressive)) if marker == 0xDA]
+    for name, which in (("luma", -1), ("chroma", -2), ("dc", -4)):
+        index = scans[which]
+        start = segments(progressive)[index - 1][1] if which != -4 else segments(progressive)[index][1]
+        end = segments(progressive)[index][2]
+        files[f"refined-twice-{name}.jpg"] = progressive[:end] + progressive[start:end] + progressive[end:]
+    # Whether the reference gets through without an end marker depends on where its reader stands.
+    for copy in range(16):
+        width, height = (int(value) for value in RANDOM.integers(4, 30, 2))
+        options = ("-quality", str(20 + 5 * copy), "-sample", ("1x1", "2x2")[copy % 2])
+        unended = cjpeg(picture(width, height, 60), *options)
+        files[f"no-end-marker-{copy}.jpg"] = unended[:-2] + bytes(RANDOM.integers(0, 255, copy % 4).tolist())
+
 
 def digest(data: bytes, scale: int, truncated: bool) -> str | None:
     ImageFile.LOAD_TRUNCATED_IMAGES = truncated
