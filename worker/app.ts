@@ -1,19 +1,24 @@
 /** The HTTP application: middleware, routes, and where errors become problems. */
 import { Hono } from 'hono';
+import { TrieRouter } from 'hono/router/trie-router';
+import { errorResponse } from './error-dialects.ts';
 import { type AppError, RequestError } from './errors.ts';
 import { crossOrigin } from './middleware/cross-origin.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import { countRequest, toLogLine, writeAnalytics } from './observability/request-record.ts';
-import { problemResponse, toAppError } from './problem.ts';
+import { toAppError } from './problem.ts';
 import { classifyRoute } from './routes/classify.ts';
 import { embedRoute } from './routes/embed.ts';
 import { featuresRoute } from './routes/features.ts';
 import { healthRoutes } from './routes/health.ts';
+import { huggingFaceRoutes } from './routes/hugging-face.ts';
+import { inferenceProtocolRoutes } from './routes/inference-protocol.ts';
 import { jobsRoutes } from './routes/jobs.ts';
 import { metricsRoute } from './routes/metrics.ts';
 import { modelsRoute } from './routes/models.ts';
 import { moderateRoute } from './routes/moderate.ts';
 import { webhooksRoute } from './routes/webhooks.ts';
+import { workersAiRoutes } from './routes/workers-ai.ts';
 import type { AppEnvironment, Services } from './services.ts';
 
 /** Request ids that are echoed; any other is replaced. */
@@ -63,18 +68,24 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
   app.route('/', jobsRoutes);
   app.route('/', moderateRoute);
   app.route('/', webhooksRoute);
+  app.route('/', huggingFaceRoutes);
+  app.route('/', workersAiRoutes);
+  app.route('/', inferenceProtocolRoutes);
 
+  const methodsOf = methodTable(app);
   app.notFound((c) => {
-    const methods = allowedMethods(app, c.req.path);
+    const methods = methodsOf(c.req.path);
+    if (methods.length > 0 && c.req.method === 'OPTIONS') {
+      return new Response(null, { status: 204, headers: { allow: methods.join(', ') } });
+    }
     c.var.record.code = methods.length === 0 ? 'not_found' : 'method_not_allowed';
     if (methods.length === 0) {
-      return problemResponse(new RequestError('not_found', `there is nothing at ${c.req.path}`), c.var.requestId);
+      const error = new RequestError('not_found', `there is nothing at ${c.req.path.slice(0, 200)}`);
+      return errorResponse(error, c.var.requestId, c.req.path);
     }
     const message = `${c.req.method} is not allowed at ${c.req.path}; allowed: ${methods.join(', ')}`;
-    const response = problemResponse(
-      new RequestError('method_not_allowed', message, { details: { allowed: methods } }),
-      c.var.requestId,
-    );
+    const error = new RequestError('method_not_allowed', message, { details: { allowed: methods } });
+    const response = errorResponse(error, c.var.requestId, c.req.path);
     response.headers.set('allow', methods.join(', '));
     return response;
   });
@@ -83,19 +94,26 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
     const error = toAppError(thrown);
     if (c.var.record !== undefined) c.var.record.code = error.code;
     if (error.code === 'internal_error') logDefect(error, c.var.requestId);
-    return problemResponse(error, c.var.requestId);
+    return errorResponse(error, c.var.requestId, c.req.path);
   });
 
   return app;
 }
 
-/** Methods that have a route at `path`. */
-function allowedMethods(app: Hono<AppEnvironment>, path: string): string[] {
-  const methods = app.routes
-    .filter((route) => route.method !== 'ALL' && route.path === path)
-    .map(({ method }) => method);
-  if (methods.includes('GET')) methods.push('HEAD');
-  return [...new Set(methods)].sort();
+/** What is allowed at a path: the methods of the routes that match it, parameters included. Built on first use. */
+function methodTable(app: Hono<AppEnvironment>): (path: string) => string[] {
+  let router: TrieRouter<string> | null = null;
+  return (path) => {
+    if (router === null) {
+      router = new TrieRouter();
+      const own = app.routes.filter(({ method, path: pattern }) => method !== 'ALL' && !pattern.endsWith('*'));
+      for (const { method, path: pattern } of own) router.add('ANY', pattern, method);
+    }
+    const methods = new Set(router.match('ANY', path)[0].map(([method]) => method));
+    if (methods.has('GET')) methods.add('HEAD');
+    if (methods.size > 0) methods.add('OPTIONS');
+    return [...methods].sort();
+  };
 }
 
 function logDefect(error: AppError, requestId: string): void {

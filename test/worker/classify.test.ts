@@ -190,7 +190,7 @@ describe('other routes', () => {
   it('answers 404 and 405 as problems; 405 names what is allowed', async () => {
     expect(await problem(await SELF.fetch('http://localhost/nothing'))).toMatchObject({ code: 'not_found' });
     const wrongMethod = await SELF.fetch(URL_CLASSIFY);
-    expect(wrongMethod.headers.get('allow')).toBe('POST');
+    expect(wrongMethod.headers.get('allow')).toBe('OPTIONS, POST');
     expect(await problem(wrongMethod)).toMatchObject({ status: 405, code: 'method_not_allowed' });
   });
 });

@@ -1,14 +1,15 @@
 /** `POST /v1/classify`: images in, the model's best labels out. */
 import type { Classification } from '../inference/classifier.ts';
-import { imageTaskRoute, type TaskAnswer } from './image-task.ts';
+import { type ImageTask, imageTaskRoute, type TaskAnswer } from './image-task.ts';
 import { type ClassifyParameters, classifyParametersSchema } from './parameters.ts';
 
-interface ClassifyAnswer extends TaskAnswer {
+/** One image's labels. */
+export interface ClassifyAnswer extends TaskAnswer {
   readonly predictions: Classification['predictions'];
 }
 
-/** The route. */
-export const classifyRoute = imageTaskRoute<ClassifyParameters, ClassifyAnswer>({
+/** The task; other protocols' routes answer with it too. */
+export const classifyTask: ImageTask<ClassifyParameters, ClassifyAnswer> = {
   path: '/v1/classify',
   name: 'classify',
   scope: 'classify',
@@ -27,4 +28,7 @@ export const classifyRoute = imageTaskRoute<ClassifyParameters, ClassifyAnswer>(
     const { model, predictions, timing } = answer;
     return { model, predictions, image: { format, width, height }, timing };
   },
-});
+};
+
+/** The route. */
+export const classifyRoute = imageTaskRoute(classifyTask);

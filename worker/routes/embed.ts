@@ -1,19 +1,20 @@
 /** `POST /v1/embed`: images in, the pooled features of the last stage out (`pooler_output`). */
 import { RuntimeError } from '../errors.ts';
 import { type EncodedFloats, encodeFloats, l2Normalize } from '../float-encoding.ts';
-import { imageTaskRoute, type TaskAnswer } from './image-task.ts';
+import { type ImageTask, imageTaskRoute, type TaskAnswer } from './image-task.ts';
 import { type EmbedParameters, embedParametersSchema } from './parameters.ts';
 
 /** The graph's output that is the embedding: global average pooling of the last hidden state, `[1, C, 1, 1]`. */
 const EMBEDDING_OUTPUT = 'pooler_output';
 
-interface EmbedAnswer extends TaskAnswer {
+/** One image's embedding. */
+export interface EmbedAnswer extends TaskAnswer {
   readonly embedding: EncodedFloats;
   readonly dimensions: number;
 }
 
-/** The route. */
-export const embedRoute = imageTaskRoute<EmbedParameters, EmbedAnswer>({
+/** The task; other protocols' routes answer with it too. */
+export const embedTask: ImageTask<EmbedParameters, EmbedAnswer> = {
   path: '/v1/embed',
   name: 'embed',
   scope: 'embed',
@@ -44,4 +45,7 @@ export const embedRoute = imageTaskRoute<EmbedParameters, EmbedAnswer>({
       timing,
     };
   },
-});
+};
+
+/** The route. */
+export const embedRoute = imageTaskRoute(embedTask);

@@ -47,7 +47,7 @@ export function imageTaskRoute<P extends TaskParameters, A extends TaskAnswer>(t
       const { inputs, isList, parameters: inBody } = await readImageInputs(c.req.raw, maxBytes);
       const parameters = parseParameters(task.parameters, new URL(c.req.url).searchParams, inBody);
       const reference = parseModelReference(parameters.model, c.var.services.config);
-      const run = (input: ImageInput): Promise<A> => answerOne(c, task, input, reference, parameters);
+      const run = (input: ImageInput): Promise<A> => answerImage(c, task, input, reference, parameters);
       if (!isList) {
         const only = await run(inputs[0]!);
         const serverTiming = formatServerTiming(only.timing);
@@ -70,7 +70,11 @@ export function imageTaskRoute<P extends TaskParameters, A extends TaskAnswer>(t
   return new Hono<AppEnvironment>().post(task.path, requireScope(task.scope), answer);
 }
 
-async function answerOne<P extends TaskParameters, A extends TaskAnswer>(
+/**
+ * One image's answer to a task, from the result cache where it is there.
+ * @throws AppError as fetching, decoding and the model do.
+ */
+export async function answerImage<P extends TaskParameters, A extends TaskAnswer>(
   c: Context<AppEnvironment>,
   task: ImageTask<P, A>,
   input: ImageInput,

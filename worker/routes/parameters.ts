@@ -50,6 +50,9 @@ export const featuresParametersSchema = z.strictObject({
 });
 export type FeaturesParameters = z.infer<typeof featuresParametersSchema>;
 
+/** For routes that take no parameters: every one is unknown. */
+export const noParametersSchema = z.strictObject({});
+
 /**
  * Checks the parameters of the query string and of the body together.
  * @throws RequestError `unknown_parameter` or `invalid_parameter`, naming the parameter and what it was.
@@ -71,11 +74,16 @@ export function parseParameters<T extends z.ZodType>(
   const issue = result.error.issues[0]!;
   if (issue.code === 'unrecognized_keys') {
     const name = String(issue.keys[0]);
-    throw new RequestError('unknown_parameter', `there is no parameter "${name}"`, { details: { parameter: name } });
+    const where = issue.path.length === 0 ? name : `${issue.path.join('.')}.${name}`;
+    throw new RequestError('unknown_parameter', `there is no parameter "${where}"`, { details: { parameter: where } });
   }
   const name = issue.path.join('.');
-  const given = String(values[name]).slice(0, 80);
+  const given = String(issue.path.reduce<unknown>(memberOf, values)).slice(0, 80);
   throw new RequestError('invalid_parameter', `"${name}" is "${given}": ${issue.message}`, {
     details: { parameter: name },
   });
+}
+
+function memberOf(value: unknown, key: PropertyKey): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined;
 }

@@ -13,7 +13,7 @@ import type { WebhookSource } from '../moderation/settings.ts';
 import { verifyRequest } from '../moderation/signatures/verify-request.ts';
 import type { AppEnvironment } from '../services.ts';
 import { allSources, checkSource } from './moderate.ts';
-import { parseParameters } from './parameters.ts';
+import { noParametersSchema, parseParameters } from './parameters.ts';
 import { parseJsonObject, readBody } from './request-body.ts';
 
 /** Largest webhook: 100 items with URLs and metadata. */
@@ -23,7 +23,6 @@ const MAX_WEBHOOK_BYTES = 1024 * 1024;
 const MAX_REQUEST_BYTES = 16 * 1024;
 
 const integer = z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)], 'must be an integer');
-const noParametersSchema = z.strictObject({});
 
 /** `GET /v1/webhooks/events`: filters and page. */
 export const eventsParametersSchema = z.strictObject({

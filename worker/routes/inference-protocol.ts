@@ -1,0 +1,119 @@
+/**
+ * Open Inference Protocol v2 (KServe, Triton) on the worker's own models: server and model metadata, health, and inference with
+ * JSON or binary tensors. Source: Open Inference Protocol, "HTTP/REST"; Triton, "Binary Tensor Data Extension".
+ */
+import { type Context, type Handler, Hono } from 'hono';
+import { whileReading } from '../../model-store/load.ts';
+import type { Manifest, TensorSpecification } from '../../model-store/manifest.ts';
+import { listVersions, readManifest } from '../../model-store/versions.ts';
+import { RuntimeError } from '../errors.ts';
+import type { ModelReference } from '../inference/classifier.ts';
+import { requireScope } from '../middleware/require-scope.ts';
+import { decodeInferRequest, wantsBinary } from '../oip/infer-request.ts';
+import { encodeInferResponse } from '../oip/infer-response.ts';
+import { HEADER_LENGTH_HEADER, messageHeaders, parseHeaderLength } from '../oip/message.ts';
+import type { ModelMetadata, ServerMetadata, TensorMetadata } from '../oip/metadata.ts';
+import type { AppEnvironment } from '../services.ts';
+import { withBody } from './body-lease.ts';
+import { IMAGE_INPUT, inferTensors } from './infer-tensors.ts';
+import { requireLoaded } from './loaded-model.ts';
+import { parseModelReference } from './model-reference.ts';
+import { noParametersSchema, parseParameters } from './parameters.ts';
+import { readBody } from './request-body.ts';
+
+const SERVER: ServerMetadata = { name: 'bit-edge', version: '0.1.0', extensions: ['binary_tensor_data'] };
+
+/** As Triton names models that onnxruntime runs. */
+const PLATFORM = 'onnxruntime_onnx';
+
+const DATATYPES = { float32: 'FP32', float16: 'FP16', uint8: 'UINT8' } as const;
+
+const metadata: Handler<AppEnvironment> = async (c) => {
+  const { manifest, versions } = await describe(c, referenceOf(c));
+  return c.json(toMetadata(manifest, versions));
+};
+
+const modelReady: Handler<AppEnvironment> = async (c) => {
+  const reference = referenceOf(c);
+  // A probe that finds the model absent starts its load, and does not wait for it.
+  await requireLoaded(c, reference, 0);
+  return c.json({ name: reference.name, ready: true });
+};
+
+const infer: Handler<AppEnvironment> = (c) =>
+  withBody(c, async (maxBytes) => {
+    const reference = referenceOf(c);
+    const body = await readBody(c.req.raw, maxBytes);
+    const request = decodeInferRequest(body, parseHeaderLength(c.req.header(HEADER_LENGTH_HEADER)));
+    const { model, outputs, lease } = await inferTensors(c, request, reference);
+    try {
+      const answer = { modelName: model.name, modelVersion: model.version, id: request.id, outputs };
+      const message = encodeInferResponse(answer, (output) => wantsBinary(request, output));
+      return c.body(message.body, 200, messageHeaders(message));
+    } finally {
+      lease.release();
+    }
+  });
+
+/** The routes. Health and metadata need no key, as the protocol's probes send none. */
+export const inferenceProtocolRoutes = new Hono<AppEnvironment>()
+  .get('/v2', (c) => {
+    noParameters(c);
+    return c.json(SERVER);
+  })
+  .get('/v2/health/live', (c) => {
+    noParameters(c);
+    return c.json({ live: true });
+  })
+  .get('/v2/health/ready', (c) => {
+    noParameters(c);
+    const { readiness } = c.var.services;
+    if (readiness.check((promise) => c.executionCtx.waitUntil(promise)) !== null) return c.json({ ready: true });
+    throw new RuntimeError('not_ready', readiness.reason, { retryAfterSeconds: 1 });
+  })
+  .get('/v2/models/:name', metadata)
+  .get('/v2/models/:name/versions/:version', metadata)
+  .get('/v2/models/:name/ready', modelReady)
+  .get('/v2/models/:name/versions/:version/ready', modelReady)
+  .post('/v2/models/:name/infer', requireScope('classify'), infer)
+  .post('/v2/models/:name/versions/:version/infer', requireScope('classify'), infer);
+
+function noParameters(c: Context<AppEnvironment>): void {
+  parseParameters(noParametersSchema, new URL(c.req.url).searchParams, {});
+}
+
+function referenceOf(c: Context<AppEnvironment>): ModelReference {
+  noParameters(c);
+  const name = c.req.param('name') ?? '';
+  const version = c.req.param('version');
+  return parseModelReference(version === undefined ? name : `${name}@${version}`, c.var.services.config);
+}
+
+async function describe(
+  c: Context<AppEnvironment>,
+  { name, reference }: ModelReference,
+): Promise<{ manifest: Manifest; versions: string[] }> {
+  const { host, models } = c.var.services;
+  const version = await host.resolve(name, reference);
+  return whileReading(`model ${name}`, async () => {
+    const manifest = await readManifest(models, name, version);
+    const versions = (await listVersions(models, name)).filter((each) => each.complete).map((each) => each.version);
+    return { manifest, versions };
+  });
+}
+
+function toMetadata(manifest: Manifest, versions: string[]): ModelMetadata {
+  const variant = manifest.variants[manifest.default_variant]!;
+  const tensor = ({ name, dtype, shape }: TensorSpecification): TensorMetadata => {
+    return { name, datatype: DATATYPES[dtype], shape: shape.map((each) => (typeof each === 'string' ? -1 : each)) };
+  };
+  return {
+    name: manifest.name,
+    versions,
+    platform: PLATFORM,
+    // Either the preprocessed tensor, or encoded images, which are decoded and preprocessed here.
+    inputs: [...variant.inputs.map(tensor), { name: IMAGE_INPUT, datatype: 'BYTES', shape: [-1] }],
+    outputs: variant.outputs.map(tensor),
+    parameters: { version: manifest.version, variant: manifest.default_variant, inputs: 'one_of' },
+  };
+}
