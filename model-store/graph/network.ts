@@ -21,7 +21,7 @@ export interface FeatureMap {
 
 /** A convolution whose kernel is standardized already. */
 export interface Convolution {
-  /** Short for HF's module name, which the file would repeat thousands of times: `stages.0.1.conv1` (`moduleName` gives it back). */
+  /** Short for HF's module name, which the file would repeat thousands of times: `s0.1.conv1` (see `moduleName`). */
   readonly name: string;
   /** OIHW. */
   readonly kernel: WeightTensor;
@@ -102,7 +102,7 @@ export function emitNetwork<T extends FeatureMap>(
   values.set('stem', hidden);
   for (const [stageIndex, stage] of planStages(config).entries()) {
     for (let layer = 0; layer < stage.depth; layer++) {
-      const prefix = `stages.${stageIndex}.${layer}`;
+      const prefix = `s${stageIndex}.${layer}`;
       const stride = layer === 0 ? stage.stride : 1;
       if (config.layerType === 'preactivation') {
         hidden = preactivationLayer(emitter, layers, hidden, prefix, stride, layer === 0);
@@ -186,9 +186,10 @@ function bottleneckLayer<T extends FeatureMap>(
   return emitter.activation(sum, `${prefix}.activation`, config.hiddenAct);
 }
 
-/** HF's name of a module: `stages.0.1.conv1` is `bit.encoder.stages.0.layers.1.conv1`. */
+/** HF's name of a module: `s0.1.conv1` is `bit.encoder.stages.0.layers.1.conv1`. */
 export function moduleName(name: string): string {
-  return `bit.${name.replace(/^stages\.(\d+)\.(\d+)/, 'encoder.stages.$1.layers.$2')}`;
+  if (name === 'classifier') return 'classifier.1';
+  return `bit.${name.replace(/^s(\d+)\.(\d+)/, 'encoder.stages.$1.layers.$2')}`;
 }
 
 /** Fetches weights by HF's names and hands the layers to the emitter. */

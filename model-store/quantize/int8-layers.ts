@@ -9,9 +9,18 @@ import type { WeightTensor } from '../checkpoint/checkpoint.ts';
 import { FloatLayers, type FloatValue, windowAttributes } from '../graph/float-layers.ts';
 import type { GraphBuilder } from '../graph/graph-builder.ts';
 import { emitGroupNormOfSums } from '../graph/group-norm.ts';
-import type { Classifier, Convolution, FeatureMap, GroupNorm, LayerEmitter, StemPool } from '../graph/network.ts';
+import {
+  type Classifier,
+  type Convolution,
+  type FeatureMap,
+  type GroupNorm,
+  type LayerEmitter,
+  moduleName,
+  type StemPool,
+} from '../graph/network.ts';
 import { type Quantization, quantizationOf } from './activation-range.ts';
 import type { Calibration } from './calibration.ts';
+import { emitConvolutionAsMatMul, isFasterAsMatMul } from './convolution-as-matmul.ts';
 import type { PixelQuantization } from './pixel-grid.ts';
 import { type QuantizedWeights, quantizeWeights, WEIGHT_ZERO_POINT } from './quantize-weights.ts';
 
@@ -38,6 +47,7 @@ export interface Int8Value extends FeatureMap {
 
 /** What became of one layer. */
 export interface LayerReport {
+  /** HF's module name. */
   readonly name: string;
   /** `float32` where quantizing it would have cost too much. */
   readonly precision: 'int8' | 'float32';
@@ -102,24 +112,26 @@ export class Int8Layers implements LayerEmitter<Int8Value> {
   convolution(input: Int8Value, convolution: Convolution): Int8Value {
     const { name, kernel, window, pads, outputSize } = convolution;
     const channels = kernel.shape[0]!;
-    if (this.#floatLayers.has(name)) {
-      this.reports.push({ name, precision: 'float32', weightError: 0, inputError: 0 });
+    if (this.#staysFloat(name)) {
       return this.#fromFloat(this.#float.convolution(this.toFloat(input), convolution), name);
     }
     const { graph } = this;
     const { scale, zeroPoint } = this.#quantizationOf(input);
     const weights = this.#quantizeWeights(name, input, kernel);
-    const sums = graph.node(
-      'ConvInteger',
-      name,
-      [
-        this.#quantize(input),
-        graph.constant(`${name}.weight`, 'uint8', kernel.shape, weights.data),
-        this.#zeroPoint(zeroPoint),
-        this.#zeroPoint(WEIGHT_ZERO_POINT),
-      ],
-      { attributes: windowAttributes(window, pads) },
-    );
+    const operands = { quantized: this.#quantize(input), weights: weights.data, zeroPoint };
+    const sums = isFasterAsMatMul(convolution, input.size)
+      ? emitConvolutionAsMatMul(graph, operands, convolution, channels)
+      : graph.node(
+          'ConvInteger',
+          name,
+          [
+            operands.quantized,
+            graph.constant(`${name}.weight`, 'uint8', kernel.shape, weights.data),
+            this.#zeroPoint(zeroPoint),
+            this.#zeroPoint(WEIGHT_ZERO_POINT),
+          ],
+          { attributes: windowAttributes(window, pads) },
+        );
     const scales = weights.scales.map((weightScale) => weightScale * scale);
     return { site: name, channels, size: outputSize, forms: { sums: { name: sums, scales } } };
   }
@@ -163,8 +175,7 @@ export class Int8Layers implements LayerEmitter<Int8Value> {
 
   classifier(pooled: Int8Value, classifier: Classifier): Int8Value {
     const { name, weight, bias } = classifier;
-    if (this.#floatLayers.has(name)) {
-      this.reports.push({ name, precision: 'float32', weightError: 0, inputError: 0 });
+    if (this.#staysFloat(name)) {
       return this.#fromFloat(this.#float.classifier(this.toFloat(pooled), classifier), name);
     }
     const { graph } = this;
@@ -185,6 +196,13 @@ export class Int8Layers implements LayerEmitter<Int8Value> {
     ]);
     const logits = graph.node('Add', name, [product, graph.float32(`${name}.bias`, [labels], bias)]);
     return { site: name, channels: labels, size: null, forms: { float: logits } };
+  }
+
+  #staysFloat(name: string): boolean {
+    const module = moduleName(name);
+    if (!this.#floatLayers.has(module)) return false;
+    this.reports.push({ name: module, precision: 'float32', weightError: 0, inputError: 0 });
+    return true;
   }
 
   #site(name: string): Calibration['sites'][string] {
@@ -209,7 +227,7 @@ export class Int8Layers implements LayerEmitter<Int8Value> {
     const site = this.#site(input.site);
     const weights = quantizeWeights(data, shape[0]!, { mean: site.channel_mean, power: site.channel_power });
     const inputError = input.quantization === undefined ? site.relative_error : 0;
-    this.reports.push({ name, precision: 'int8', weightError: weights.relativeError, inputError });
+    this.reports.push({ name: moduleName(name), precision: 'int8', weightError: weights.relativeError, inputError });
     return weights;
   }
 

@@ -132,7 +132,7 @@ test('each image of a batch has the answer that it has alone', async () => {
 
 test('layers that are named stay in float32, and the report says so', async () => {
   const { checkpoint, calibration } = await defaultModel();
-  const floatLayers = new Set(['embedder.convolution', 'classifier']);
+  const floatLayers = new Set(['bit.embedder.convolution', 'classifier.1']);
   const { model, layers } = buildInt8Graph(checkpoint, calibration, { ...OPTIONS, floatLayers });
   const { nodes } = decodeOnnxModel(model, new Map([['weights.bin', new Uint8Array(1 << 23)]]));
   expect(nodes.filter(({ opType }) => opType === 'Conv').map(({ name }) => name)).toEqual(['embedder.convolution']);
@@ -143,7 +143,7 @@ test('layers that are named stay in float32, and the report says so', async () =
 test('a calibration of another network is refused by the name of what it lacks', async () => {
   const { checkpoint, calibration } = await defaultModel();
   const sites = { ...calibration.sites };
-  delete sites['stages.1.0.norm2.activation'];
+  delete sites['s1.0.norm2.activation'];
   const build = () => buildInt8Graph(checkpoint, { ...calibration, sites }, OPTIONS);
-  expect(build).toThrow(/no statistics of "stages.1.0.norm2.activation"/);
+  expect(build).toThrow(/no statistics of "s1.0.norm2.activation"/);
 });
