@@ -10,6 +10,7 @@ import type { BenchSuite } from './bench/suite.ts';
 const SUITES: Readonly<Record<string, () => Promise<BenchSuite>>> = {
   imaging: async () => (await import('./bench/imaging.ts')).IMAGING_SUITE,
   gpu: async () => (await import('./bench/gpu.ts')).GPU_SUITE,
+  'group-norm': async () => (await import('./bench/group-norm.ts')).GROUP_NORM_SUITE,
   'fast-accuracy': async () => (await import('./bench/fast-accuracy.ts')).FAST_ACCURACY_SUITE,
 };
 

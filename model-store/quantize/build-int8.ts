@@ -17,7 +17,7 @@ import { type PixelGrid, quantizePixels } from './pixel-grid.ts';
 export interface Int8Options extends GraphOptions {
   /** The grid of the pixel values, where there is one: it makes the quantization of the input exact. */
   readonly pixelGrid: PixelGrid | null;
-  /** Layers that stay in float32 whatever they cost, by HF's module names: `bit.embedder.convolution`, `classifier.1`. */
+  /** Layers that stay in float32 besides those that lose too much, by HF's module names: `bit.embedder.convolution`, `classifier.1`. */
   readonly floatLayers?: ReadonlySet<string>;
 }
 

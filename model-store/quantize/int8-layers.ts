@@ -45,15 +45,21 @@ export interface Int8Value extends FeatureMap {
   };
 }
 
+/**
+ * Relative error of a layer's weights and input, together, from which on it stays in float32. A trained BiT's layers lie
+ * near 0.01; errors add up like variances, so that one at 0.05 counts as much as twenty-five of them.
+ */
+const MAX_LAYER_ERROR = 0.05;
+
 /** What became of one layer. */
 export interface LayerReport {
   /** HF's module name. */
   readonly name: string;
   /** `float32` where quantizing it would have cost too much. */
   readonly precision: 'int8' | 'float32';
-  /** Relative error of the weights, weighted by what they are multiplied with. */
+  /** Relative error of the weights as 8 bits, weighted by what they are multiplied with. */
   readonly weightError: number;
-  /** Relative error of the input. */
+  /** Relative error of the input as 8 bits. */
   readonly inputError: number;
 }
 
@@ -112,12 +118,10 @@ export class Int8Layers implements LayerEmitter<Int8Value> {
   convolution(input: Int8Value, convolution: Convolution): Int8Value {
     const { name, kernel, window, pads, outputSize } = convolution;
     const channels = kernel.shape[0]!;
-    if (this.#staysFloat(name)) {
-      return this.#fromFloat(this.#float.convolution(this.toFloat(input), convolution), name);
-    }
+    const weights = this.#quantizeWeights(name, input, kernel);
+    if (weights === null) return this.#fromFloat(this.#float.convolution(this.toFloat(input), convolution), name);
     const { graph } = this;
     const { scale, zeroPoint } = this.#quantizationOf(input);
-    const weights = this.#quantizeWeights(name, input, kernel);
     const operands = { quantized: this.#quantize(input), weights: weights.data, zeroPoint };
     const sums = isFasterAsMatMul(convolution, input.size)
       ? emitConvolutionAsMatMul(graph, operands, convolution, channels)
@@ -175,13 +179,11 @@ export class Int8Layers implements LayerEmitter<Int8Value> {
 
   classifier(pooled: Int8Value, classifier: Classifier): Int8Value {
     const { name, weight, bias } = classifier;
-    if (this.#staysFloat(name)) {
-      return this.#fromFloat(this.#float.classifier(this.toFloat(pooled), classifier), name);
-    }
+    const weights = this.#quantizeWeights(name, pooled, weight);
+    if (weights === null) return this.#fromFloat(this.#float.classifier(this.toFloat(pooled), classifier), name);
     const { graph } = this;
     const [labels, features] = [weight.shape[0]!, weight.shape[1]!];
     const { scale, zeroPoint } = this.#quantizationOf(pooled);
-    const weights = this.#quantizeWeights(name, pooled, weight);
     const flat = graph.node('Flatten', `${name}.flat`, [this.#quantize(pooled)]);
     const sums = graph.node('MatMulInteger', `${name}.sums`, [
       flat,
@@ -196,13 +198,6 @@ export class Int8Layers implements LayerEmitter<Int8Value> {
     ]);
     const logits = graph.node('Add', name, [product, graph.float32(`${name}.bias`, [labels], bias)]);
     return { site: name, channels: labels, size: null, forms: { float: logits } };
-  }
-
-  #staysFloat(name: string): boolean {
-    const module = moduleName(name);
-    if (!this.#floatLayers.has(module)) return false;
-    this.reports.push({ name: module, precision: 'float32', weightError: 0, inputError: 0 });
-    return true;
   }
 
   #site(name: string): Calibration['sites'][string] {
@@ -223,12 +218,17 @@ export class Int8Layers implements LayerEmitter<Int8Value> {
     return quantizationOf(min, max);
   }
 
-  #quantizeWeights(name: string, input: Int8Value, { shape, data }: WeightTensor): QuantizedWeights {
+  /** Null where the layer stays in float32. */
+  #quantizeWeights(name: string, input: Int8Value, { shape, data }: WeightTensor): QuantizedWeights | null {
+    const module = moduleName(name);
     const site = this.#site(input.site);
     const weights = quantizeWeights(data, shape[0]!, { mean: site.channel_mean, power: site.channel_power });
+    const weightError = weights.relativeError;
     const inputError = input.quantization === undefined ? site.relative_error : 0;
-    this.reports.push({ name: moduleName(name), precision: 'int8', weightError: weights.relativeError, inputError });
-    return weights;
+    const isCostly = Math.hypot(weightError, inputError) > MAX_LAYER_ERROR;
+    const precision = isCostly || this.#floatLayers.has(module) ? 'float32' : 'int8';
+    this.reports.push({ name: module, precision, weightError, inputError });
+    return precision === 'int8' ? weights : null;
   }
 
   #quantize(value: Int8Value): string {

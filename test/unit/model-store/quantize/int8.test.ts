@@ -140,6 +140,15 @@ test('layers that are named stay in float32, and the report says so', async () =
   expect(layers.filter(({ precision }) => precision === 'float32').map(({ name }) => name)).toEqual([...floatLayers]);
 });
 
+test('a layer whose input loses too much as 8 bits stays in float32 by itself', async () => {
+  const { checkpoint, calibration } = await defaultModel();
+  const name = 's2.0.norm3.activation';
+  const sites = { ...calibration.sites, [name]: { ...calibration.sites[name]!, relative_error: 0.2 } };
+  const { layers } = buildInt8Graph(checkpoint, { ...calibration, sites }, OPTIONS);
+  const float = layers.filter(({ precision }) => precision === 'float32');
+  expect(float).toMatchObject([{ name: 'bit.encoder.stages.2.layers.0.conv3', inputError: 0.2 }]);
+});
+
 test('a calibration of another network is refused by the name of what it lacks', async () => {
   const { checkpoint, calibration } = await defaultModel();
   const sites = { ...calibration.sites };
