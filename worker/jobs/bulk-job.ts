@@ -6,7 +6,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { JobError } from '../errors.ts';
 import { ChunkStore, type ParsedInput } from './chunk-store.ts';
-import { type IngestBuckets, type IngestCursor, ingestStep } from './ingest.ts';
+import { type IngestBuckets, type IngestCursor, type IngestStep, ingestStep } from './ingest.ts';
 import type { JobDirectory } from './job-directory.ts';
 import { JobNotifier } from './job-notifier.ts';
 import { type JobSettings, readJobSettings } from './job-settings.ts';
@@ -23,6 +23,9 @@ import { Throughput } from './throughput.ts';
 
 /** Chunks whose lines are moved to R2 in one turn of the alarm. */
 const COMPACT_CHUNKS = 16;
+
+/** Messages that a queue takes at a time (https://developers.cloudflare.com/queues/platform/limits/). */
+const MAX_SENT = 100;
 
 /** What a job's Durable Object needs of the environment. */
 export interface BulkJobEnv {
@@ -176,6 +179,17 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
   override async alarm(): Promise<void> {
     const header = await this.ctx.storage.get<Header>('header');
     if (header === undefined) return;
+    try {
+      await this.#turn(header);
+    } catch (error) {
+      // The platform gives an alarm up after some failures; a job must never be given up.
+      const reason = String(error).slice(0, 300);
+      console.error(JSON.stringify({ level: 'error', event: 'job_turn_failed', job: header.specification.id, reason }));
+      await this.ctx.storage.setAlarm(Date.now() + this.#settings.tickMs);
+    }
+  }
+
+  async #turn(header: Header): Promise<void> {
     const now = Date.now();
     if (header.finishedAtMs !== null && now >= header.finishedAtMs + header.specification.retentionMs) {
       return this.#remove(header);
@@ -195,8 +209,8 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
 
   async #ingest(header: Header): Promise<Header> {
     if (header.ingested) return header;
-    const { source, chunkItems } = header.specification;
-    const step = await ingestStep(source, header.ingest, this.#buckets());
+    const { chunkItems } = header.specification;
+    const step = await this.#readStep(header);
     const inputs = [...header.rest, ...step.inputs];
     const whole = step.done ? inputs.length : inputs.length - (inputs.length % chunkItems);
     const next: Header = {
@@ -215,6 +229,16 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
     return next;
   }
 
+  /** Reads on; a manifest that is gone ends the reading with a failed item that says so. */
+  async #readStep({ specification, ingest }: Header): Promise<IngestStep> {
+    try {
+      return await ingestStep(specification.source, ingest, this.#buckets());
+    } catch (error) {
+      if (!(error instanceof JobError)) throw error;
+      return { inputs: [{ error: { code: 'object_not_found', message: error.message } }], next: null, done: true };
+    }
+  }
+
   async #dispatch(header: Header): Promise<void> {
     const room = this.#settings.maxChunksInFlight - this.#chunks.inFlight();
     if (room <= 0) return;
@@ -223,7 +247,10 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
     const { id } = header.specification;
     // Noted before they are sent: what is sent and not noted would be sent twice, what is noted and not sent goes silent.
     this.#chunks.markDispatched(chunks, Date.now());
-    await this.env.JOBS_QUEUE.sendBatch(chunks.map((chunk) => ({ body: { v: 1, job: id, chunk } })));
+    for (let at = 0; at < chunks.length; at += MAX_SENT) {
+      const batch = chunks.slice(at, at + MAX_SENT);
+      await this.env.JOBS_QUEUE.sendBatch(batch.map((chunk) => ({ body: { v: 1, job: id, chunk } })));
+    }
   }
 
   async #compact(header: Header): Promise<boolean> {
