@@ -4,7 +4,7 @@
  */
 import { FetchError } from '../errors.ts';
 import { judgeUrl, type UrlPolicy } from '../fetch/url-policy.ts';
-import type { AttemptEnd, DueDelivery } from './ledger/delivery-store.ts';
+import type { AttemptEnd, DueDelivery } from './ledger/records.ts';
 import { parseRetryAfter } from './retry-schedule.ts';
 import { utf8 } from './signatures/bytes.ts';
 import { parseSigningKey, signMessage } from './signatures/standard-webhooks.ts';

@@ -4,7 +4,8 @@
  */
 import type { CallbackResult } from '../callback.ts';
 import { nextAttemptMs } from '../retry-schedule.ts';
-import type { DeliveryStore, DueDelivery } from './delivery-store.ts';
+import type { DeliveryStore } from './delivery-store.ts';
+import type { DueDelivery } from './records.ts';
 
 /** Callbacks in flight at once: a Worker has six connections, and one is left for others. */
 const MAX_IN_FLIGHT = 5;

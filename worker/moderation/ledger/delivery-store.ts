@@ -1,24 +1,5 @@
 /** Deliveries and their history. SQL only; the time is passed in. */
-import type { AttemptOutcome } from './records.ts';
-
-/** A callback that is due. */
-export interface DueDelivery {
-  readonly id: string;
-  readonly url: string;
-  readonly payload: string;
-  /** Number of the attempt to make, from 1; it goes on counting after a replay. */
-  readonly attempt: number;
-  /** Failures since the schedule began. */
-  readonly failures: number;
-}
-
-/** How an attempt ended. */
-export interface AttemptEnd {
-  readonly outcome: AttemptOutcome;
-  /** Null where there was no response. */
-  readonly status: number | null;
-  readonly detail: string | null;
-}
+import type { AttemptEnd, DueDelivery } from './records.ts';
 
 const EVENT_COLUMNS = 'id, url, payload, attempts, failures';
 type DueRow = { id: string; url: string; payload: string; attempts: number; failures: number };

@@ -74,6 +74,25 @@ export type AttemptOutcome =
   | 'no_secret'
   | 'interrupted';
 
+/** A callback that is due. */
+export interface DueDelivery {
+  readonly id: string;
+  readonly url: string;
+  readonly payload: string;
+  /** Number of the attempt to make, from 1; it goes on counting after a replay. */
+  readonly attempt: number;
+  /** Failures since the schedule began. */
+  readonly failures: number;
+}
+
+/** How an attempt ended. */
+export interface AttemptEnd {
+  readonly outcome: AttemptOutcome;
+  /** Null where there was no response. */
+  readonly status: number | null;
+  readonly detail: string | null;
+}
+
 /** One attempt to deliver a callback. */
 export interface AttemptRecord {
   readonly number: number;
