@@ -19,11 +19,11 @@ export async function fixtureBytes(path: string): Promise<Uint8Array> {
 }
 
 /** A reference network. */
-export async function fixtureCheckpoint(name: string): Promise<Checkpoint> {
+export async function fixtureCheckpoint(name: string, folder = 'bit'): Promise<Checkpoint> {
   return readHuggingFace(
     memoryDirectory({
-      'config.json': await fixtureBytes(`bit/${name}/config.json`),
-      'model.safetensors': await fixtureBytes(`bit/${name}/model.safetensors`),
+      'config.json': await fixtureBytes(`${folder}/${name}/config.json`),
+      'model.safetensors': await fixtureBytes(`${folder}/${name}/model.safetensors`),
     }),
   );
 }

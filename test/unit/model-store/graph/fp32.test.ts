@@ -42,6 +42,21 @@ describe.each(NETWORKS)('network %s', (network) => {
   });
 });
 
+test.each(['valid', 'gelu', 'silu', 'width2', 'stride8'])('option %s has the reference outputs', async (network) => {
+  const checkpoint = await fixtureCheckpoint(network, 'bit-options');
+  const reference = await fixtureTensors(`bit-options/${network}/io.safetensors`);
+  const image = reference.get('pixel_values')!;
+  const outputs = [...reference.keys()].filter((name) => name !== 'pixel_values');
+  for (const inputSize of [{ height: image.shape[2]!, width: image.shape[3]! }, null]) {
+    const results = await runGraph(buildBitGraph(checkpoint, { outputs, inputSize, externalWeights: null }), image);
+    for (const output of outputs) {
+      expect(results.get(output)!.shape, output).toEqual(reference.get(output)!.shape);
+      const difference = relativeDifference(results.get(output)!.data, reference.get(output)!.data);
+      expect(difference, output).toBeLessThan(TOLERANCE);
+    }
+  }
+});
+
 test.each(['timm.safetensors', 'google.npz'])('formats/%s has the reference outputs', async (file) => {
   const files: Record<string, Uint8Array> = { [file]: await fixtureBytes(`formats/${file}`) };
   if (file.endsWith('.safetensors')) files['config.json'] = await fixtureBytes('formats/config.json');
