@@ -104,6 +104,20 @@ export async function rollback(store: ObjectStore, name: string, alias: string, 
   });
 }
 
+/**
+ * Removes an alias; the version that it named stays.
+ * @returns that version.
+ * @throws ModelError `model_not_found` where there is no such alias.
+ */
+export async function deleteAlias(store: ObjectStore, name: string, alias: string): Promise<string> {
+  const current = await readAlias(store, name, alias);
+  if (current === null) {
+    throw new ModelError('model_not_found', `${name} has no alias "${alias}"`, { details: { model: name, alias } });
+  }
+  await store.delete([aliasKey(name, alias)]);
+  return current.record.version;
+}
+
 /** The aliases of a model, with their records. */
 export async function listAliases(store: ObjectStore, name: string): Promise<Map<string, AliasRecord>> {
   const prefix = aliasPrefix(name);

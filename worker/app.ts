@@ -8,6 +8,7 @@ import { securityHeaders } from './middleware/security-headers.ts';
 import { countRequest, toLogLine, writeAnalytics } from './observability/request-record.ts';
 import { toAppError } from './problem.ts';
 import { classifyRoute } from './routes/classify.ts';
+import { docsRoutes } from './routes/docs.ts';
 import { embedRoute } from './routes/embed.ts';
 import { featuresRoute } from './routes/features.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -71,6 +72,7 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
   app.route('/', huggingFaceRoutes);
   app.route('/', workersAiRoutes);
   app.route('/', inferenceProtocolRoutes);
+  app.route('/', docsRoutes);
 
   const methodsOf = methodTable(app);
   app.notFound((c) => {

@@ -1,26 +1,107 @@
-/** `GET /v1/models`: what the bucket holds, and what this isolate has loaded. */
-import { Hono } from 'hono';
-import { whileReading } from '../../model-store/load.ts';
-import { listVersions } from '../../model-store/versions.ts';
+/**
+ * Models over HTTP. For everyone: what the bucket holds, what one version is, its labels, and whether this isolate has it loaded.
+ * For admins: moving an alias, and loading a version before the first request needs it.
+ */
+import { type Context, Hono } from 'hono';
+import { z } from 'zod';
+import { NAME_PATTERN } from '../../model-store/layout.ts';
+import { readVerifiedJson, whileReading } from '../../model-store/load.ts';
+import type { Manifest, Variant } from '../../model-store/manifest.ts';
+import { deleteAlias, listAliases, listVersions, moveAlias, readManifest } from '../../model-store/versions.ts';
+import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
+import { parseModelReference } from './model-reference.ts';
+import { noParametersSchema, parseParameters } from './parameters.ts';
+import { parseJsonObject, readBody } from './request-body.ts';
 
-/** The route. */
-export const modelsRoute = new Hono<AppEnvironment>().get('/v1/models', async (c) => {
-  const { models, host, config } = c.var.services;
-  const loaded = new Set(host.loadedModels.map(({ manifest }) => `${manifest.name}@${manifest.version}`));
-  const versions = await whileReading('the list of models', () => listVersions(models));
-  return c.json({
-    default: { name: config.defaultModel, version: config.defaultModelVersion },
-    models: versions
-      .filter((each) => each.complete)
-      .map(({ name, version, createdAt, bytes, variants, aliases }) => ({
-        name,
-        version,
-        aliases,
-        created_at: createdAt,
-        bytes,
-        variants,
-        loaded: loaded.has(`${name}@${version}`),
-      })),
+/** Largest body of an administrative request. */
+const MAX_REQUEST_BYTES = 16 * 1024;
+
+/** `PUT /v1/models/{name}/aliases/{alias}`. */
+export const aliasRequestSchema = z.strictObject({ version: z.string().regex(NAME_PATTERN, 'must be a version') });
+
+/** The routes. `{model}` is a name, `name@version` or `name@alias`. */
+export const modelsRoute = new Hono<AppEnvironment>()
+  .get('/v1/models', async (c) => {
+    noParameters(c);
+    const { models, host, config } = c.var.services;
+    const loaded = new Set(host.loadedModels.map(({ manifest }) => `${manifest.name}@${manifest.version}`));
+    const versions = await whileReading('the list of models', () => listVersions(models));
+    return c.json({
+      default: { name: config.defaultModel, version: config.defaultModelVersion },
+      models: versions
+        .filter((each) => each.complete)
+        .map(({ name, version, createdAt, bytes, variants, aliases }) => ({
+          name,
+          version,
+          aliases: [...aliases],
+          created_at: createdAt,
+          bytes,
+          variants: [...variants],
+          loaded: loaded.has(`${name}@${version}`),
+        })),
+    });
+  })
+  .get('/v1/models/:model', async (c) => {
+    const manifest = await readReferenced(c, c.req.param('model'));
+    const { name, version } = manifest;
+    const aliases = await whileReading(`aliases of ${name}`, () => listAliases(c.var.services.models, name));
+    const isLoaded = c.var.services.host.loadedModels.some(
+      (each) => each.manifest.name === name && each.manifest.version === version,
+    );
+    return c.json({
+      name,
+      version,
+      aliases: [...aliases].filter(([, record]) => record.version === version).map(([alias]) => alias),
+      created_at: manifest.created_at,
+      source: manifest.source,
+      config: manifest.config,
+      num_labels: manifest.num_labels,
+      labels: `/v1/models/${name}@${version}/labels`,
+      default_variant: manifest.default_variant,
+      variants: Object.entries(manifest.variants).map(([variant, facts]) => toVariant(variant, facts)),
+      loaded: isLoaded,
+    });
+  })
+  .get('/v1/models/:model/labels', async (c) => {
+    const manifest = await readReferenced(c, c.req.param('model'));
+    const labels = await readVerifiedJson(c.var.services.models, manifest, manifest.labels, null);
+    return c.json({ labels: z.array(z.string()).parse(labels) });
+  })
+  .put('/v1/models/:name/aliases/:alias', requireScope('admin'), async (c) => {
+    noParameters(c);
+    const body = parseJsonObject(await readBody(c.req.raw, MAX_REQUEST_BYTES));
+    const { version } = parseParameters(aliasRequestSchema, new URLSearchParams(), body);
+    const { name, alias } = c.req.param();
+    const now = new Date(Date.now()).toISOString();
+    return c.json(await moveAlias(c.var.services.models, name, alias, version, now));
+  })
+  .delete('/v1/models/:name/aliases/:alias', requireScope('admin'), async (c) => {
+    noParameters(c);
+    const { name, alias } = c.req.param();
+    return c.json({ name, alias, from: await deleteAlias(c.var.services.models, name, alias), to: null });
+  })
+  .post('/v1/models/:model/warm', requireScope('admin'), async (c) => {
+    noParameters(c);
+    const { host, config } = c.var.services;
+    const { name, reference } = parseModelReference(c.req.param('model'), config);
+    const { manifest } = await host.get(name, reference, (promise) => c.executionCtx.waitUntil(promise));
+    return c.json({ name, version: manifest.version, loaded: true as const, heap_bytes: host.heapBytes });
   });
-});
+
+function noParameters(c: Context<AppEnvironment>): void {
+  parseParameters(noParametersSchema, new URL(c.req.url).searchParams, {});
+}
+
+async function readReferenced(c: Context<AppEnvironment>, text: string): Promise<Manifest> {
+  noParameters(c);
+  const { models, host, config } = c.var.services;
+  const { name, reference } = parseModelReference(text, config);
+  const version = await host.resolve(name, reference);
+  return whileReading(`the manifest of ${name}@${version}`, () => readManifest(models, name, version));
+}
+
+function toVariant(name: string, { model, weights, inputs, outputs, macs, parameters, wasm_heap_bytes }: Variant) {
+  const bytes = model.bytes + (weights?.bytes ?? 0);
+  return { name, bytes, inputs, outputs, macs, parameters, wasm_heap_bytes };
+}

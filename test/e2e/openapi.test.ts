@@ -1,0 +1,106 @@
+/** The OpenAPI document of a running worker: a linter finds no error, and the worker keeps what it promises under generated requests. */
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/dev-server.ts';
+import { seedDefaultModel } from '../../scripts/seed.ts';
+import { buildPng } from '../shared/build-png.ts';
+import { type DocumentedOperation, RequestGenerator } from '../support/openapi-requests.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SEED = 20_261_123;
+
+/** Generated requests; `BIT_EDGE_API_REQUESTS` for a longer run. */
+const REQUESTS = Number(process.env.BIT_EDGE_API_REQUESTS ?? 2_000);
+
+interface RedoclyProblem {
+  readonly ruleId: string;
+  readonly message: string;
+  readonly location: readonly { readonly pointer: string }[];
+}
+
+interface OpenApiDocument {
+  readonly paths: Record<string, Record<string, DocumentedOperation>>;
+  readonly components: object;
+}
+
+let state: string;
+let server: DevServer;
+let document: OpenApiDocument;
+let model: { name: string; version: string };
+
+beforeAll(async () => {
+  state = await mkdtemp(join(tmpdir(), 'bit-edge-openapi-'));
+  model = await seedDefaultModel(state);
+  server = await startDevServer({ port: await findFreePort(), statePath: state });
+  await waitUntilOk(`${server.url}/readyz`, 60_000);
+  document = (await (await fetch(`${server.url}/openapi.json`)).json()) as OpenApiDocument;
+});
+
+afterAll(async () => {
+  await server?.stop();
+  await rm(state, { recursive: true, force: true });
+});
+
+it('redocly lint finds no error in the document', async () => {
+  const file = join(state, 'openapi.json');
+  await writeFile(file, JSON.stringify(document));
+  const cli = join(ROOT, 'node_modules/@redocly/cli/bin/cli.js');
+  const args = [cli, 'lint', file, `--config=${join(ROOT, 'redocly.yaml')}`, '--format=json'];
+  const env = { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true', CI: '1' };
+  const { stdout } = spawnSync(process.execPath, args, { cwd: ROOT, env, encoding: 'utf8' });
+  const { problems } = JSON.parse(stdout.slice(stdout.indexOf('{'))) as { problems: RedoclyProblem[] };
+  expect(problems.map(({ ruleId, message, location }) => `${ruleId}: ${message} ${location[0]?.pointer}`)).toEqual([]);
+});
+
+it(`answers ${REQUESTS} generated requests without a 5xx, each as the document says`, {
+  timeout: 600_000,
+}, async () => {
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  ajv.addSchema({ $id: 'document', ...document });
+  const image = new Uint8Array(buildTinyPng());
+  const pathValues = {
+    model: [model.name, `${model.name}@latest`, `${model.name}@${model.version}`],
+    name: [model.name],
+    version: [model.version, 'latest'],
+    // Not `latest`: other requests need it.
+    alias: ['fuzz', 'other'],
+    organisation: ['google'],
+    vendor: ['google'],
+  };
+  const generator = new RequestGenerator(SEED, { pathValues, image });
+  const operations = Object.entries(document.paths).flatMap(([template, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ template, method, operation })),
+  );
+  const statuses = new Map<number, number>();
+  for (let index = 0; index < REQUESTS; index++) {
+    const { template, method, operation } = operations[index % operations.length]!;
+    const { path, init } = generator.next(template, method, operation);
+    const response = await fetch(server.url + path, init);
+    const text = await response.text();
+    const { status } = response;
+    statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    const shown = `request ${index}: ${init.method} ${path.slice(0, 200)}: ${status} ${text.slice(0, 500)}`;
+    expect(status, shown).toBeLessThan(500);
+    const mediaType = (response.headers.get('content-type') ?? '').split(';')[0]!;
+    expect(Object.keys(operation.responses), shown).toContain(String(status));
+    expect(Object.keys(operation.responses[status]!.content), shown).toContain(mediaType);
+    if (!mediaType.endsWith('json')) continue;
+    const encode = (part: string) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'));
+    const pointer = ['paths', template, method, 'responses', String(status), 'content', mediaType, 'schema'];
+    const validate = ajv.getSchema(`document#/${pointer.map(encode).join('/')}`);
+    expect(validate?.(JSON.parse(text)), `${shown}\n${ajv.errorsText(validate?.errors)}`).toBe(true);
+  }
+  // A generator that only made wrong requests, or only right ones, would prove little.
+  for (const status of [200, 400, 404, 415]) expect(statuses.get(status) ?? 0, `answers ${status}`).toBeGreaterThan(20);
+});
+
+function buildTinyPng(): Uint8Array {
+  const rows = Buffer.alloc(8 * 25, 90);
+  for (let row = 0; row < 8; row++) rows[row * 25] = 0;
+  return buildPng({ width: 8, height: 8 }, rows);
+}

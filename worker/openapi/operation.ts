@@ -1,0 +1,61 @@
+/** What one operation of the API is: the row from which the document, the docs page and generated requests are made. */
+import type { z } from 'zod';
+import type { Scope } from '../auth/api-key.ts';
+import type { ErrorCode } from '../errors.ts';
+
+/** Bodies by media type: a schema, or `binary` for bytes. */
+export type Content = Readonly<Record<string, z.ZodType | 'binary' | 'text'>>;
+
+/** One operation. */
+export interface Operation {
+  readonly method: 'get' | 'post' | 'put' | 'delete';
+  /** As Hono spells it: `/v1/models/:model`. */
+  readonly path: string;
+  readonly id: string;
+  readonly tag: string;
+  readonly summary: string;
+  /** Of the API key; null where none is needed. */
+  readonly scope: Scope | null;
+  readonly query?: z.ZodObject;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Content;
+  readonly status: number;
+  readonly answer: Content;
+  readonly codes: readonly ErrorCode[];
+}
+
+/** Codes that travel together. */
+export const PARAMETER_CODES = ['invalid_parameter', 'unknown_parameter'] as const;
+export const BODY_CODES = ['empty_body', 'body_too_large', 'unsupported_media_type', 'invalid_body'] as const;
+export const KEY_CODES = ['unauthorized', 'forbidden', 'rate_limited', 'auth_not_configured'] as const;
+export const MODEL_CODES = [
+  'model_not_found',
+  'model_unavailable',
+  'model_corrupt',
+  'model_too_large',
+  'invalid_manifest',
+] as const;
+export const RUNTIME_CODES = ['overloaded', 'memory_budget_exceeded', 'inference_failed', 'client_gone'] as const;
+export const IMAGE_CODES = [
+  'missing_image',
+  'too_many_images',
+  'unrecognized_image',
+  'unsupported_image_format',
+  'unsupported_image_feature',
+  'truncated_image',
+  'corrupt_image',
+  'image_too_large',
+  'image_memory_exceeded',
+] as const;
+export const FETCH_CODES = ['url_not_allowed', 'fetch_failed', 'fetch_timeout', 'object_not_found'] as const;
+
+/** Of every route that takes an image and answers with a model. */
+export const INFERENCE_CODES = [
+  ...PARAMETER_CODES,
+  ...BODY_CODES,
+  ...KEY_CODES,
+  ...IMAGE_CODES,
+  ...FETCH_CODES,
+  ...MODEL_CODES,
+  ...RUNTIME_CODES,
+] as const;
