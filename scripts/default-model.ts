@@ -1,7 +1,8 @@
 /** The default model's version folder, built when it is not there or older than what it is built from. */
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ModelError } from '../worker/errors.ts';
 import { type BuiltVersion, buildDefaultModel } from './build-default-model.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -24,10 +25,20 @@ export async function ensureDefaultModel(): Promise<BuiltVersion> {
   const sourcesChangedAt = await newestChange();
   const stamp = await readStamp();
   if (stamp !== null && stamp.sourcesChangedAt === sourcesChangedAt) return stamp;
-  const built = await buildDefaultModel(OUT);
+  const built = await buildDefaultModel(OUT).catch(explainMissing);
   await mkdir(OUT, { recursive: true });
   await writeFile(STAMP, JSON.stringify({ ...built, sourcesChangedAt } satisfies Stamp));
   return built;
+}
+
+/** @throws ModelError naming the file, where one of the default model's is missing; else what was thrown. */
+function explainMissing(error: unknown): never {
+  if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT' && 'path' in error)) throw error;
+  const file = relative(ROOT, String(error.path));
+  throw new ModelError(
+    'invalid_checkpoint',
+    `${file} is missing; get it back with: git checkout -- model-store/models`,
+  );
 }
 
 async function readStamp(): Promise<Stamp | null> {
