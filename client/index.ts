@@ -1,0 +1,171 @@
+/**
+ * A typed client of a bit-edge deployment, over `fetch`: no dependency, the types of the schemas that the worker's document is made
+ * of. For browsers, Workers, Deno, Bun and Node.
+ */
+import type { z } from 'zod';
+import type * as answers from '../worker/openapi/schemas.ts';
+
+/** The answers, without the list form: one image gives one. */
+type One<T> = Exclude<T, { readonly results: readonly unknown[] }>;
+export type Classification = One<z.infer<typeof answers.classificationSchema>>;
+export type Embedding = One<z.infer<typeof answers.embeddingSchema>>;
+export type Features = One<z.infer<typeof answers.featuresSchema>>;
+export type Decision = z.infer<typeof answers.decisionSchema>;
+export type Model = z.infer<typeof answers.modelSchema>;
+export type ModelList = z.infer<typeof answers.modelListSchema>;
+export type AliasMove = z.infer<typeof answers.aliasMoveSchema>;
+export type Job = z.infer<typeof answers.jobSchema>;
+/** An error body, RFC 9457. */
+export type Problem = z.infer<typeof answers.problemSchema>;
+
+/** An image: encoded bytes, or where it lies. */
+export type ImageSource =
+  | Blob
+  | ArrayBuffer
+  | Uint8Array<ArrayBuffer>
+  | { readonly url: string }
+  | { readonly r2: string };
+
+/** Parameters of every task. */
+interface TaskOptions {
+  /** `name`, `name@version` or `name@alias`. */
+  readonly model?: string;
+  /** True: large JPEGs are decoded at full size, as the reference does. */
+  readonly exact?: boolean;
+}
+export interface ClassifyOptions extends TaskOptions {
+  readonly top_k?: number;
+  readonly function_to_apply?: 'softmax' | 'sigmoid' | 'none';
+}
+export interface EmbedOptions extends TaskOptions {
+  readonly normalize?: boolean;
+  readonly encoding?: 'float' | 'base64';
+}
+export interface FeaturesOptions extends TaskOptions {
+  readonly outputs?: readonly string[];
+  readonly encoding?: 'float' | 'base64';
+}
+
+/** A bulk job: a list of inputs, or a manifest or prefix in a bucket. */
+export interface NewJob {
+  readonly task?: 'classify' | 'embed' | 'moderate';
+  readonly model?: string;
+  readonly parameters?: Readonly<Record<string, string | number | boolean>>;
+  readonly inputs?: readonly unknown[];
+  readonly manifest?: { readonly r2: string; readonly format?: 'ndjson' | 'csv' };
+  readonly prefix?: { readonly r2: string };
+  readonly callback_url?: string;
+}
+
+/** Where the deployment is and how to call it. */
+export interface ClientOptions {
+  readonly baseUrl: string;
+  readonly apiKey?: string;
+  /** Default: the global one. */
+  readonly fetch?: typeof fetch;
+}
+
+/** An answer that is no success; `problem.code` is stable. */
+export class BitEdgeError extends Error {
+  readonly problem: Problem;
+  /** Seconds after which a retry may succeed; null where the worker gave none. */
+  readonly retryAfterSeconds: number | null;
+
+  constructor(problem: Problem, retryAfterSeconds: number | null) {
+    super(`${problem.status} ${problem.code}: ${problem.detail}`);
+    this.name = 'BitEdgeError';
+    this.problem = problem;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** A deployment. Every method throws `BitEdgeError` where the worker refuses. */
+export class BitEdgeClient {
+  readonly #options: ClientOptions;
+
+  constructor(options: ClientOptions) {
+    this.#options = { ...options, baseUrl: options.baseUrl.replace(/\/+$/, '') };
+  }
+
+  classify(image: ImageSource, options: ClassifyOptions = {}): Promise<Classification> {
+    return this.#image('/v1/classify', image, options);
+  }
+
+  embed(image: ImageSource, options: EmbedOptions = {}): Promise<Embedding> {
+    return this.#image('/v1/embed', image, options);
+  }
+
+  features(image: ImageSource, { outputs, ...options }: FeaturesOptions = {}): Promise<Features> {
+    return this.#image('/v1/features', image, { ...options, ...(outputs && { outputs: outputs.join(',') }) });
+  }
+
+  moderate(image: ImageSource, options: { readonly policy?: string; readonly id?: string } = {}): Promise<Decision> {
+    return this.#image('/v1/moderate', image, options);
+  }
+
+  listModels(): Promise<ModelList> {
+    return this.#call('GET', '/v1/models');
+  }
+
+  getModel(model: string): Promise<Model> {
+    return this.#call('GET', `/v1/models/${encodeURIComponent(model)}`);
+  }
+
+  moveAlias(name: string, alias: string, version: string): Promise<AliasMove> {
+    const path = `/v1/models/${encodeURIComponent(name)}/aliases/${encodeURIComponent(alias)}`;
+    return this.#call('PUT', path, JSON.stringify({ version }), { 'content-type': 'application/json' });
+  }
+
+  /** @param idempotencyKey a repeated call with the same key gives the same job. */
+  createJob(job: NewJob, idempotencyKey?: string): Promise<Job> {
+    const headers = {
+      'content-type': 'application/json',
+      ...(idempotencyKey && { 'idempotency-key': idempotencyKey }),
+    };
+    return this.#call('POST', '/v1/jobs', JSON.stringify(job), headers);
+  }
+
+  getJob(id: string): Promise<Job> {
+    return this.#call('GET', `/v1/jobs/${encodeURIComponent(id)}`);
+  }
+
+  #image<T>(path: string, image: ImageSource, options: object): Promise<T> {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(options)) if (value !== undefined) query.set(name, String(value));
+    const target = query.size === 0 ? path : `${path}?${query}`;
+    if (image instanceof Blob || image instanceof ArrayBuffer || image instanceof Uint8Array) {
+      return this.#call('POST', target, image, { 'content-type': 'application/octet-stream' });
+    }
+    return this.#call('POST', target, JSON.stringify(image), { 'content-type': 'application/json' });
+  }
+
+  async #call<T>(method: string, path: string, body?: BodyInit, headers: Record<string, string> = {}): Promise<T> {
+    const { baseUrl, apiKey, fetch: send = fetch } = this.#options;
+    const response = await send(baseUrl + path, {
+      method,
+      headers: { ...headers, ...(apiKey && { authorization: `Bearer ${apiKey}` }) },
+      ...(body !== undefined && { body }),
+    });
+    if (response.ok) return (await response.json()) as T;
+    const retryAfter = response.headers.get('retry-after');
+    throw new BitEdgeError(await readProblem(response), retryAfter === null ? null : Number(retryAfter));
+  }
+}
+
+/** A proxy in between may answer with something else than a problem. */
+async function readProblem(response: Response): Promise<Problem> {
+  const text = await response.text();
+  try {
+    return JSON.parse(text) as Problem;
+  } catch {
+    const { status, statusText } = response;
+    return {
+      type: 'about:blank',
+      title: statusText,
+      status,
+      detail: text.slice(0, 200),
+      code: 'unknown',
+      request_id: '',
+    };
+  }
+}
