@@ -11,6 +11,7 @@ const SUITES: Readonly<Record<string, () => Promise<BenchSuite>>> = {
   imaging: async () => (await import('./bench/imaging.ts')).IMAGING_SUITE,
   gpu: async () => (await import('./bench/gpu.ts')).GPU_SUITE,
   'group-norm': async () => (await import('./bench/group-norm.ts')).GROUP_NORM_SUITE,
+  runtime: async () => (await import('./bench/runtime.ts')).RUNTIME_SUITE,
   'fast-accuracy': async () => (await import('./bench/fast-accuracy.ts')).FAST_ACCURACY_SUITE,
 };
 
@@ -21,6 +22,7 @@ const { values, positionals } = parseArgs({
   options: {
     runs: { type: 'string', default: String(DEFAULT_RUNS) },
     only: { type: 'string' },
+    qdq: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -28,7 +30,7 @@ const load = positionals.length === 1 ? SUITES[positionals[0] ?? ''] : undefined
 const runs = Number(values.runs);
 if (load === undefined || !Number.isInteger(runs) || runs < 1) {
   process.stderr.write(
-    `usage: npm run bench -- <${Object.keys(SUITES).join(' | ')}> [--runs N] [--only TEXT] [--json]\n`,
+    `usage: npm run bench -- <${Object.keys(SUITES).join(' | ')}> [--runs N] [--only TEXT] [--qdq FILE] [--json]\n`,
   );
   process.exitCode = 2;
 } else {
@@ -36,6 +38,11 @@ if (load === undefined || !Number.isInteger(runs) || runs < 1) {
   const print = (line: string): void => {
     (values.json ? process.stderr : process.stdout).write(`${line}\n`);
   };
-  const result = await suite.run({ runs, only: values.only ?? '', print });
+  const result = await suite.run({
+    runs,
+    only: values.only ?? '',
+    print,
+    ...(values.qdq === undefined ? {} : { qdq: values.qdq }),
+  });
   if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
 }

@@ -21,6 +21,8 @@ export interface DevServerOptions {
   readonly configPaths?: readonly string[];
   /** Variables over those of wrangler.toml. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** Port of the inspector (Chrome DevTools Protocol). Default: any that is free. */
+  readonly inspectorPort?: number;
   /** Told of every line that the server prints. */
   onLine?(line: string): void;
 }
@@ -28,6 +30,8 @@ export interface DevServerOptions {
 /** A running local deployment. */
 export interface DevServer {
   readonly url: string;
+  /** Of wrangler, which leads a process group of its own; workerd is among its descendants. */
+  readonly pid: number;
   /** Resolves once the process has ended, with its exit code (null: ended by a signal). */
   readonly exited: Promise<number | null>;
   /** Asks it to end, and kills what is left after 5 s. */
@@ -71,7 +75,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
       'dev',
       `--ip=${LOCAL_HOST}`,
       `--port=${options.port}`,
-      '--inspector-port=0',
+      `--inspector-port=${options.inspectorPort ?? 0}`,
       `--persist-to=${options.statePath}`,
       ...(options.configPaths ?? []).map((path) => `--config=${ROOT}${path}`),
       '--show-interactive-dev-session=false',
@@ -106,6 +110,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   });
   const server: DevServer = {
     url: `http://${LOCAL_HOST}:${options.port}`,
+    pid: child.pid ?? 0,
     exited,
     async stop() {
       signalGroup(child, 'SIGTERM');

@@ -6,6 +6,7 @@ import { NAME_PATTERN } from '../model-store/layout.ts';
 import defaultModel from '../model-store/models/default.json' with { type: 'json' };
 import type { AuthMode } from './auth/authenticate.ts';
 import { ConfigurationError } from './errors.ts';
+import { DEFAULT_MEMORY_BUDGET_BYTES } from './inference/memory-plan.ts';
 
 const MIB = 1024 * 1024;
 
@@ -61,7 +62,7 @@ export function readConfig(env: ConfigVariables): Config {
     maxImagePixels: readInteger(env, 'MAX_IMAGE_PIXELS', 50_000_000, 1, 1_000_000_000),
     maxImageEdgePx: readInteger(env, 'MAX_IMAGE_EDGE_PX', 20_000, 1, 65_535),
     maxDecodeBytes: readInteger(env, 'MAX_DECODE_BYTES', 40 * MIB, MIB, 100 * MIB),
-    memoryBudgetBytes: readInteger(env, 'MEMORY_BUDGET_BYTES', 104 * MIB, 48 * MIB, 4096 * MIB),
+    memoryBudgetBytes: readInteger(env, 'MEMORY_BUDGET_BYTES', DEFAULT_MEMORY_BUDGET_BYTES, 48 * MIB, 4096 * MIB),
     maxLeases: readInteger(env, 'MAX_LEASES', 128, 1, 10_000),
     maxWaiting: readInteger(env, 'MAX_WAITING', 64, 0, 10_000),
     maxWaitMs: readInteger(env, 'MAX_WAIT_MS', 10_000, 0, 60_000),

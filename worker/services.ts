@@ -7,6 +7,7 @@ import { readUrlPolicy } from './fetch/settings.ts';
 import type { ImageLimits } from './imaging/limits.ts';
 import { Classifier } from './inference/classifier.ts';
 import { MemoryBudget } from './inference/memory-budget.ts';
+import { BASELINE_BYTES } from './inference/memory-plan.ts';
 import { ModelHost } from './inference/model-host.ts';
 import { Readiness } from './inference/readiness.ts';
 import { type HttpCache, ResultCache } from './inference/result-cache.ts';
@@ -23,9 +24,6 @@ import { Metrics } from './observability/metrics.ts';
 import type { AnalyticsSink, RequestRecord } from './observability/request-record.ts';
 
 const MIB = 1024 * 1024;
-
-/** What JavaScript holds besides leases: the bundle, V8's own heap (measured: docs/bench/runtime.md). */
-const BASELINE_BYTES = 12 * MIB;
 
 /** What is kept free beside request bodies, so that one of them can always be decoded. */
 const DECODE_HEADROOM_BYTES = 8 * MIB;

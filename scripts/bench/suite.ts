@@ -6,6 +6,8 @@ export interface BenchOptions {
   readonly runs: number;
   /** Only comparisons whose name contains this text; empty for all. */
   readonly only: string;
+  /** A graph made by onnxruntime's own static quantization, to measure beside ours. */
+  readonly qdq?: string;
   /** Prints one line of the report. */
   print(line: string): void;
 }

@@ -3,17 +3,21 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { manifestFiles, publishVersion } from '../../model-store/publish.ts';
 import { moveAlias } from '../../model-store/versions.ts';
+import { BASELINE_BYTES, checkModelFits, DEFAULT_MEMORY_BUDGET_BYTES } from '../../worker/inference/memory-plan.ts';
 import { readManifestFile } from '../files/manifest-file.ts';
 import { readBytes } from '../files/read-file.ts';
 import { formatBytes, Progress } from '../progress.ts';
 import { withStore } from '../store/open-store.ts';
 import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './store-options.ts';
 
+const MIB = 1024 * 1024;
+
 const HELP = `usage: bit-edge publish OUT [--alias latest]... [--remote | --store DIR]
 
 Publishes the version that "bit-edge import" left in OUT: files first, the manifest last, then the aliases. A publish that was
 interrupted can be run again; what is there already is skipped. A published version never changes.
   --alias NAME       lets this alias name the version; may be given several times.
+  --memory-mib N     MEMORY_BUDGET_BYTES of the deployment in MiB, default ${DEFAULT_MEMORY_BUDGET_BYTES / MIB}: a version that cannot fit is refused.
 ${STORE_HELP}`;
 
 /** Runs the command. */
@@ -21,7 +25,11 @@ export async function run(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { ...STORE_OPTIONS, alias: { type: 'string', multiple: true, default: [] } },
+    options: {
+      ...STORE_OPTIONS,
+      alias: { type: 'string', multiple: true, default: [] },
+      'memory-mib': { type: 'string', default: String(DEFAULT_MEMORY_BUDGET_BYTES / MIB) },
+    },
   });
   if (values.help) {
     process.stdout.write(HELP);
@@ -29,7 +37,10 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   const folder = positionals[0];
   if (folder === undefined || positionals.length > 1) return wrongUsage('publish', 'one folder is needed', HELP);
+  const memoryMib = Number(values['memory-mib']);
+  if (!(memoryMib >= 48)) return wrongUsage('publish', '--memory-mib must be a number from 48', HELP);
   const { manifest, text } = await readManifestFile(folder);
+  checkModelFits(manifest, manifest.variants[manifest.default_variant]!, memoryMib * MIB - BASELINE_BYTES);
   const files = manifestFiles(manifest);
   const result = await withStore(toStoreOptions(values), async ({ store, description }) => {
     const progress = new Progress(`${manifest.name}/${manifest.version}`, sum(files), formatBytes);

@@ -12,6 +12,9 @@ import { compileWasm } from '../../scripts/local-model.ts';
 import { MemoryBudget } from '../../worker/inference/memory-budget.ts';
 import { BASE_HEAP_BYTES, sessionHeapBytes, transferBytes } from '../../worker/inference/memory-plan.ts';
 import { ModelHost } from '../../worker/inference/model-host.ts';
+import type { LoadedModel } from '../../worker/inference/model-loader.ts';
+import { Readiness } from '../../worker/inference/readiness.ts';
+import type { Tensor } from '../../worker/inference/session.ts';
 
 const ALIAS_MAX_AGE_MS = 1000;
 const BUDGET_BYTES = 512 * 1024 * 1024;
@@ -21,10 +24,13 @@ const NOW = '2026-01-01T00:00:00Z';
 class FaultyStore extends MemoryObjectStore {
   readonly reads: string[] = [];
   failing: RegExp | null = null;
+  /** Reads of model files wait for it: a bucket that is slow. */
+  gate: Promise<void> = Promise.resolve();
 
   override async get(key: string): Promise<ObjectBody | null> {
     this.reads.push(key);
     if (this.failing?.test(key)) throw new Error('R2 answered 500');
+    if (key.endsWith('.onnx')) await this.gate;
     return super.get(key);
   }
 
@@ -116,6 +122,28 @@ describe('loading', () => {
     expect(pending).toHaveLength(1);
   });
 
+  it('from a slow bucket: requests wait for one read, readiness says so, and all are answered when it ends', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    store.gate = promise;
+    const readiness = new Readiness(host, { name: manifest.name, reference: 'latest' });
+    let answered = 0;
+    const waiting = Array.from({ length: 10 }, async () => {
+      const model = await host.get(manifest.name, 'latest', waitUntil);
+      answered++;
+      return model;
+    });
+    expect(readiness.check(waitUntil)).toBeNull();
+    await new Promise((done) => setTimeout(done, 50));
+    expect(answered).toBe(0);
+    expect(readiness.check(waitUntil)).toBeNull();
+    expect(readiness.reason).toBe('the default model is loading');
+    resolve();
+    expect(new Set(await Promise.all(waiting)).size).toBe(1);
+    await settle();
+    expect(readiness.check(waitUntil)).toEqual({ name: manifest.name, version: 'v1' });
+    expect(store.readsOf(modelKey('v1'))).toBe(1);
+  });
+
   it('does not cache a failed load: 503 while the bucket fails, an answer once it does not', async () => {
     store.failing = /model\.onnx$/;
     await expect(host.get(manifest.name, 'latest', waitUntil)).rejects.toMatchObject({
@@ -159,6 +187,11 @@ async function settle(): Promise<void> {
   await Promise.all(pending.splice(0));
 }
 
+function blankTensor(model: LoadedModel): Tensor {
+  const shape = model.input.shape.map((size) => (typeof size === 'number' ? size : 1));
+  return { type: 'float32', shape, data: new Float32Array(shape.reduce((product, size) => product * size, 1)) };
+}
+
 describe('a moved alias', () => {
   async function versionNow(): Promise<string> {
     return (await host.get(manifest.name, 'latest', waitUntil)).manifest.version;
@@ -196,6 +229,27 @@ describe('a moved alias', () => {
     store.failing = null;
     clock = 4 * ALIAS_MAX_AGE_MS;
     expect(await versionNow()).toBe('v2');
+  });
+
+  it('under load: no request fails, each is answered by the one version or the other', async () => {
+    await versionNow();
+    const seen = new Set<string>();
+    for (let move = 0; move < 6; move++) {
+      await moveAlias(store, manifest.name, 'latest', move % 2 === 0 ? 'v2' : 'v1', NOW);
+      // Half of the moves are seen behind a response, the other half by requests that wait.
+      clock += move < 3 ? ALIAS_MAX_AGE_MS : 2 * ALIAS_MAX_AGE_MS;
+      const requests = Array.from({ length: 8 }, async () => {
+        const model = await host.get(manifest.name, 'latest', waitUntil);
+        const tensor = blankTensor(model);
+        expect(host.run(model, tensor, [model.variant.outputs[0]!.name]).size).toBe(1);
+        return model.manifest.version;
+      });
+      for (const version of await Promise.all(requests)) seen.add(version);
+      await settle();
+    }
+    expect([...seen].sort()).toEqual(['v1', 'v2']);
+    expect(backgroundErrors).toEqual([]);
+    expect(host.loadedModels).toHaveLength(1);
   });
 
   it('while the bucket does not answer at all: the loaded version answers on', async () => {
@@ -265,9 +319,7 @@ describe('room for models', () => {
 describe('a runtime that aborted', () => {
   it('is replaced: the request at hand fails with a retryable error, the next one is answered', async () => {
     const model = await host.get(manifest.name, 'latest', waitUntil);
-    const shape = model.input.shape.map((size) => (typeof size === 'number' ? size : 1));
-    const pixels = new Float32Array(shape.reduce((product, size) => product * size, 1));
-    const tensor = { type: 'float32', shape, data: pixels } as const;
+    const tensor = blankTensor(model);
     const output = model.variant.outputs[0]!.name;
     const { glue } = model.session.runtime;
     glue._OrtRun = () => {

@@ -4,6 +4,12 @@ import { ModelError } from '../errors.ts';
 
 const MIB = 1024 * 1024;
 
+/** Memory of an isolate that is given out where the deployment says nothing else: what leaves room in the platform's 128 MB. */
+export const DEFAULT_MEMORY_BUDGET_BYTES = 104 * MIB;
+
+/** What JavaScript holds besides leases: the bundle, V8's own heap (measured: docs/bench/runtime.md). */
+export const BASELINE_BYTES = 12 * MIB;
+
 /** The heap of a runtime without a session. */
 export const BASE_HEAP_BYTES = 16 * MIB;
 

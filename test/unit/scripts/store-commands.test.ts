@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(async () => rm(root, { recursive: true, force: true }));
 
 /** Writes a version's folder as import does. */
-async function writeVersion(version: string): Promise<string> {
+async function writeVersion(version: string, heapBytes: number | null = null): Promise<string> {
   const folder = join(root, `out-${version}`);
   await mkdir(folder);
   const write = async (path: string, content: string): Promise<FileReference> => {
@@ -41,7 +41,7 @@ async function writeVersion(version: string): Promise<string> {
         outputs: [tensor],
         macs: 1,
         parameters: 1,
-        wasm_heap_bytes: null,
+        wasm_heap_bytes: heapBytes,
       },
     },
     default_variant: 'fp32',
@@ -49,6 +49,22 @@ async function writeVersion(version: string): Promise<string> {
   await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
   return folder;
 }
+
+describe('publish', () => {
+  it('refuses a version that cannot fit into an isolate, with the numbers, and takes it for a deployment with room', async () => {
+    const folder = await writeVersion('heavy', 120 * 1024 * 1024);
+    const store = ['--store', join(root, 'heavy-bucket'), '--json'];
+    const refused = await bitEdge(['publish', folder, ...store]);
+    expect(refused.exitCode).toBe(1);
+    expect(refused.stderr).toMatch(/tiny@heavy needs 120\.0 MiB of WASM heap .* an isolate has 92\.0 MiB/);
+    expect(await bitEdge(['list', ...store])).toMatchObject({
+      exitCode: 0,
+      stdout: expect.not.stringContaining('heavy'),
+    });
+    const taken = await bitEdge(['publish', folder, '--memory-mib', '256', ...store]);
+    expect(taken).toMatchObject({ exitCode: 0 });
+  });
+});
 
 describe('the store commands', () => {
   it('publish, list, move, roll back and delete, in a folder', async () => {

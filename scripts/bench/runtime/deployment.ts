@@ -1,0 +1,73 @@
+/** A local deployment to measure: the worker in workerd, its log lines, gauges, processor time and memory. */
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findFreePort, LOCAL_HOST, startDevServer } from '../../dev-server.ts';
+import { connectInspector, type Inspector } from './inspector.ts';
+
+/** Linux counts processor time in ticks of 10 ms. */
+const TICK_MS = 10;
+
+/** What the log says of a load. */
+export interface LoadStages {
+  readonly manifest_ms: number;
+  readonly files_ms: number;
+  readonly session_ms: number;
+}
+
+/** A running worker. */
+export interface Deployment {
+  readonly url: string;
+  /** Connects to the isolate's inspector: only where memory is measured, as it takes over the log. */
+  inspect(): Promise<Inspector>;
+  /** Stages of the models that were loaded since the start, in order. */
+  readonly loads: readonly LoadStages[];
+  wasmHeapBytes(): Promise<number>;
+  /** Processor time of all of wrangler and workerd so far, in ms; null where the system does not tell. */
+  cpuMs(): Promise<number | null>;
+  stop(): Promise<void>;
+}
+
+/** Starts the worker on the state in `statePath`, with nothing of the models in the colo's cache. */
+export async function deploy(statePath: string, variables: Readonly<Record<string, string>> = {}): Promise<Deployment> {
+  await rm(join(statePath, 'v3/cache'), { recursive: true, force: true });
+  const [port, inspectorPort] = [await findFreePort(), await findFreePort()];
+  const loads: LoadStages[] = [];
+  const server = await startDevServer({
+    port,
+    inspectorPort,
+    statePath,
+    variables: { AUTH: 'none', ...variables },
+    onLine(line) {
+      if (line.includes('"event":"model_loaded"')) loads.push(JSON.parse(line.slice(line.indexOf('{'))) as LoadStages);
+    },
+  });
+  return {
+    url: server.url,
+    loads,
+    inspect: () => connectInspector(LOCAL_HOST, inspectorPort),
+    wasmHeapBytes: () => readGauge(server.url, 'bit_edge_wasm_heap_bytes'),
+    cpuMs: () => groupCpuMs(server.pid),
+    stop: () => server.stop(),
+  };
+}
+
+async function readGauge(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const value = new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1];
+  if (value === undefined) throw new Error(`/metrics has no ${name}`);
+  return Number(value);
+}
+
+/** Sums user and system time over the process group that `pid` leads (proc_pid_stat(5): fields 5, 14 and 15). */
+async function groupCpuMs(pid: number): Promise<number | null> {
+  if (process.platform !== 'linux') return null;
+  let ticks = 0;
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
+    // The name in parentheses may hold blanks: count from behind it, where field 3 comes first.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (Number(fields[2]) === pid) ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return ticks * TICK_MS;
+}

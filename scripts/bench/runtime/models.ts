@@ -1,0 +1,139 @@
+/** What the runtime benchmark serves: the default model and BiT-R50x1 with random weights, each as int8 and fp32. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type AssembledVersion, assembleVersion, variantFiles } from '../../../model-store/assemble.ts';
+import type { Checkpoint } from '../../../model-store/checkpoint/checkpoint.ts';
+import { memoryDirectory } from '../../../model-store/checkpoint/checkpoint-directory.ts';
+import { defaultPreprocessor, type PreprocessorJson } from '../../../model-store/checkpoint/preprocessor.ts';
+import { readCheckpoint } from '../../../model-store/checkpoint/read-checkpoint.ts';
+import { type BuiltGraph, buildBitGraph } from '../../../model-store/graph/build.ts';
+import type { ObjectStore } from '../../../model-store/object-store.ts';
+import { publishVersion } from '../../../model-store/publish.ts';
+import { buildInt8Graph } from '../../../model-store/quantize/build-int8.ts';
+import { pixelGrid } from '../../../model-store/quantize/pixel-grid.ts';
+import { moveAlias } from '../../../model-store/versions.ts';
+import { parseProcessorConfig } from '../../../worker/preprocess/config.ts';
+import { preprocess } from '../../../worker/preprocess/preprocess.ts';
+import { writeVersion } from '../../build-default-model.ts';
+import { calibrate } from '../../calibrate.ts';
+import { ensureDefaultModel } from '../../default-model.ts';
+import { readManifestFile } from '../../files/manifest-file.ts';
+import { fixedImageSize } from '../../image-size.ts';
+import { measureVariant } from '../../onnx/measure-variant.ts';
+import { withStore } from '../../store/open-store.ts';
+import { randomR50x1 } from '../random-checkpoint.ts';
+
+/** Names that the benchmark's models are served under. */
+export const MODELS = {
+  defaultFp32: 'bench-default-fp32',
+  r50Int8: 'bench-r50x1',
+  r50Fp32: 'bench-r50x1-fp32',
+  r50Qdq: 'bench-r50x1-qdq',
+} as const;
+
+const CREATED_AT = '2026-01-01T00:00:00Z';
+const VERSION = '1';
+
+interface Network {
+  readonly checkpoint: Checkpoint;
+  readonly preprocessor: PreprocessorJson;
+}
+
+/** What was published. */
+export interface BenchModels {
+  /** Name of the default model, which is int8. */
+  readonly defaultInt8: string;
+  /** The folder that holds R50x1's int8 graph and its weights. */
+  readonly r50Int8Folder: string;
+}
+
+/**
+ * Builds the models below `folder` and publishes them into the local bucket of `statePath`.
+ * @param photo an encoded image to calibrate R50x1 with.
+ * @param qdqFile a graph of R50x1 by onnxruntime's static quantization, or null: input `pixel_values`, output `logits`.
+ */
+export async function publishBenchModels(
+  folder: string,
+  statePath: string,
+  photo: Uint8Array,
+  qdqFile: string | null,
+): Promise<BenchModels> {
+  const built = await ensureDefaultModel();
+  const tiny = await readDefaultNetwork();
+  const r50: Network = { checkpoint: randomR50x1(), preprocessor: defaultPreprocessor('huggingface') };
+  const int8 = await buildInt8(r50, photo);
+  const directories = [
+    built.directory,
+    await write(folder, MODELS.defaultFp32, tiny, 'fp32', buildFp32(tiny)),
+    await write(folder, MODELS.r50Int8, r50, 'int8', int8),
+    await write(folder, MODELS.r50Fp32, r50, 'fp32', buildFp32(r50)),
+  ];
+  if (qdqFile !== null) {
+    const graph: BuiltGraph = { ...int8, model: await readFile(qdqFile), weights: null };
+    directories.push(await write(folder, MODELS.r50Qdq, r50, 'int8', graph));
+  }
+  await withStore({ persistPath: join(statePath, 'v3') }, async ({ store }) => {
+    for (const directory of directories) await publish(store, directory);
+  });
+  return { defaultInt8: built.name, r50Int8Folder: directories[2]! };
+}
+
+async function publish(store: ObjectStore, directory: string): Promise<void> {
+  const { manifest, text } = await readManifestFile(directory);
+  await publishVersion(store, { manifest: text, read: (path) => readFile(join(directory, path)) });
+  await moveAlias(store, manifest.name, 'latest', manifest.version, CREATED_AT);
+}
+
+async function readDefaultNetwork(): Promise<Network> {
+  const models = new URL('../../../model-store/models/', import.meta.url);
+  const { directory } = JSON.parse(await readFile(new URL('default.json', models), 'utf8')) as { directory: string };
+  const files: Record<string, Uint8Array> = {};
+  for (const file of ['model.safetensors', 'config.json', 'preprocessor_config.json']) {
+    files[file] = await readFile(new URL(`${directory}/${file}`, models));
+  }
+  return readCheckpoint(memoryDirectory(files), null);
+}
+
+async function buildInt8({ checkpoint, preprocessor }: Network, photo: Uint8Array): Promise<BuiltGraph> {
+  const processor = parseProcessorConfig(preprocessor);
+  const inputSize = fixedImageSize(processor)!;
+  const { pixelValues } = await preprocess(photo, processor);
+  const calibration = await calibrate(checkpoint, inputSize, [pixelValues]);
+  const externalWeights = variantFiles('int8', 'int8').weights;
+  return buildInt8Graph(checkpoint, calibration, { inputSize, externalWeights, pixelGrid: pixelGrid(processor) });
+}
+
+function buildFp32({ checkpoint, preprocessor }: Network): BuiltGraph {
+  const inputSize = fixedImageSize(parseProcessorConfig(preprocessor));
+  return buildBitGraph(checkpoint, { inputSize, externalWeights: variantFiles('fp32', 'fp32').weights });
+}
+
+/** Writes a version's folder, with its heap measured as an import does. */
+async function write(
+  folder: string,
+  name: string,
+  { checkpoint, preprocessor }: Network,
+  variant: 'int8' | 'fp32',
+  graph: BuiltGraph,
+): Promise<string> {
+  const imageSize = fixedImageSize(parseProcessorConfig(preprocessor))!;
+  const directory = join(folder, name, VERSION);
+  const assemble = (wasmHeapBytes: number | null): Promise<AssembledVersion> =>
+    assembleVersion({
+      name,
+      version: VERSION,
+      createdAt: CREATED_AT,
+      source: { kind: 'huggingface', reference: name, sha256: '0'.repeat(64) },
+      checkpoint,
+      preprocessor,
+      imageSize,
+      variants: { [variant]: { graph, wasmHeapBytes } },
+      defaultVariant: variant,
+      report: null,
+      attachments: new Map(),
+    });
+  await writeVersion(await assemble(null), directory);
+  const measured = await measureVariant(directory, variant, imageSize);
+  await writeVersion(await assemble(measured.wasm_heap_bytes), directory);
+  return directory;
+}
