@@ -115,6 +115,7 @@ export class RequestGenerator {
     if (Array.isArray(schema.enum)) return this.#pick(schema.enum);
     switch (schema.type) {
       case 'string':
+        if (name === 'version') return this.#pick(this.#known.pathValues.version ?? JUNK);
         return name === 'image' || name === 'images' || name === 'inputs' ? this.#imageText() : this.#pick(JUNK);
       case 'integer':
       case 'number': {

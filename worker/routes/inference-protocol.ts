@@ -18,7 +18,7 @@ import { withBody } from './body-lease.ts';
 import { IMAGE_INPUT, inferTensors } from './infer-tensors.ts';
 import { requireLoaded } from './loaded-model.ts';
 import { parseModelReference } from './model-reference.ts';
-import { noParametersSchema, parseParameters } from './parameters.ts';
+import { refuseParameters } from './parameters.ts';
 import { readBody } from './request-body.ts';
 
 const SERVER: ServerMetadata = { name: 'bit-edge', version: '0.1.0', extensions: ['binary_tensor_data'] };
@@ -58,15 +58,15 @@ const infer: Handler<AppEnvironment> = (c) =>
 /** The routes. Health and metadata need no key, as the protocol's probes send none. */
 export const inferenceProtocolRoutes = new Hono<AppEnvironment>()
   .get('/v2', (c) => {
-    noParameters(c);
+    refuseParameters(c.req.url);
     return c.json(SERVER);
   })
   .get('/v2/health/live', (c) => {
-    noParameters(c);
+    refuseParameters(c.req.url);
     return c.json({ live: true });
   })
   .get('/v2/health/ready', (c) => {
-    noParameters(c);
+    refuseParameters(c.req.url);
     const { readiness } = c.var.services;
     if (readiness.check((promise) => c.executionCtx.waitUntil(promise)) !== null) return c.json({ ready: true });
     throw new RuntimeError('not_ready', readiness.reason, { retryAfterSeconds: 1 });
@@ -78,12 +78,8 @@ export const inferenceProtocolRoutes = new Hono<AppEnvironment>()
   .post('/v2/models/:name/infer', requireScope('classify'), infer)
   .post('/v2/models/:name/versions/:version/infer', requireScope('classify'), infer);
 
-function noParameters(c: Context<AppEnvironment>): void {
-  parseParameters(noParametersSchema, new URL(c.req.url).searchParams, {});
-}
-
 function referenceOf(c: Context<AppEnvironment>): ModelReference {
-  noParameters(c);
+  refuseParameters(c.req.url);
   const name = c.req.param('name') ?? '';
   const version = c.req.param('version');
   return parseModelReference(version === undefined ? name : `${name}@${version}`, c.var.services.config);

@@ -11,7 +11,7 @@ import { requireScope } from '../middleware/require-scope.ts';
 import { findReceiver } from '../moderation/settings.ts';
 import type { AppEnvironment } from '../services.ts';
 import { parseModelReference } from './model-reference.ts';
-import { classifyParametersSchema, embedParametersSchema, parseParameters } from './parameters.ts';
+import { classifyParametersSchema, embedParametersSchema, parseParameters, refuseParameters } from './parameters.ts';
 import { mediaTypeOf, parseJsonObject, readBody } from './request-body.ts';
 
 /** How often progress is sent, in ms. */
@@ -96,14 +96,19 @@ export const jobsRoutes = new Hono<AppEnvironment>()
       next_cursor: page.cursor,
     });
   })
-  .get('/v1/jobs/:id', async (c) => c.json(toAnswer(await c.var.services.jobs.status(c.req.param('id')))))
+  .get('/v1/jobs/:id', async (c) => {
+    refuseParameters(c.req.url);
+    return c.json(toAnswer(await c.var.services.jobs.status(c.req.param('id'))));
+  })
   .delete('/v1/jobs/:id', async (c) => {
+    refuseParameters(c.req.url);
     const { jobs } = c.var.services;
     const id = c.req.param('id');
     await jobs.cancel(id);
     return c.json(toAnswer(await jobs.status(id)));
   })
   .post('/v1/jobs/:id/retry', async (c) => {
+    refuseParameters(c.req.url);
     const { jobs } = c.var.services;
     const id = c.req.param('id');
     const retried = await jobs.retryFailed(id);
@@ -120,6 +125,7 @@ export const jobsRoutes = new Hono<AppEnvironment>()
     return c.body(page.body);
   })
   .get('/v1/jobs/:id/events', async (c) => {
+    refuseParameters(c.req.url);
     const { jobs } = c.var.services;
     const id = c.req.param('id');
     const first = await jobs.status(id);

@@ -11,7 +11,7 @@ import { deleteAlias, listAliases, listVersions, moveAlias, readManifest } from 
 import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
 import { parseModelReference } from './model-reference.ts';
-import { noParametersSchema, parseParameters } from './parameters.ts';
+import { parseParameters, refuseParameters } from './parameters.ts';
 import { parseJsonObject, readBody } from './request-body.ts';
 
 /** Largest body of an administrative request. */
@@ -23,7 +23,7 @@ export const aliasRequestSchema = z.strictObject({ version: z.string().regex(NAM
 /** The routes. `{model}` is a name, `name@version` or `name@alias`. */
 export const modelsRoute = new Hono<AppEnvironment>()
   .get('/v1/models', async (c) => {
-    noParameters(c);
+    refuseParameters(c.req.url);
     const { models, host, config } = c.var.services;
     const loaded = new Set(host.loadedModels.map(({ manifest }) => `${manifest.name}@${manifest.version}`));
     const versions = await whileReading('the list of models', () => listVersions(models));
@@ -69,7 +69,7 @@ export const modelsRoute = new Hono<AppEnvironment>()
     return c.json({ labels: z.array(z.string()).parse(labels) });
   })
   .put('/v1/models/:name/aliases/:alias', requireScope('admin'), async (c) => {
-    noParameters(c);
+    refuseParameters(c.req.url);
     const body = parseJsonObject(await readBody(c.req.raw, MAX_REQUEST_BYTES));
     const { version } = parseParameters(aliasRequestSchema, new URLSearchParams(), body);
     const { name, alias } = c.req.param();
@@ -77,24 +77,20 @@ export const modelsRoute = new Hono<AppEnvironment>()
     return c.json(await moveAlias(c.var.services.models, name, alias, version, now));
   })
   .delete('/v1/models/:name/aliases/:alias', requireScope('admin'), async (c) => {
-    noParameters(c);
+    refuseParameters(c.req.url);
     const { name, alias } = c.req.param();
     return c.json({ name, alias, from: await deleteAlias(c.var.services.models, name, alias), to: null });
   })
   .post('/v1/models/:model/warm', requireScope('admin'), async (c) => {
-    noParameters(c);
+    refuseParameters(c.req.url);
     const { host, config } = c.var.services;
     const { name, reference } = parseModelReference(c.req.param('model'), config);
     const { manifest } = await host.get(name, reference, (promise) => c.executionCtx.waitUntil(promise));
     return c.json({ name, version: manifest.version, loaded: true as const, heap_bytes: host.heapBytes });
   });
 
-function noParameters(c: Context<AppEnvironment>): void {
-  parseParameters(noParametersSchema, new URL(c.req.url).searchParams, {});
-}
-
 async function readReferenced(c: Context<AppEnvironment>, text: string): Promise<Manifest> {
-  noParameters(c);
+  refuseParameters(c.req.url);
   const { models, host, config } = c.var.services;
   const { name, reference } = parseModelReference(text, config);
   const version = await host.resolve(name, reference);

@@ -14,7 +14,7 @@ import { type Decision, toOpenAi, toRekognition } from '../moderation/verdict-sh
 import type { AppEnvironment } from '../services.ts';
 import { withBody } from './body-lease.ts';
 import { readImageInputs } from './image-inputs.ts';
-import { parseParameters } from './parameters.ts';
+import { parseParameters, refuseParameters } from './parameters.ts';
 
 const number = z.union(
   [
@@ -103,6 +103,7 @@ export const moderateRoute = new Hono<AppEnvironment>()
     return c.json({ decisions: page.items.map(toEntry), next_cursor: page.nextCursor });
   })
   .get('/v1/decisions/:id', async (c) => {
+    refuseParameters(c.req.url);
     const { moderation } = c.var.services;
     const id = c.req.param('id');
     const source = sourceOf(id);

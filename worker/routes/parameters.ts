@@ -53,6 +53,11 @@ export type FeaturesParameters = z.infer<typeof featuresParametersSchema>;
 /** For routes that take no parameters: every one is unknown. */
 export const noParametersSchema = z.strictObject({});
 
+/** @throws RequestError `unknown_parameter` for the first parameter of a route that takes none. */
+export function refuseParameters(url: string): void {
+  parseParameters(noParametersSchema, new URL(url).searchParams, {});
+}
+
 /**
  * Checks the parameters of the query string and of the body together.
  * @throws RequestError `unknown_parameter` or `invalid_parameter`, naming the parameter and what it was.

@@ -13,7 +13,7 @@ import type { WebhookSource } from '../moderation/settings.ts';
 import { verifyRequest } from '../moderation/signatures/verify-request.ts';
 import type { AppEnvironment } from '../services.ts';
 import { allSources, checkSource } from './moderate.ts';
-import { noParametersSchema, parseParameters } from './parameters.ts';
+import { parseParameters, refuseParameters } from './parameters.ts';
 import { parseJsonObject, readBody } from './request-body.ts';
 
 /** Largest webhook: 100 items with URLs and metadata. */
@@ -69,11 +69,13 @@ export const webhooksRoute = new Hono<AppEnvironment>()
     return c.json({ events: page.items, next_cursor: page.nextCursor });
   })
   .get('/v1/webhooks/events/:id', async (c) => {
+    refuseParameters(c.req.url);
     const event = await ledgerOf(c.req.param('id'), c.var.services.moderation).event(c.req.param('id'));
     if (event === null) throw noEvent(c.req.param('id'));
     return c.json(event);
   })
   .post('/v1/webhooks/events/:id/replay', async (c) => {
+    refuseParameters(c.req.url);
     const id = c.req.param('id');
     const ledger = ledgerOf(id, c.var.services.moderation);
     switch (await ledger.replay(id)) {
@@ -130,7 +132,7 @@ async function acceptWebhook(
   sourceName: string | null,
   moderation: ModerationService,
 ): Promise<Response> {
-  parseParameters(noParametersSchema, new URL(request.url).searchParams, {});
+  refuseParameters(request.url);
   const source = findSource(sourceName, moderation);
   const body = await readBody(request, MAX_WEBHOOK_BYTES);
   const { scheme, secrets, retired_secrets: retiredSecrets } = source;

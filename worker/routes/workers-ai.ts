@@ -12,7 +12,7 @@ import { withBody } from './body-lease.ts';
 import { classifyTask } from './classify.ts';
 import { answerImage } from './image-task.ts';
 import { parseModelReference } from './model-reference.ts';
-import { noParametersSchema, parseParameters } from './parameters.ts';
+import { parseParameters, refuseParameters } from './parameters.ts';
 import { decodeBase64, mediaTypeOf, parseJsonObject, RAW_TYPES, readBody } from './request-body.ts';
 
 /** In the document; the elements, a million and more, are checked by `toBytes` in one loop. */
@@ -28,7 +28,7 @@ const TOP_K = 5;
 
 const run: Handler<AppEnvironment> = (c) =>
   withBody(c, async (maxBytes) => {
-    parseParameters(noParametersSchema, new URL(c.req.url).searchParams, {});
+    refuseParameters(c.req.url);
     const reference = parseModelReference(c.req.param('name'), c.var.services.config);
     const bytes = await readImage(c.req.raw, maxBytes);
     const parameters = { top_k: TOP_K, function_to_apply: 'softmax', exact: false } as const;
