@@ -1,9 +1,11 @@
-/** `npm run soak -- --webhooks N`: puts load on a local deployment, breaks it on purpose, and counts what was lost. */
+/** `npm run soak -- --webhooks N | --items N`: puts load on a local deployment, breaks it on purpose, and counts what was lost. */
 import { parseArgs } from 'node:util';
 
 const HELP = `usage: npm run soak -- --webhooks N [--json]
+       npm run soak -- --items N [--json]
 
 --webhooks N   N signed webhooks to receivers that fail in every way, while the worker is killed twice.
+--items N      one bulk job of N images, while the GPU backend is killed twice, the worker once, and R2 loses the images for a while.
 --json         the last line of standard output is one JSON object.
 Exit codes: 0 nothing was lost, 1 something was, 2 wrong usage.
 `;
@@ -11,23 +13,26 @@ Exit codes: 0 nothing was lost, 1 something was, 2 wrong usage.
 const { values } = parseArgs({
   options: {
     webhooks: { type: 'string' },
+    items: { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
-const webhooks = Number(values.webhooks);
+const count = Number(values.webhooks ?? values.items);
+const asked = [values.webhooks, values.items].filter((each) => each !== undefined).length;
 
 if (values.help) {
   process.stdout.write(HELP);
-} else if (values.webhooks === undefined || !Number.isInteger(webhooks) || webhooks < 1) {
+} else if (asked !== 1 || !Number.isInteger(count) || count < 1) {
   process.stderr.write(HELP);
   process.exitCode = 2;
 } else {
   const log = (line: string): void => {
     (values.json ? process.stderr : process.stdout).write(`${line}\n`);
   };
-  const { soakWebhooks } = await import('./soak/webhooks.ts');
-  const { report, problems } = await soakWebhooks(webhooks, log);
+  const { report, problems } = await (values.items === undefined
+    ? (await import('./soak/webhooks.ts')).soakWebhooks(count, log)
+    : (await import('./soak/items.ts')).soakItems(count, log));
   for (const problem of problems) log(`problem  ${problem}`);
   process.stdout.write(`${JSON.stringify(report)}\n`);
   process.exitCode = problems.length === 0 ? 0 : 1;

@@ -96,4 +96,9 @@ export const COMMANDS: readonly Command[] = [
     summary: 'checks, publishes and measures moderation policies',
     load: () => import('./policy.ts'),
   },
+  {
+    name: 'jobs',
+    summary: 'bulk jobs of a deployment: submit, watch, results, cancel, retry, list',
+    load: () => import('./jobs.ts'),
+  },
 ];

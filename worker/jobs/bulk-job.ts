@@ -50,10 +50,13 @@ export interface ResultsPage {
   readonly chunks: readonly {
     readonly chunk: number;
     readonly part: string | null;
+    readonly ended: boolean;
     readonly lines: readonly string[];
   }[];
   /** The chunk after the last one, or null where there are no more now. */
   readonly next: number | null;
+  /** True where the job is over: no chunk is added or changed any more. */
+  readonly over: boolean;
 }
 
 /** See the file's header. Methods are called over RPC by routes and the queue consumer. */
@@ -172,8 +175,9 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
   results(fromChunk: number, maxChunks: number): ResultsPage {
     const rows = this.#chunks.results(fromChunk, maxChunks);
     const last = rows.at(-1);
-    const chunks = rows.map(({ chunk, part, lines }) => ({ chunk, part, lines }));
-    return { chunks, next: last === undefined || rows.length < maxChunks ? null : last.chunk + 1 };
+    const chunks = rows.map(({ chunk, part, ended, lines }) => ({ chunk, part, ended, lines }));
+    const over = isOver(this.ctx.storage.kv.get<Header>('header')?.state ?? 'completed');
+    return { chunks, next: last === undefined || rows.length < maxChunks ? null : last.chunk + 1, over };
   }
 
   override async alarm(): Promise<void> {
@@ -201,6 +205,8 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
       await this.#dispatch(current);
     }
     const compacted = await this.#compact(current);
+    // It may have been cancelled while parts were written.
+    current = this.ctx.storage.kv.get<Header>('header') ?? current;
     if (!isOver(current.state) && current.ingested && this.#chunks.counts().pending === 0) {
       current = await this.#finish(current, 'completed');
     }
@@ -220,6 +226,9 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
       rest: inputs.slice(whole),
       state: step.done ? 'running' : 'ingesting',
     };
+    // It may have been cancelled while the inputs were read.
+    const now = this.ctx.storage.kv.get<Header>('header') ?? header;
+    if (isOver(now.state)) return now;
     // Chunks and cursor together: a restart between them would read lines twice.
     this.ctx.storage.transactionSync(() => {
       for (let at = 0; at < whole; at += chunkItems)

@@ -34,7 +34,17 @@ CREATE TABLE IF NOT EXISTS chunks (
   part TEXT,
   revision INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX IF NOT EXISTS chunks_open ON chunks (pending, dispatched_at);
+CREATE INDEX IF NOT EXISTS chunks_sent ON chunks (dispatched_at) WHERE pending > 0 AND dispatched_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS chunks_unsent ON chunks (chunk) WHERE pending > 0 AND dispatched_at IS NULL;
+CREATE INDEX IF NOT EXISTS chunks_uncompacted ON chunks (chunk) WHERE pending = 0 AND part IS NULL;
+CREATE TABLE IF NOT EXISTS totals (
+  id INTEGER PRIMARY KEY CHECK (id = 0),
+  total INTEGER NOT NULL,
+  pending INTEGER NOT NULL,
+  succeeded INTEGER NOT NULL,
+  failed INTEGER NOT NULL
+);
+INSERT OR IGNORE INTO totals VALUES (0, 0, 0, 0, 0);
 `;
 
 /** An input, or why its line is none. */
@@ -60,6 +70,8 @@ export interface ChunkResults {
   readonly items: number;
   /** Key of the part in the jobs bucket; null where the lines are still here. */
   readonly part: string | null;
+  /** True once every item has an outcome: its lines change no more, but for a retry of the failed. */
+  readonly ended: boolean;
   /** Result lines by item, where `part` is null. */
   readonly lines: readonly string[];
 }
@@ -101,13 +113,14 @@ export class ChunkStore {
       inputs.length - failed,
       failed,
     );
+    this.#count(inputs.length, inputs.length - failed, 0, failed);
   }
 
   /** Items by outcome. */
   counts(): JobCounts {
     const row = this.#sql
       .exec<{ total: number; pending: number; succeeded: number; failed: number }>(
-        'SELECT COALESCE(SUM(items), 0) AS total, COALESCE(SUM(pending), 0) AS pending, COALESCE(SUM(succeeded), 0) AS succeeded, COALESCE(SUM(failed), 0) AS failed FROM chunks',
+        'SELECT total, pending, succeeded, failed FROM totals',
       )
       .one();
     return { ...row, cancelled: row.total - row.pending - row.succeeded - row.failed };
@@ -218,6 +231,7 @@ export class ChunkStore {
       failed,
       chunk,
     );
+    this.#count(0, -succeeded - failed, succeeded, failed);
     return { finished: succeeded + failed, chunkEnded: pending === 0 };
   }
 
@@ -229,6 +243,7 @@ export class ChunkStore {
       const cancelled = new Uint8Array(status.slice(0)).map((each) => (each === PENDING ? CANCELLED : each));
       this.#sql.exec('UPDATE chunks SET status = ?, pending = 0 WHERE chunk = ?', cancelled, chunk);
     }
+    this.#sql.exec('UPDATE totals SET pending = 0');
   }
 
   /** Chunks with failed items. */
@@ -273,6 +288,7 @@ export class ChunkStore {
       retried,
       chunk,
     );
+    this.#count(0, retried, 0, -retried);
     return retried;
   }
 
@@ -299,13 +315,25 @@ export class ChunkStore {
     return this.#sql
       .exec<Row>('SELECT * FROM chunks WHERE chunk >= ? ORDER BY chunk LIMIT ?', fromChunk, limit)
       .toArray()
-      .map(({ chunk, first, items, part, lines }) => ({
+      .map(({ chunk, first, items, part, lines, pending }) => ({
         chunk,
         first,
         items,
         part,
+        ended: pending === 0,
         lines: part === null ? sortedLines(lines) : [],
       }));
+  }
+
+  /** Moves the totals, so that asking for them costs one row however many chunks there are. */
+  #count(total: number, pending: number, succeeded: number, failed: number): void {
+    this.#sql.exec(
+      'UPDATE totals SET total = total + ?, pending = pending + ?, succeeded = succeeded + ?, failed = failed + ?',
+      total,
+      pending,
+      succeeded,
+      failed,
+    );
   }
 
   #row(chunk: number): Row | undefined {

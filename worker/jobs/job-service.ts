@@ -1,5 +1,6 @@
 /** Bulk jobs as the routes use them: accept, find, list. */
 
+import type { Variant } from '../../model-store/manifest.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { readManifest } from '../../model-store/versions.ts';
@@ -23,7 +24,10 @@ import { storeStream } from './store-stream.ts';
 /** Multiply-accumulates of a chunk: some ten seconds of WASM. */
 const CHUNK_MACS = 50e9;
 const MIN_CHUNK_ITEMS = 8;
-const MAX_CHUNK_ITEMS = 512;
+const MAX_CHUNK_ITEMS = 256;
+
+/** Result lines of a chunk in bytes: they share a row of the job's database, which takes 2 MB. */
+const MAX_CHUNK_LINES_BYTES = 1_000_000;
 
 /** Largest manifest in bytes: a million lines of 500. */
 export const MAX_MANIFEST_BYTES = 512 * 1024 * 1024;
@@ -107,10 +111,7 @@ export class JobService {
         model: { name, version },
         parameters: job.parameters,
         source,
-        chunkItems: Math.max(
-          MIN_CHUNK_ITEMS,
-          Math.min(MAX_CHUNK_ITEMS, Math.floor(CHUNK_MACS / Math.max(1, variant.macs))),
-        ),
+        chunkItems: chunkItems(job, variant),
         callbackUrl: job.callbackUrl,
         createdAtMs: now(),
         retentionMs: settings.retentionMs,
@@ -185,6 +186,17 @@ export class JobService {
   #directory(tenant: string): DurableObjectStub<JobDirectory> {
     return this.#options.directories.get(this.#options.directories.idFromName(tenant));
   }
+}
+
+/** Items of a chunk: as many as are worth a message, and as their lines have room for. */
+function chunkItems({ task, parameters }: NewJob, { macs, outputs }: Variant): number {
+  const byCost = Math.max(MIN_CHUNK_ITEMS, Math.min(MAX_CHUNK_ITEMS, Math.floor(CHUNK_MACS / Math.max(1, macs))));
+  const pooled = outputs.find(({ name }) => name === 'pooler_output')?.shape ?? [];
+  const features = pooled.reduce((product: number, size) => product * (typeof size === 'number' ? size : 1), 1);
+  // Base64 of float32; a prediction is a label, an index and a score.
+  const answerBytes =
+    task === 'embed' ? (features * 16) / 3 : task === 'classify' ? Number(parameters.top_k) * 120 : 2000;
+  return Math.max(1, Math.min(byCost, Math.floor(MAX_CHUNK_LINES_BYTES / (answerBytes + 500))));
 }
 
 function accept<T extends object | number>(answer: T | Refusal): T {
