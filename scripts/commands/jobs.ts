@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { JobError, RequestError } from '../../worker/errors.ts';
+import { FetchError, JobError, RequestError } from '../../worker/errors.ts';
 import { Progress } from '../progress.ts';
 
 const HELP = `usage: bit-edge jobs submit MANIFEST.ndjson|MANIFEST.csv | --prefix PREFIX | INPUT... [--watch]
@@ -41,7 +41,7 @@ const pageSchema = z.object({
   next_cursor: z.string().nullable(),
 });
 
-/** Runs the command. @throws JobError, RequestError where the deployment refuses or cannot be reached. */
+/** Runs the command. @throws JobError, RequestError, FetchError where the deployment refuses or cannot be reached. */
 export async function run(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -129,14 +129,14 @@ class Deployment {
     this.#headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
   }
 
-  /** @throws RequestError where it cannot be reached; JobError where it refuses. */
+  /** @throws FetchError where it cannot be reached; JobError where it refuses. */
   async call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
     let response: Response;
     try {
       const headers = { ...this.#headers, ...(init.headers as Record<string, string> | undefined) };
       response = await fetch(new URL(path, this.#url), { ...init, method, headers });
     } catch (error) {
-      throw new RequestError('fetch_failed', `${this.#url} cannot be reached: ${String(error)}`, { cause: error });
+      throw new FetchError('fetch_failed', `${this.#url} cannot be reached: ${String(error)}`, { cause: error });
     }
     if (response.ok) return response;
     const text = await response.text();

@@ -5,7 +5,7 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import { JobError } from '../errors.ts';
-import { ChunkStore, type ParsedInput } from './chunk-store.ts';
+import { ChunkStore } from './chunk-store.ts';
 import { type IngestBuckets, type IngestCursor, type IngestStep, ingestStep } from './ingest.ts';
 import type { JobDirectory } from './job-directory.ts';
 import { JobNotifier } from './job-notifier.ts';
@@ -17,6 +17,7 @@ import type {
   JobSpecification,
   JobState,
   JobStatus,
+  ParsedInput,
   Refusal,
 } from './records.ts';
 import { Throughput } from './throughput.ts';

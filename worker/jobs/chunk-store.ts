@@ -3,7 +3,7 @@
  * never changes again (but for a retry of the failed), so reporting twice changes nothing. One row a chunk keeps writes few: a
  * million items are some thousand rows.
  */
-import type { ItemError, ItemOutcome, JobCounts, JobInput, LeasedItem } from './records.ts';
+import type { ItemError, ItemOutcome, JobCounts, JobInput, LeasedItem, ParsedInput } from './records.ts';
 
 /** One byte an item. */
 const PENDING = 0;
@@ -46,9 +46,6 @@ CREATE TABLE IF NOT EXISTS totals (
 );
 INSERT OR IGNORE INTO totals VALUES (0, 0, 0, 0, 0);
 `;
-
-/** An input, or why its line is none. */
-export type ParsedInput = { readonly input: JobInput } | { readonly error: ItemError };
 
 type Row = {
   chunk: number;

@@ -82,7 +82,10 @@ export async function consumeJobs(
 }
 
 /** Tells jobs which of their messages the queue has given up. A job that cannot be told is told again. */
-export async function consumeDeadJobs(batch: MessageBatch, services: JobServices): Promise<void> {
+export async function consumeDeadJobs(
+  batch: { readonly messages: readonly Message[] },
+  services: Pick<JobServices, 'jobs'>,
+): Promise<void> {
   for (const message of batch.messages) {
     const parsed = chunkMessageSchema.safeParse(message.body);
     try {
@@ -188,7 +191,7 @@ function withFallback(gpu: Engine, wasm: Engine): Engine {
   };
 }
 
-function jobOf({ job }: ChunkMessage, { jobs }: JobServices): DurableObjectStub<BulkJob> {
+function jobOf({ job }: ChunkMessage, { jobs }: Pick<JobServices, 'jobs'>): DurableObjectStub<BulkJob> {
   return jobs.get(jobs.idFromName(job));
 }
 

@@ -3,9 +3,8 @@
  * a restart costs one step. Buckets are passed in; what was read is handed back, and kept by the job together with the cursor.
  */
 import { JobError } from '../errors.ts';
-import type { ParsedInput } from './chunk-store.ts';
 import { MAX_LINE_LENGTH, parseManifestLine } from './manifest-lines.ts';
-import type { InputSource } from './records.ts';
+import type { InputSource, ParsedInput } from './records.ts';
 
 /** Bytes of a manifest that are read in one step. */
 const STEP_BYTES = 1024 * 1024;

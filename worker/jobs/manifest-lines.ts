@@ -1,7 +1,6 @@
 /** Lines of a job's manifest -> inputs. Pure. A line that is no input is a failed item, never a failed job. */
 
-import type { ParsedInput } from './chunk-store.ts';
-import { jobInputSchema, type ManifestFormat } from './records.ts';
+import { jobInputSchema, type ManifestFormat, type ParsedInput } from './records.ts';
 
 /** Longest line in characters. */
 export const MAX_LINE_LENGTH = 8192;

@@ -57,6 +57,9 @@ export interface ItemError {
   readonly message: string;
 }
 
+/** An input, or why its line is none. */
+export type ParsedInput = { readonly input: JobInput } | { readonly error: ItemError };
+
 /** What came of one item. */
 export type ItemOutcome =
   | { readonly index: number; readonly status: 'succeeded'; readonly line: string }

@@ -1,12 +1,17 @@
 /** Result lines of a job in the order of their items, a page at a time, from parts in R2 and from what is not there yet. */
 import { JobError } from '../errors.ts';
-import type { BulkJob } from './bulk-job.ts';
+import type { ResultsPage } from './bulk-job.ts';
 
 /** Chunks that are asked of the job at a time. */
 const CHUNKS_PER_CALL = 8;
 
 /** A page ends with the chunk that takes it past this many characters, whatever its limit of lines. */
 const MAX_PAGE_CHARACTERS = 8 * 1024 * 1024;
+
+/** The job that is asked: its Durable Object. */
+export interface ResultSource {
+  results(fromChunk: number, maxChunks: number): Promise<ResultsPage>;
+}
 
 /** A page of results. */
 export interface ResultLines {
@@ -22,7 +27,7 @@ export interface ResultLines {
  * @throws JobError `job_state_conflict` where a part is gone from the bucket.
  */
 export async function resultLines(
-  job: DurableObjectStub<BulkJob>,
+  job: ResultSource,
   bucket: R2Bucket,
   cursor: string,
   limit: number,
