@@ -1,5 +1,8 @@
 import { env, SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { R2ObjectStore } from '../../model-store/r2-object-store.ts';
+import { KEY_RANDOM_BYTES, mintApiKey } from '../../worker/auth/api-key.ts';
+import { putApiKey } from '../../worker/auth/key-store.ts';
 import type { BulkJob } from '../../worker/jobs/bulk-job.ts';
 import { readFixture, seedDefaultModel } from './support/seed.ts';
 
@@ -241,5 +244,39 @@ describe('bad jobs', () => {
         expect(await response.json()).toMatchObject({ status: 404, code: 'job_not_found' });
       }
     }
+  });
+});
+
+describe("another key's job", () => {
+  async function createKey(fill: number): Promise<string> {
+    const key = { name: 't', scopes: ['jobs'], rateTier: 'standard', createdAt: '2026-01-01T00:00:00Z' } as const;
+    const random = new Uint8Array(KEY_RANDOM_BYTES).fill(fill);
+    const { token, record } = await mintApiKey({ ...key, expiresAt: null }, random);
+    await putApiKey(new R2ObjectStore(env.MODELS), record);
+    return token;
+  }
+
+  it('is not there: not its state, its results, its events, and it cannot be cancelled or retried', async () => {
+    const [owner, other] = [await createKey(1), await createKey(2)];
+    const call = (token: string, method: string, path: string, body?: string): Promise<Response> =>
+      SELF.fetch(`https://bit-edge.example.com/v1/jobs${path}`, {
+        method,
+        headers: { ...JSON_TYPE, authorization: `Bearer ${token}` },
+        ...(body === undefined ? {} : { body }),
+      });
+    const created = await call(owner, 'POST', '', JSON.stringify({ inputs: ['incoming/photo.png'] }));
+    const { id } = (await created.json()) as Job;
+    for (const [method, path] of [
+      ['GET', ''],
+      ['GET', '/results'],
+      ['GET', '/events'],
+      ['POST', '/retry'],
+      ['DELETE', ''],
+    ]) {
+      const response = await call(other, method!, `/${id}${path}`);
+      expect(await response.json()).toMatchObject({ status: 404, code: 'job_not_found' });
+    }
+    expect((await call(owner, 'GET', `/${id}`)).status).toBe(200);
+    await env.MODELS.delete((await env.MODELS.list({ prefix: 'auth/' })).objects.map(({ key }) => key));
   });
 });

@@ -10,15 +10,16 @@ import { type IngestBuckets, type IngestCursor, type IngestStep, ingestStep } fr
 import type { JobDirectory } from './job-directory.ts';
 import { JobNotifier } from './job-notifier.ts';
 import { type JobSettings, readJobSettings } from './job-settings.ts';
-import type {
-  ChunkLease,
-  ChunkMessage,
-  ItemOutcome,
-  JobSpecification,
-  JobState,
-  JobStatus,
-  ParsedInput,
-  Refusal,
+import {
+  type ChunkLease,
+  type ChunkMessage,
+  type ItemOutcome,
+  JOB_NOT_FOUND,
+  type JobSpecification,
+  type JobState,
+  type JobStatus,
+  type ParsedInput,
+  type Refusal,
 } from './records.ts';
 import { Throughput } from './throughput.ts';
 
@@ -94,10 +95,11 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
   /** Where the job is. */
   async status(): Promise<JobStatus | Refusal> {
     const header = await this.ctx.storage.get<Header>('header');
-    if (header === undefined) return NOT_FOUND;
-    const { specification, state, ingested, finishedAtMs } = header;
+    if (header === undefined) return JOB_NOT_FOUND;
+    const { specification, state, ingested, finishedAtMs, directory } = header;
     return {
       specification,
+      tenant: directory,
       state,
       counts: this.#chunks.counts(),
       totalIsFinal: ingested,
@@ -143,7 +145,7 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
   /** Stops the job; what has an outcome keeps it. A second call changes nothing. */
   async cancel(): Promise<Refusal | null> {
     const header = await this.ctx.storage.get<Header>('header');
-    if (header === undefined) return NOT_FOUND;
+    if (header === undefined) return JOB_NOT_FOUND;
     if (header.state === 'cancelled') return null;
     if (header.state === 'completed') return conflict(header, 'it has completed');
     this.#chunks.cancel();
@@ -154,7 +156,7 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
   /** Makes failed items pending again. @returns how many. */
   async retryFailed(): Promise<number | Refusal> {
     const header = await this.ctx.storage.get<Header>('header');
-    if (header === undefined) return NOT_FOUND;
+    if (header === undefined) return JOB_NOT_FOUND;
     if (header.state !== 'completed') {
       return conflict(header, `it is ${header.state}; only a completed job can be retried`);
     }
@@ -339,10 +341,6 @@ export function jobPrefix(id: string): string {
 function isOver(state: JobState): boolean {
   return state === 'completed' || state === 'cancelled';
 }
-
-const NOT_FOUND: Refusal = {
-  refused: { code: 'job_not_found', message: 'there is no such job, or its time is over' },
-};
 
 function conflict(header: Header, reason: string): Refusal {
   const { specification, state } = header;

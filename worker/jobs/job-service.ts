@@ -13,6 +13,7 @@ import type { JobSettings } from './job-settings.ts';
 import {
   type InputSource,
   isRefusal,
+  JOB_NOT_FOUND,
   type JobSpecification,
   type JobStatus,
   type JobTask,
@@ -138,19 +139,23 @@ export class JobService {
     return this.#options.jobs.get(this.#options.jobs.idFromName(id));
   }
 
-  /** Where a job is. @throws JobError `job_not_found`. */
-  async status(id: string): Promise<JobStatus> {
-    return accept<JobStatus>(await this.find(id).status());
+  /** Where a tenant's job is. @throws JobError `job_not_found`, also where it is another tenant's. */
+  async status(id: string, tenant: string): Promise<JobStatus> {
+    const status = accept<JobStatus>(await this.find(id).status());
+    if (status.tenant === tenant) return status;
+    return accept<JobStatus>(JOB_NOT_FOUND);
   }
 
   /** Stops a job. @throws JobError `job_not_found`, `job_state_conflict` where it has completed. */
-  async cancel(id: string): Promise<void> {
+  async cancel(id: string, tenant: string): Promise<void> {
+    await this.status(id, tenant);
     const refusal = await this.find(id).cancel();
     if (refusal !== null) accept(refusal);
   }
 
   /** Makes a completed job's failed items pending again. @returns how many. @throws JobError `job_not_found`, `job_state_conflict`. */
-  async retryFailed(id: string): Promise<number> {
+  async retryFailed(id: string, tenant: string): Promise<number> {
+    await this.status(id, tenant);
     return accept<number>(await this.find(id).retryFailed());
   }
 

@@ -99,6 +99,8 @@ export interface JobCounts {
 /** What `GET /v1/jobs/{id}` says. */
 export interface JobStatus {
   readonly specification: JobSpecification;
+  /** Whose job it is: the id of an API key. */
+  readonly tenant: string;
   readonly state: JobState;
   readonly counts: JobCounts;
   /** False while inputs are still being read: `total` grows. */
@@ -122,3 +124,8 @@ export interface Refusal {
 export function isRefusal(value: object | number | null): value is Refusal {
   return typeof value === 'object' && value !== null && 'refused' in value;
 }
+
+/** The refusal of a job that is not there. */
+export const JOB_NOT_FOUND: Refusal = {
+  refused: { code: 'job_not_found', message: 'there is no such job, or its time is over' },
+};

@@ -76,15 +76,15 @@ export const jobsRoutes = new Hono<AppEnvironment>()
     const { jobs, config } = c.var.services;
     const { id, replayed } = await jobs.create(
       { ...request, model: parseModelReference(request.model, config), idempotencyKey },
-      c.var.tenant ?? 'anonymous',
+      tenantOf(c),
     );
     c.header('location', `/v1/jobs/${id}`);
     if (replayed) c.header('idempotency-replayed', 'true');
-    return c.json(toAnswer(await jobs.status(id)), 202);
+    return c.json(toAnswer(await jobs.status(id, tenantOf(c))), 202);
   })
   .get('/v1/jobs', async (c) => {
     const { cursor, limit } = parseParameters(listJobsSchema, new URL(c.req.url).searchParams, {});
-    const page = await c.var.services.jobs.list(c.var.tenant ?? 'anonymous', cursor ?? null, limit);
+    const page = await c.var.services.jobs.list(tenantOf(c), cursor ?? null, limit);
     return c.json({
       jobs: page.jobs.map(({ id, createdAtMs, task, model, state }) => ({
         id,
@@ -98,27 +98,27 @@ export const jobsRoutes = new Hono<AppEnvironment>()
   })
   .get('/v1/jobs/:id', async (c) => {
     refuseParameters(c.req.url);
-    return c.json(toAnswer(await c.var.services.jobs.status(c.req.param('id'))));
+    return c.json(toAnswer(await c.var.services.jobs.status(c.req.param('id'), tenantOf(c))));
   })
   .delete('/v1/jobs/:id', async (c) => {
     refuseParameters(c.req.url);
     const { jobs } = c.var.services;
     const id = c.req.param('id');
-    await jobs.cancel(id);
-    return c.json(toAnswer(await jobs.status(id)));
+    await jobs.cancel(id, tenantOf(c));
+    return c.json(toAnswer(await jobs.status(id, tenantOf(c))));
   })
   .post('/v1/jobs/:id/retry', async (c) => {
     refuseParameters(c.req.url);
     const { jobs } = c.var.services;
     const id = c.req.param('id');
-    const retried = await jobs.retryFailed(id);
-    return c.json({ retried, ...toAnswer(await jobs.status(id)) }, 202);
+    const retried = await jobs.retryFailed(id, tenantOf(c));
+    return c.json({ retried, ...toAnswer(await jobs.status(id, tenantOf(c))) }, 202);
   })
   .get('/v1/jobs/:id/results', async (c) => {
     const { cursor, limit } = parseParameters(resultsSchema, new URL(c.req.url).searchParams, {});
     const { jobs } = c.var.services;
     const id = c.req.param('id');
-    await jobs.status(id);
+    await jobs.status(id, tenantOf(c));
     const page = await resultLines(jobs.find(id), jobs.bucket, cursor ?? '0-0', limit);
     c.header('content-type', 'application/x-ndjson');
     if (page.next !== null) c.header('x-next-cursor', page.next);
@@ -128,18 +128,23 @@ export const jobsRoutes = new Hono<AppEnvironment>()
     refuseParameters(c.req.url);
     const { jobs } = c.var.services;
     const id = c.req.param('id');
-    const first = await jobs.status(id);
+    const first = await jobs.status(id, tenantOf(c));
     return streamSSE(c, async (stream) => {
       let status = first;
       for (;;) {
         await stream.writeSSE({ event: 'progress', data: JSON.stringify(toAnswer(status)) });
         if (status.finishedAtMs !== null || stream.aborted) break;
         await stream.sleep(PROGRESS_MS);
-        status = await jobs.status(id);
+        status = await jobs.status(id, tenantOf(c));
       }
       if (!stream.aborted) await stream.writeSSE({ event: 'end', data: status.state });
     });
   });
+
+/** Whose jobs these are: the key's. */
+function tenantOf(c: Context<AppEnvironment>): string {
+  return c.var.tenant ?? 'anonymous';
+}
 
 interface JobRequest {
   readonly task: JobTask;
