@@ -131,6 +131,9 @@ export function createServices(config: Config, platform: Platform): Services {
       metrics.count('bit_edge_model_loads_total', 'Versions loaded.', { model });
       const { manifestMs, filesMs, sessionMs } = timing;
       const times = { manifest_ms: manifestMs, files_ms: filesMs, session_ms: sessionMs };
+      for (const [stage, ms] of Object.entries({ manifest: manifestMs, files: filesMs, session: sessionMs })) {
+        metrics.observe('bit_edge_model_load_seconds', 'Time of loads by stage.', { stage }, ms / 1000);
+      }
       console.log(
         JSON.stringify({ level: 'info', event: 'model_loaded', model, heap_bytes: host.heapBytes, ...times }),
       );

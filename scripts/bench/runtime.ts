@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodePhoto, makePhoto } from './photo.ts';
-import { deploy } from './runtime/deployment.ts';
+import { deploy, type LoadStages } from './runtime/deployment.ts';
 import { LoadClient, type LoadResult, measureLoad } from './runtime/load.ts';
 import { type MemoryResult, measureMemory } from './runtime/memory.ts';
 import { MODELS, publishBenchModels } from './runtime/models.ts';
@@ -33,11 +33,8 @@ interface InferenceRow {
   readonly runs: number;
 }
 
-interface ColdStart {
+interface ColdStart extends LoadStages {
   readonly firstAnswerMs: number;
-  readonly manifestMs: number;
-  readonly filesMs: number;
-  readonly sessionMs: number;
 }
 
 /** The suite. */
@@ -112,15 +109,7 @@ async function measureColdStart(state: string, image: Uint8Array): Promise<ColdS
   try {
     const answer = await client.post('/v1/classify', image);
     if (answer.status !== 200) throw new Error(`the first request was answered ${answer.status}: ${answer.body}`);
-    for (let i = 0; deployment.loads.length === 0 && i < 50; i++)
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    const stages = deployment.loads[0];
-    return {
-      firstAnswerMs: answer.ms,
-      manifestMs: stages?.manifest_ms ?? Number.NaN,
-      filesMs: stages?.files_ms ?? Number.NaN,
-      sessionMs: stages?.session_ms ?? Number.NaN,
-    };
+    return { firstAnswerMs: answer.ms, ...(await deployment.loadStages()) };
   } finally {
     client.close();
     await deployment.stop();

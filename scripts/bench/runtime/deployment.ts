@@ -7,11 +7,12 @@ import { connectInspector, type Inspector } from './inspector.ts';
 /** Linux counts processor time in ticks of 10 ms. */
 const TICK_MS = 10;
 
-/** What the log says of a load. */
+/** Milliseconds of the stages of the one model that was loaded. */
 export interface LoadStages {
-  readonly manifest_ms: number;
-  readonly files_ms: number;
-  readonly session_ms: number;
+  readonly manifestMs: number;
+  /** Files and the start of the runtime, which overlap. */
+  readonly filesMs: number;
+  readonly sessionMs: number;
 }
 
 /** A running worker. */
@@ -19,8 +20,8 @@ export interface Deployment {
   readonly url: string;
   /** Connects to the isolate's inspector: only where memory is measured, as it takes over the log. */
   inspect(): Promise<Inspector>;
-  /** Stages of the models that were loaded since the start, in order. */
-  readonly loads: readonly LoadStages[];
+  /** What the first load took. */
+  loadStages(): Promise<LoadStages>;
   wasmHeapBytes(): Promise<number>;
   /** Processor time of all of wrangler and workerd so far, in ms; null where the system does not tell. */
   cpuMs(): Promise<number | null>;
@@ -31,31 +32,37 @@ export interface Deployment {
 export async function deploy(statePath: string, variables: Readonly<Record<string, string>> = {}): Promise<Deployment> {
   await rm(join(statePath, 'v3/cache'), { recursive: true, force: true });
   const [port, inspectorPort] = [await findFreePort(), await findFreePort()];
-  const loads: LoadStages[] = [];
   const server = await startDevServer({
     port,
     inspectorPort,
     statePath,
     variables: { AUTH: 'none', ...variables },
-    onLine(line) {
-      if (line.includes('"event":"model_loaded"')) loads.push(JSON.parse(line.slice(line.indexOf('{'))) as LoadStages);
-    },
   });
   return {
     url: server.url,
-    loads,
+    loadStages: () => readLoadStages(server.url),
     inspect: () => connectInspector(LOCAL_HOST, inspectorPort),
-    wasmHeapBytes: () => readGauge(server.url, 'bit_edge_wasm_heap_bytes'),
+    wasmHeapBytes: () => readMetric(server.url, 'bit_edge_wasm_heap_bytes'),
     cpuMs: () => groupCpuMs(server.pid),
     stop: () => server.stop(),
   };
 }
 
-async function readGauge(url: string, name: string): Promise<number> {
+async function readLoadStages(url: string): Promise<LoadStages> {
+  const stageMs = async (stage: string): Promise<number> =>
+    1000 * (await readMetric(url, `bit_edge_model_load_seconds_sum{stage="${stage}"}`));
+  return {
+    manifestMs: await stageMs('manifest'),
+    filesMs: await stageMs('files'),
+    sessionMs: await stageMs('session'),
+  };
+}
+
+async function readMetric(url: string, series: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  const value = new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1];
-  if (value === undefined) throw new Error(`/metrics has no ${name}`);
-  return Number(value);
+  const line = text.split('\n').find((each) => each.startsWith(`${series} `));
+  if (line === undefined) throw new Error(`/metrics has no ${series}`);
+  return Number(line.slice(series.length + 1));
 }
 
 /** Sums user and system time over the process group that `pid` leads (proc_pid_stat(5): fields 5, 14 and 15). */

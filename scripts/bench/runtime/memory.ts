@@ -74,6 +74,15 @@ async function jsBytes(inspector: Inspector): Promise<number> {
 }
 
 async function steadyBytes(deployment: Deployment, inspector: Inspector): Promise<number> {
-  await inspector.collectGarbage();
+  let collected = false;
+  const collection = inspector.collectGarbage().then(() => {
+    collected = true;
+  });
+  // An idle isolate does not collect: it takes a request to wake it.
+  while (!collected) {
+    await deployment.wasmHeapBytes();
+    await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+  }
+  await collection;
   return (await jsBytes(inspector)) + (await deployment.wasmHeapBytes());
 }
