@@ -2,10 +2,12 @@
 import { parseArgs } from 'node:util';
 
 const HELP = `usage: npm run soak -- --webhooks N [--json]
-       npm run soak -- --items N [--json]
+       npm run soak -- --items N [--calm] [--engine auto|gpu|wasm] [--json]
 
 --webhooks N   N signed webhooks to receivers that fail in every way, while the worker is killed twice.
 --items N      one bulk job of N images, while the GPU backend is killed twice, the worker once, and R2 loses the images for a while.
+--calm         with --items: nothing is killed or broken; how fast it goes by itself (docs/bench/jobs.md).
+--engine E     with --items: who answers. Default auto.
 --json         the last line of standard output is one JSON object.
 Exit codes: 0 nothing was lost, 1 something was, 2 wrong usage.
 `;
@@ -14,6 +16,8 @@ const { values } = parseArgs({
   options: {
     webhooks: { type: 'string' },
     items: { type: 'string' },
+    calm: { type: 'boolean', default: false },
+    engine: { type: 'string', default: 'auto' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -32,7 +36,7 @@ if (values.help) {
   };
   const { report, problems } = await (values.items === undefined
     ? (await import('./soak/webhooks.ts')).soakWebhooks(count, log)
-    : (await import('./soak/items.ts')).soakItems(count, log));
+    : (await import('./soak/items.ts')).soakItems(count, log, { calm: values.calm, engine: values.engine }));
   for (const problem of problems) log(`problem  ${problem}`);
   process.stdout.write(`${JSON.stringify(report)}\n`);
   process.exitCode = problems.length === 0 ? 0 : 1;

@@ -31,7 +31,6 @@ const VARIABLES = {
   JOB_SILENCE_MS: '20000',
   JOB_TICK_MS: '1000',
   JOB_RETRY_SECONDS: '1',
-  JOB_ENGINE: 'auto',
 } as const;
 
 interface JobAnswer {
@@ -63,13 +62,22 @@ export interface ItemSoakReport {
   readonly images_per_s: number;
 }
 
+/** How the soak is run. */
+export interface ItemSoakOptions {
+  /** True: nothing is killed, no image is broken. */
+  readonly calm: boolean;
+  /** `JOB_ENGINE` of the worker. */
+  readonly engine: string;
+}
+
 /** Runs the soak on a deployment of its own. */
 export async function soakItems(
   count: number,
   log: (line: string) => void,
+  options: ItemSoakOptions,
 ): Promise<{ report: ItemSoakReport; problems: string[] }> {
   const statePath = await mkdtemp(join(tmpdir(), 'bit-edge-soak-'));
-  const soak = new ItemSoak(count, statePath, log);
+  const soak = new ItemSoak(count, statePath, log, options);
   try {
     return await soak.run();
   } finally {
@@ -85,9 +93,11 @@ class ItemSoak {
   readonly #problems: string[] = [];
   #backend: GpuProcess | null = null;
   #server: DevServer | null = null;
+  readonly #options: ItemSoakOptions;
   #port = 0;
 
-  constructor(count: number, statePath: string, log: (line: string) => void) {
+  constructor(count: number, statePath: string, log: (line: string) => void, options: ItemSoakOptions) {
+    this.#options = options;
     this.#count = count;
     this.#statePath = statePath;
     this.#log = log;
@@ -105,7 +115,7 @@ class ItemSoak {
     const started = performance.now();
     const { id } = await this.#submit(seeded);
     this.#log(`started  ${id}: ${this.#count} items; worker ${this.#server?.url}, backend ${this.#backend.url}`);
-    await this.#breakThings(id);
+    if (!this.#options.calm) await this.#breakThings(id);
     await this.#untilCompleted(id);
     const seconds = (performance.now() - started) / 1000;
     await this.#retryUnfairlyFailed(id);
@@ -118,7 +128,7 @@ class ItemSoak {
   }
 
   async #startWorker(): Promise<void> {
-    const variables = { ...VARIABLES, GPU_BACKEND_URL: this.#backend!.url };
+    const variables = { ...VARIABLES, JOB_ENGINE: this.#options.engine, GPU_BACKEND_URL: this.#backend!.url };
     this.#server = await startDevServer({ port: this.#port, statePath: this.#statePath, variables });
     await waitUntilOk(`${this.#server.url}/readyz`, READY_TIMEOUT_MS);
   }
@@ -137,7 +147,7 @@ class ItemSoak {
   }
 
   #isBroken(index: number): boolean {
-    return index % BROKEN_EVERY === BROKEN_EVERY - 1;
+    return !this.#options.calm && index % BROKEN_EVERY === BROKEN_EVERY - 1;
   }
 
   /** At fixed shares of the job. */
