@@ -3,7 +3,7 @@
  * `[N, H, W, 3]` over Open Inference Protocol v2. Callers come one image at a time and in numbers; what they bring together goes
  * out together.
  */
-import { JobError, ModelError, RuntimeError } from '../errors.ts';
+import { JobError, ModelError } from '../errors.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
 import type { Inference } from '../inference/classifier.ts';
 import type { ModelDescription } from '../inference/model-description.ts';
@@ -143,11 +143,4 @@ function checkOutputs({ manifest }: ModelDescription, names: readonly string[]):
     if (gpu.outputs.some((output) => output.name === name)) continue;
     throw new ModelError('unsupported_output', `${manifest.name}@${manifest.version} gives no "${name}" on the GPU`);
   }
-}
-
-/** True where all images of a version come out at one size, so that they fit one batch. */
-export function hasFixedSize({ manifest }: ModelDescription): boolean {
-  const shape = manifest.variants.gpu?.inputs[0]?.shape ?? [];
-  if (shape.length !== 4) throw new RuntimeError('inference_failed', 'the "gpu" variant has no [N, H, W, 3] input');
-  return typeof shape[1] === 'number' && typeof shape[2] === 'number';
 }

@@ -39,7 +39,7 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
 }
 
 /** How often a body of each shape is in memory at once, with what is decoded from it. */
-const COPIES_RAW = 1;
+const COPIES_UNDECLARED = 2;
 const COPIES_FORM = 2;
 const COPIES_JSON = 3;
 
@@ -53,7 +53,7 @@ export function bodyLeaseBytes(request: Request, maxBytes: number): number {
   const mediaType = mediaTypeOf(request);
   if (mediaType === 'multipart/form-data') return COPIES_FORM * bytes;
   if (mediaType === 'application/json') return COPIES_JSON * bytes;
-  return (Number.isInteger(declared) ? COPIES_RAW : 2 * COPIES_RAW) * bytes;
+  return Number.isInteger(declared) ? bytes : COPIES_UNDECLARED * bytes;
 }
 
 /** The media type of a request's body, lower case, without parameters; empty where none is given. */
