@@ -3,16 +3,20 @@
  * A missing, short or altered object is an error that names its key; so is a store that does not answer.
  */
 import { AppError, ModelError } from '../worker/errors.ts';
+import { discard, fill, openByteSource } from './byte-source.ts';
+import type { StartDigest } from './digest.ts';
 import { modelFileKey } from './layout.ts';
 import type { FileReference, Manifest } from './manifest.ts';
-import type { ObjectStore } from './object-store.ts';
+import type { ObjectBody, ObjectStore } from './object-store.ts';
+import { PIECE_BYTES, PieceFile } from './piece-file.ts';
 import { sha256Hex } from './sha256.ts';
 
 /** Keeps bytes by their SHA-256, nearer than the store: a cache that may forget, and whose bytes are verified like any others. */
 export interface BlobCache {
-  get(sha256: string): Promise<Uint8Array<ArrayBuffer> | null>;
-  /** May go on behind the response; must not fail. */
-  put(sha256: string, bytes: Uint8Array<ArrayBuffer>): void;
+  /** Null where it has nothing, or fails. */
+  get(sha256: string): Promise<ReadableStream<Uint8Array> | null>;
+  /** Keeps what `open` gives, behind the response; null is not kept. Must not fail. */
+  put(sha256: string, open: () => Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null>): void;
 }
 
 /** Seconds after which a store that failed is worth another try. */
@@ -28,18 +32,61 @@ export async function readVerified(
   file: FileReference,
   cache: BlobCache | null = null,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const cached = cache === null ? null : await cache.get(file.sha256);
-  if (cached !== null && (await sha256Hex(cached)) === file.sha256) return cached;
-  const key = modelFileKey(manifest.name, manifest.version, file.path);
-  const bytes = await whileReading(key, () => readObject(store, key, file.bytes));
-  const sha256 = await sha256Hex(bytes);
-  if (sha256 === file.sha256) {
-    cache?.put(sha256, bytes);
-    return bytes;
+  const cached = (await cache?.get(file.sha256)) ?? null;
+  if (cached !== null) {
+    const bytes = await readWhole(cached, file.bytes).catch(() => null);
+    if (bytes?.byteLength === file.bytes && (await sha256Hex(bytes)) === file.sha256) return bytes;
   }
-  throw new ModelError('model_corrupt', `${key} has SHA-256 ${sha256}; its manifest says ${file.sha256}`, {
-    details: { object: key, sha256, expected_sha256: file.sha256 },
-  });
+  const key = modelFileKey(manifest.name, manifest.version, file.path);
+  const bytes = await whileReading(key, async () => readWhole((await openObject(store, key, file)).body, file.bytes));
+  checkLength(key, bytes.byteLength, file);
+  checkHash(key, await sha256Hex(bytes), file);
+  cache?.put(file.sha256, async () => bytes);
+  return bytes;
+}
+
+/** A large file that was read and verified. */
+export interface VerifiedPieces {
+  readonly pieces: PieceFile;
+  /** False where the cache did not have it: `keepLarge` puts it there. */
+  readonly cached: boolean;
+}
+
+/**
+ * A large file of a version in pieces, verified as `readVerified` does; nothing of it is ever in memory twice.
+ * @throws ModelError as `readVerified`.
+ */
+export async function readVerifiedPieces(
+  store: ObjectStore,
+  manifest: Manifest,
+  file: FileReference,
+  cache: BlobCache | null,
+  startDigest: StartDigest,
+): Promise<VerifiedPieces> {
+  const cached = (await cache?.get(file.sha256)) ?? null;
+  if (cached !== null) {
+    const read = await readPieces(cached, file.bytes, startDigest).catch(() => null);
+    if (read?.length === file.bytes && read.sha256 === file.sha256) return { pieces: read.pieces, cached: true };
+    read?.pieces.release();
+  }
+  const key = modelFileKey(manifest.name, manifest.version, file.path);
+  const { pieces, length, sha256 } = await whileReading(key, async () =>
+    readPieces((await openObject(store, key, file)).body, file.bytes, startDigest),
+  );
+  try {
+    checkLength(key, length, file);
+    checkHash(key, sha256, file);
+  } catch (error) {
+    pieces.release();
+    throw error;
+  }
+  return { pieces, cached: false };
+}
+
+/** Copies a large file from the store into the cache behind the response, stream to stream. */
+export function keepLarge(store: ObjectStore, manifest: Manifest, file: FileReference, cache: BlobCache): void {
+  const key = modelFileKey(manifest.name, manifest.version, file.path);
+  cache.put(file.sha256, async () => (await store.get(key))?.body ?? null);
 }
 
 /**
@@ -80,8 +127,8 @@ export async function whileReading<T>(what: string, read: () => Promise<T>): Pro
   }
 }
 
-/** Reads an object of a known size into one buffer of that size. */
-async function readObject(store: ObjectStore, key: string, size: number): Promise<Uint8Array<ArrayBuffer>> {
+/** @throws ModelError `model_unavailable` where it is missing, `model_corrupt` where it has another size. */
+async function openObject(store: ObjectStore, key: string, file: FileReference): Promise<ObjectBody> {
   const object = await store.get(key);
   if (object === null) {
     throw new ModelError('model_unavailable', `${key} is missing from the bucket`, {
@@ -89,14 +136,66 @@ async function readObject(store: ObjectStore, key: string, size: number): Promis
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });
   }
-  const bytes = new Uint8Array(size);
-  let length = 0;
-  for await (const chunk of object.body) {
-    if (length + chunk.byteLength <= size) bytes.set(chunk, length);
-    length += chunk.byteLength;
-  }
-  if (length === size) return bytes;
-  throw new ModelError('model_corrupt', `${key} is ${length} bytes; its manifest says ${size}`, {
-    details: { object: key, bytes: length, expected_bytes: size },
+  if (object.size !== file.bytes) await object.body.cancel();
+  checkLength(key, object.size, file);
+  return object;
+}
+
+function checkLength(key: string, length: number, file: FileReference): void {
+  if (length === file.bytes) return;
+  throw new ModelError('model_corrupt', `${key} is ${length} bytes; its manifest says ${file.bytes}`, {
+    details: { object: key, bytes: length, expected_bytes: file.bytes },
   });
+}
+
+function checkHash(key: string, sha256: string, file: FileReference): void {
+  if (sha256 === file.sha256) return;
+  throw new ModelError('model_corrupt', `${key} has SHA-256 ${sha256}; its manifest says ${file.sha256}`, {
+    details: { object: key, sha256, expected_sha256: file.sha256 },
+  });
+}
+
+/** At most `size` bytes of a stream, which is given up behind them. */
+async function readWhole(stream: ReadableStream<Uint8Array>, size: number): Promise<Uint8Array<ArrayBuffer>> {
+  const source = openByteSource(stream);
+  try {
+    const { buffer, length } = await fill(source, new ArrayBuffer(size));
+    return new Uint8Array(buffer, 0, length);
+  } finally {
+    await source.cancel('read');
+  }
+}
+
+interface ReadPieces {
+  readonly pieces: PieceFile;
+  readonly length: number;
+  readonly sha256: string;
+}
+
+/** The same in pieces, hashed on the way. */
+async function readPieces(
+  stream: ReadableStream<Uint8Array>,
+  size: number,
+  startDigest: StartDigest,
+): Promise<ReadPieces> {
+  const source = openByteSource(stream);
+  const digest = startDigest();
+  const pieces: ArrayBuffer[] = [];
+  let length = 0;
+  try {
+    while (length < size) {
+      const capacity = Math.min(PIECE_BYTES, size - length);
+      const filled = await fill(source, new ArrayBuffer(capacity));
+      pieces.push(filled.buffer);
+      length += filled.length;
+      if (filled.length < capacity) break;
+      await digest.update(new Uint8Array(filled.buffer));
+    }
+    return { pieces: new PieceFile(pieces), length, sha256: await digest.hex() };
+  } catch (error) {
+    pieces.forEach(discard);
+    throw error;
+  } finally {
+    await source.cancel('read');
+  }
 }

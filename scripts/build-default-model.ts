@@ -31,6 +31,8 @@ interface DefaultModel {
   readonly created_at: string;
   /** float32 runs on every provider; a model this small gains nothing from float16. */
   readonly gpu_precision: 'float16' | 'float32';
+  /** Peak of the WASM heap, as `scripts/onnx/measure-variant.ts` measured it: building must not depend on the machine. */
+  readonly wasm_heap_bytes: number;
 }
 
 /** A version on disk. */
@@ -51,7 +53,8 @@ export async function defaultModelName(): Promise<string> {
  * @throws ModelError where the files of the default model are missing or broken.
  */
 export async function assembleDefaultModel(): Promise<AssembledVersion> {
-  const { name, directory, created_at: createdAt, gpu_precision: precision } = await readDefaultModel();
+  const model = await readDefaultModel();
+  const { name, directory, created_at: createdAt, gpu_precision: precision, wasm_heap_bytes: wasmHeapBytes } = model;
   const folder = join(MODELS_FOLDER, directory);
   const weights = await readBytes(join(folder, SAFETENSORS_FILE));
   const files: Record<string, Uint8Array> = { [SAFETENSORS_FILE]: weights };
@@ -83,7 +86,7 @@ export async function assembleDefaultModel(): Promise<AssembledVersion> {
     checkpoint,
     preprocessor,
     imageSize,
-    variants: { int8: { graph: int8, wasmHeapBytes: null }, gpu: { graph: gpu, wasmHeapBytes: null } },
+    variants: { int8: { graph: int8, wasmHeapBytes }, gpu: { graph: gpu, wasmHeapBytes: null } },
     defaultVariant: 'int8',
     report: null,
     attachments: new Map(),

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { startPortableDigest } from '../model-store/digest.ts';
 import { type Manifest, parseManifest } from '../model-store/manifest.ts';
 import { MemoryObjectStore } from '../model-store/memory-object-store.ts';
 import { publishVersion } from '../model-store/publish.ts';
@@ -60,6 +61,7 @@ export async function openLocalModel(folder: string): Promise<LocalModel> {
     onLoaded: () => {},
     wasmModule: await compileWasm(),
     aliasMaxAgeMs: ALIAS_MAX_AGE_MS,
+    startDigest: startPortableDigest,
     now: () => Date.now(),
     onBackgroundError: (error) => process.stderr.write(`${String(error)}\n`),
   });

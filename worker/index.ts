@@ -5,6 +5,7 @@ import { R2ObjectStore } from '../model-store/r2-object-store.ts';
 import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
 import { ColoBlobCache } from './inference/colo-blob-cache.ts';
+import { startStreamDigest } from './inference/stream-digest.ts';
 import { wasmModule } from './inference/wasm-module.ts';
 import { consumeQueue } from './queues.ts';
 import { createServices, type Services } from './services.ts';
@@ -18,6 +19,7 @@ function servicesOf(env: Env): Services {
     models: new R2ObjectStore(env.MODELS),
     wasmModule,
     blobs,
+    startDigest: startStreamDigest,
     cache: caches.default,
     analytics: env.ANALYTICS ?? null,
     ledgers: env.MODERATION_LEDGER,

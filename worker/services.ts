@@ -1,4 +1,5 @@
 /** What the routes are given: the configuration and the services of one isolate. */
+import type { StartDigest } from '../model-store/digest.ts';
 import type { BlobCache } from '../model-store/load.ts';
 import type { ObjectStore } from '../model-store/object-store.ts';
 import { KeyStore } from './auth/key-store.ts';
@@ -34,7 +35,7 @@ const COLD_MODEL_SHARE = 0.6;
 /** What bodies must leave free: room to decode one, and to load the model while none is loaded. */
 export function bodyHeadroomBytes({ budget, host, config }: Pick<Services, 'budget' | 'host' | 'config'>): number {
   const model = COLD_MODEL_SHARE * (config.memoryBudgetBytes - BASELINE_BYTES);
-  return DECODE_HEADROOM_BYTES + Math.max(0, Math.ceil(model) - host.heapBytes - budget.loadingBytes);
+  return DECODE_HEADROOM_BYTES + Math.max(0, Math.ceil(model) - host.committedHeapBytes - budget.loadingBytes);
 }
 
 /** The largest image that has room beside the model, in bytes. */
@@ -87,6 +88,8 @@ export interface Platform {
   readonly wasmModule: WebAssembly.Module;
   /** Bytes by hash, near the isolate; null for none. */
   readonly blobs: BlobCache | null;
+  /** SHA-256 of what streams by. */
+  readonly startDigest: StartDigest;
   readonly jobsBucket: R2Bucket;
   readonly jobs: DurableObjectNamespace<BulkJob>;
   readonly jobDirectories: DurableObjectNamespace<JobDirectory>;
@@ -108,7 +111,7 @@ export function createServices(config: Config, platform: Platform): Services {
     maxWaiting: config.maxWaiting,
     maxWaitMs: config.maxWaitMs,
     maxLeaseAgeMs: MAX_LEASE_AGE_MS,
-    heapBytes: () => host.heapBytes,
+    heapBytes: () => host.committedHeapBytes,
     now: () => Date.now(),
     after(ms, call) {
       const timer = setTimeout(call, ms);
@@ -122,6 +125,7 @@ export function createServices(config: Config, platform: Platform): Services {
     modelBytes: config.memoryBudgetBytes - BASELINE_BYTES,
     wasmModule: platform.wasmModule,
     aliasMaxAgeMs: config.aliasMaxAgeMs,
+    startDigest: platform.startDigest,
     now: () => Date.now(),
     onBackgroundError(error, model) {
       metrics.count('bit_edge_model_refresh_failures_total', 'Versions that could not be loaded.', { model });

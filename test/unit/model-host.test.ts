@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { startPortableDigest } from '../../model-store/digest.ts';
 import { modelFileKey } from '../../model-store/layout.ts';
 import { type Manifest, parseManifest } from '../../model-store/manifest.ts';
 import { MemoryObjectStore } from '../../model-store/memory-object-store.ts';
@@ -9,12 +10,16 @@ import { publishVersion } from '../../model-store/publish.ts';
 import { moveAlias } from '../../model-store/versions.ts';
 import { ensureDefaultModel } from '../../scripts/default-model.ts';
 import { compileWasm } from '../../scripts/local-model.ts';
+import { DEFAULT_LIMITS } from '../../worker/imaging/limits.ts';
+import { Classifier } from '../../worker/inference/classifier.ts';
 import { MemoryBudget } from '../../worker/inference/memory-budget.ts';
-import { BASE_HEAP_BYTES, sessionHeapBytes, transferBytes } from '../../worker/inference/memory-plan.ts';
+import { BASE_HEAP_BYTES, sessionHeapBytes } from '../../worker/inference/memory-plan.ts';
 import { ModelHost } from '../../worker/inference/model-host.ts';
 import type { LoadedModel } from '../../worker/inference/model-loader.ts';
 import { Readiness } from '../../worker/inference/readiness.ts';
 import type { Tensor } from '../../worker/inference/session.ts';
+import { type ProcessorConfig, parseProcessorConfig } from '../../worker/preprocess/config.ts';
+import { readPhoto } from '../support/photo.ts';
 
 const ALIAS_MAX_AGE_MS = 1000;
 const BUDGET_BYTES = 512 * 1024 * 1024;
@@ -24,13 +29,13 @@ const NOW = '2026-01-01T00:00:00Z';
 class FaultyStore extends MemoryObjectStore {
   readonly reads: string[] = [];
   failing: RegExp | null = null;
-  /** Reads of model files wait for it: a bucket that is slow. */
+  /** Reads of graphs and weights wait for it: a bucket that is slow. */
   gate: Promise<void> = Promise.resolve();
 
   override async get(key: string): Promise<ObjectBody | null> {
     this.reads.push(key);
+    if (/\.(onnx|bin)$/.test(key)) await this.gate;
     if (this.failing?.test(key)) throw new Error('R2 answered 500');
-    if (key.endsWith('.onnx')) await this.gate;
     return super.get(key);
   }
 
@@ -46,6 +51,7 @@ let store: FaultyStore;
 let clock: number;
 let backgroundErrors: unknown[];
 let host: ModelHost;
+let budget: MemoryBudget;
 let loads: string[];
 let modelBytes = BUDGET_BYTES;
 const pending: Promise<unknown>[] = [];
@@ -62,14 +68,14 @@ async function publishAs(version: string): Promise<void> {
 }
 
 function makeHost(): void {
-  const budget = new MemoryBudget({
+  budget = new MemoryBudget({
     limitBytes: BUDGET_BYTES,
     baselineBytes: 0,
     maxLeases: 100,
     maxWaiting: 100,
     maxWaitMs: 10_000,
     maxLeaseAgeMs: 60_000,
-    heapBytes: () => host.heapBytes,
+    heapBytes: () => host.committedHeapBytes,
     now: () => clock,
     after: (ms, call) => {
       const timer = setTimeout(call, ms);
@@ -84,6 +90,7 @@ function makeHost(): void {
     onLoaded: (id) => loads.push(id),
     wasmModule,
     aliasMaxAgeMs: ALIAS_MAX_AGE_MS,
+    startDigest: startPortableDigest,
     now: () => clock,
     onBackgroundError: (error) => backgroundErrors.push(error),
   });
@@ -274,15 +281,15 @@ describe('room for models', () => {
     modelBytes = BUDGET_BYTES;
   });
 
-  /** A host with room for exactly `count` of the default model's sessions, and one load. */
+  /** A host with room for exactly `count` of the default model's sessions. */
   function roomFor(count: number): number {
     const variant = manifest.variants[manifest.default_variant]!;
-    return BASE_HEAP_BYTES + count * sessionHeapBytes(variant) + (count === 1 ? transferBytes(variant) : 0);
+    return BASE_HEAP_BYTES + count * sessionHeapBytes(variant) + (count === 1 ? variant.model.bytes : 0);
   }
 
   it('refuses a model that can never fit, with the numbers', async () => {
     const variant = manifest.variants[manifest.default_variant]!;
-    modelBytes = BASE_HEAP_BYTES + sessionHeapBytes(variant) + transferBytes(variant) - 1;
+    modelBytes = BASE_HEAP_BYTES + sessionHeapBytes(variant) + variant.model.bytes - 1;
     makeHost();
     await expect(host.get(manifest.name, 'v1', waitUntil)).rejects.toMatchObject({
       code: 'model_too_large',
@@ -315,6 +322,81 @@ describe('room for models', () => {
     expect(host.loadedModels).toHaveLength(1);
   });
 });
+
+describe('the memory of a load', () => {
+  it('is set aside before its files have come: bodies that are leased behind it cannot keep it waiting', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    store.gate = promise;
+    await host.reserve(manifest.name, 'latest', waitUntil);
+    const { model, weights } = manifest.variants[manifest.default_variant]!;
+    expect(budget.loadingBytes).toBeGreaterThanOrEqual(model.bytes + weights!.bytes);
+    const body = await budget.acquire(BUDGET_BYTES - budget.usedBytes, 'all that is left, for bodies');
+    resolve();
+    await expect(host.get(manifest.name, 'latest', waitUntil)).resolves.toBeDefined();
+    expect(budget.loadingBytes).toBe(0);
+    body.release();
+  });
+
+  it('is given back where the load fails, and whoever only reserved it hears of it', async () => {
+    store.failing = /weights\.bin$/;
+    await host.reserve(manifest.name, 'latest', waitUntil);
+    await settle();
+    expect([budget.leasedBytes, budget.loadingBytes]).toEqual([0, 0]);
+    store.failing = /manifest\.json$/;
+    await expect(host.reserve(manifest.name, 'latest', waitUntil)).rejects.toMatchObject({ code: 'model_unavailable' });
+  });
+
+  it('stays counted as heap: a session grows it with its first run, not when it is made', async () => {
+    const variant = manifest.variants[manifest.default_variant]!;
+    await host.get(manifest.name, 'latest', waitUntil);
+    expect(host.committedHeapBytes).toBe(BASE_HEAP_BYTES + sessionHeapBytes(variant));
+    expect(host.committedHeapBytes).toBeGreaterThan(host.heapBytes);
+    expect(budget.usedBytes).toBe(host.committedHeapBytes);
+  });
+});
+
+describe('a model that is on its way', () => {
+  it('says what preprocessing needs before its weights are there', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    store.gate = promise;
+    const { described, model } = await host.open(manifest.name, 'latest', waitUntil);
+    expect(described.manifest.version).toBe('v1');
+    expect(described.processor).toEqual(await folderProcessor());
+    expect(host.loadedModels).toEqual([]);
+    resolve();
+    expect((await model).manifest.version).toBe('v1');
+  });
+
+  it('has an image decoded for it meanwhile, and answers it when it is there', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    store.gate = promise;
+    const acquire = vi.spyOn(budget, 'acquire');
+    const classifier = new Classifier({ host, budget, limits: DEFAULT_LIMITS, now: () => 0 });
+    const reference = { name: manifest.name, reference: 'latest' };
+    const answer = classifier.infer(readPhoto(), reference, ['logits'], {}, waitUntil);
+    await expect.poll(() => acquire.mock.calls.map(([, what]) => what)).toContain('decoding the image');
+    expect(host.loadedModels).toEqual([]);
+    resolve();
+    expect((await answer).outputs.get('logits')?.shape).toEqual([1, manifest.num_labels]);
+  });
+
+  it('is the old version after all where the new one fails behind its description', async () => {
+    await host.get(manifest.name, 'latest', waitUntil);
+    await moveAlias(store, manifest.name, 'latest', 'v2', NOW);
+    clock = 2 * ALIAS_MAX_AGE_MS;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    store.gate = promise;
+    store.failing = /v2\/weights\.bin$/;
+    const { described, model } = await host.open(manifest.name, 'latest', waitUntil);
+    resolve();
+    expect([described.manifest.version, (await model).manifest.version]).toEqual(['v2', 'v1']);
+  });
+});
+
+/** The processor as the version's own file says it. */
+async function folderProcessor(): Promise<ProcessorConfig> {
+  return parseProcessorConfig(JSON.parse(await readFile(join(folder, manifest.preprocessor.path), 'utf8')));
+}
 
 describe('a runtime that aborted', () => {
   it('is replaced: the request at hand fails with a retryable error, the next one is answered', async () => {

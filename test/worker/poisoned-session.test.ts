@@ -6,6 +6,7 @@ import { DEFAULT_LIMITS } from '../../worker/imaging/limits.ts';
 import { Classifier } from '../../worker/inference/classifier.ts';
 import { MemoryBudget } from '../../worker/inference/memory-budget.ts';
 import { ModelHost } from '../../worker/inference/model-host.ts';
+import { startStreamDigest } from '../../worker/inference/stream-digest.ts';
 import { wasmModule } from '../../worker/inference/wasm-module.ts';
 import { readFixture, seedDefaultModel } from './support/seed.ts';
 
@@ -41,6 +42,7 @@ function makeHost(): { host: ModelHost; classifier: Classifier; budget: MemoryBu
     modelBytes: BUDGET_BYTES,
     wasmModule,
     aliasMaxAgeMs: 20_000,
+    startDigest: startStreamDigest,
     now: () => Date.now(),
     onBackgroundError() {},
     onLoaded() {},

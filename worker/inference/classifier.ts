@@ -8,7 +8,7 @@ import type { ImageLimits } from '../imaging/limits.ts';
 import { preprocess } from '../preprocess/preprocess.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { ModelHost, WaitUntil } from './model-host.ts';
-import type { LoadedModel } from './model-loader.ts';
+import type { DescribedModel, LoadedModel } from './model-loader.ts';
 import { activate, type FunctionToApply, type Prediction, topK } from './scores.ts';
 import type { Tensor } from './session.ts';
 
@@ -107,15 +107,18 @@ export class Classifier {
   ): Promise<Inference> {
     const { host, budget, now } = this.#options;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const model = await host.get(reference.name, reference.reference, waitUntil);
-      checkOutputs(model, outputNames);
+      const { described, model: pending } = await host.open(reference.name, reference.reference, waitUntil);
+      checkOutputs(described, outputNames);
       checkNotAborted(options.signal);
-      const prepared = await preprocess(bytes, model.processor, {
+      // Behind the last image, or while the weights are still on their way.
+      const prepared = await preprocess(bytes, described.processor, {
         limits: this.#limitsFor(bytes),
         exact: options.exact ?? false,
         now,
         acquire: (needed) => budget.acquire(needed, 'decoding the image'),
       });
+      const model = await pending;
+      if (model.manifest.version !== described.manifest.version) continue;
       if (model.session.released || model.session.runtime.abortReason !== null) continue;
       checkNotAborted(options.signal);
       const start = now();
@@ -140,7 +143,7 @@ function checkNotAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new RuntimeError('client_gone', 'the client closed the connection');
 }
 
-function checkOutputs(model: LoadedModel, names: readonly string[]): void {
+function checkOutputs(model: DescribedModel, names: readonly string[]): void {
   const have = model.variant.outputs.map((output) => output.name);
   for (const name of names) {
     if (have.includes(name)) continue;

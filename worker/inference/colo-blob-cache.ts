@@ -21,18 +21,23 @@ export class ColoBlobCache implements BlobCache {
     this.#waitUntil = waitUntil;
   }
 
-  async get(sha256: string): Promise<Uint8Array<ArrayBuffer> | null> {
+  async get(sha256: string): Promise<ReadableStream<Uint8Array> | null> {
     try {
-      const response = await this.#cache.match(keyOf(sha256));
-      return response === undefined ? null : new Uint8Array(await response.arrayBuffer());
+      return (await this.#cache.match(keyOf(sha256)))?.body ?? null;
     } catch {
       return null;
     }
   }
 
-  put(sha256: string, bytes: Uint8Array<ArrayBuffer>): void {
+  put(sha256: string, open: () => Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null>): void {
+    this.#waitUntil(this.#keep(sha256, open).catch(() => {}));
+  }
+
+  async #keep(sha256: string, open: Parameters<BlobCache['put']>[1]): Promise<void> {
+    const body = await open();
+    if (body === null) return;
     const headers = { 'content-type': 'application/octet-stream', 'cache-control': CACHE_CONTROL };
-    this.#waitUntil(this.#cache.put(keyOf(sha256), new Response(bytes, { headers })).catch(() => {}));
+    await this.#cache.put(keyOf(sha256), new Response(body, { headers }));
   }
 }
 

@@ -17,32 +17,39 @@ export const BASE_HEAP_BYTES = 16 * MIB;
 const UNMEASURED_FACTOR = 1.5;
 const UNMEASURED_ACTIVATIONS_BYTES = 16 * MIB;
 
-/** Bytes of the version's files that are in JavaScript while it is loaded. */
+/** Bytes of the version's files: in JavaScript when its session begins to be made. The weights move into the heap then, piece by piece. */
 export function transferBytes(variant: Variant): number {
   return variant.model.bytes + (variant.weights?.bytes ?? 0);
 }
 
-/** Bytes by which a session of this variant makes the heap grow, at its peak with one image. */
+/**
+ * Bytes by which a session of this variant makes the heap grow, at its peak with one image. Never less than its weights: what is
+ * free in an empty heap counts for the first session only.
+ */
 export function sessionHeapBytes(variant: Variant): number {
-  const peak =
-    variant.wasm_heap_bytes ??
-    BASE_HEAP_BYTES + UNMEASURED_FACTOR * transferBytes(variant) + UNMEASURED_ACTIVATIONS_BYTES;
-  return Math.max(0, Math.ceil(peak - BASE_HEAP_BYTES));
+  const files = transferBytes(variant);
+  const peak = variant.wasm_heap_bytes ?? BASE_HEAP_BYTES + UNMEASURED_FACTOR * files + UNMEASURED_ACTIVATIONS_BYTES;
+  return Math.max(files, Math.ceil(peak - BASE_HEAP_BYTES));
+}
+
+/** Bytes to lease for a load: the heap grows by what leaves JavaScript, but for the graph, which is in both until its session is made. */
+export function loadBytes(variant: Variant, heapGrowthBytes: number): number {
+  return Math.max(transferBytes(variant), heapGrowthBytes + variant.model.bytes);
 }
 
 /**
  * Checks that a version can ever run in an isolate.
- * @param availableBytes for heap and files together.
+ * @param availableBytes for the heap, and the graph beside it.
  * @throws ModelError `model_too_large` with the numbers.
  */
 export function checkModelFits(manifest: Manifest, variant: Variant, availableBytes: number): void {
   const heap = BASE_HEAP_BYTES + sessionHeapBytes(variant);
-  const needed = heap + transferBytes(variant);
+  const needed = heap + variant.model.bytes;
   if (needed <= availableBytes) return;
   const mib = (bytes: number): string => (bytes / MIB).toFixed(1);
   throw new ModelError(
     'model_too_large',
-    `${manifest.name}@${manifest.version} needs ${mib(heap)} MiB of WASM heap and ${mib(transferBytes(variant))} MiB while it loads; an isolate has ${mib(availableBytes)} MiB for both`,
+    `${manifest.name}@${manifest.version} needs ${mib(heap)} MiB of WASM heap, ${mib(needed)} MiB while it loads; an isolate has ${mib(availableBytes)} MiB`,
     { details: { needed_bytes: needed, available_bytes: availableBytes } },
   );
 }

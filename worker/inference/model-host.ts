@@ -2,13 +2,21 @@
  * Keeps models loaded: resolves aliases, loads each version once, shares that load between requests, makes room, and replaces
  * what broke. One host an isolate. Store, compiled WASM module, budget and clock are passed in.
  */
+import type { StartDigest } from '../../model-store/digest.ts';
 import { type BlobCache, whileReading } from '../../model-store/load.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import { resolveVersion } from '../../model-store/versions.ts';
 import { AppError, ModelError } from '../errors.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { BASE_HEAP_BYTES, sessionHeapBytes } from './memory-plan.ts';
-import { type LoadedModel, type LoadTiming, ModelLoader } from './model-loader.ts';
+import {
+  type DescribedModel,
+  type HeapRoom,
+  type LoadedModel,
+  type LoadProgress,
+  type LoadTiming,
+  ModelLoader,
+} from './model-loader.ts';
 import { OrtRuntime } from './runtime.ts';
 import type { Tensor } from './session.ts';
 
@@ -23,10 +31,11 @@ export interface ModelHostOptions {
   readonly store: ObjectStore;
   readonly blobs: BlobCache | null;
   readonly budget: MemoryBudget;
-  /** Bytes that an isolate has for its models: heap, and files in flight. */
+  /** Bytes that an isolate has for its models' heap. */
   readonly modelBytes: number;
   readonly wasmModule: WebAssembly.Module;
   readonly aliasMaxAgeMs: number;
+  readonly startDigest: StartDigest;
   /** Milliseconds since the epoch. */
   now(): number;
   /** Told of failures that a request does not see: the version it has went on answering. */
@@ -39,6 +48,21 @@ interface Resolution {
   readonly checkedAt: number;
 }
 
+/** A look-up, and the load that follows where the version is not loaded. */
+interface Refresh {
+  readonly model: Promise<LoadedModel>;
+  /** The load has its memory, or none was needed. */
+  readonly reserved: Promise<void>;
+  /** What is known before the weights are there; of the loaded model where there is one. */
+  readonly described: Promise<DescribedModel>;
+}
+
+/** A model that is loaded, or will be. */
+export interface PendingModel {
+  readonly described: DescribedModel;
+  readonly model: Promise<LoadedModel>;
+}
+
 /** The models of one isolate. */
 export class ModelHost {
   readonly #options: ModelHostOptions;
@@ -47,7 +71,7 @@ export class ModelHost {
   #runtime: OrtRuntime | null = null;
   readonly #resolutions = new Map<string, Resolution>();
   /** Look-ups and loads under way, by `name@reference`; requests for the same share one. */
-  readonly #refreshes = new Map<string, Promise<LoadedModel>>();
+  readonly #refreshes = new Map<string, Refresh>();
   /** Loaded models by `name@version`, least recently used first. */
   readonly #loaded = new Map<string, LoadedModel>();
   /** Ends when the last load that was begun has ended: loads are made one after the other, as each makes room for itself. */
@@ -58,8 +82,11 @@ export class ModelHost {
     this.#loader = new ModelLoader({
       ...options,
       runtime: () => this.#startRuntime(),
-      makeRoom: (heapBytes) => this.#makeRoom(heapBytes),
-      onLoaded: (id, timing) => options.onLoaded(id, timing),
+      planRoom: (heapBytes) => this.#planRoom(heapBytes),
+      onLoaded: (id, model, timing) => {
+        this.#loaded.set(id, model);
+        options.onLoaded(id, timing);
+      },
       now: () => options.now(),
     });
   }
@@ -74,6 +101,11 @@ export class ModelHost {
     return this.#runtime?.heapBytes ?? 0;
   }
 
+  /** Bytes that the heap has, or will have once each loaded model has run. */
+  get committedHeapBytes(): number {
+    return Math.max(this.heapBytes, this.#plannedHeapBytes());
+  }
+
   /**
    * The model that `reference` (alias or version) stands for, loaded. What was looked up less than `aliasMaxAgeMs` ago is
    * believed; up to twice that age the loaded version answers while the look-up goes on behind the response; after that the
@@ -81,21 +113,43 @@ export class ModelHost {
    * @throws ModelError `model_not_found`, `model_unavailable`, `model_corrupt`, `model_too_large`, `invalid_manifest`;
    * RuntimeError `memory_budget_exceeded`, `overloaded`.
    */
-  async get(name: string, reference: string, waitUntil: WaitUntil): Promise<LoadedModel> {
+  get(name: string, reference: string, waitUntil: WaitUntil): Promise<LoadedModel> {
+    const found = this.#find(name, reference, waitUntil);
+    return 'model' in found ? found.model : Promise.resolve(found);
+  }
+
+  /**
+   * The same in two steps: what preprocessing needs is there before the weights are, so that an image is decoded meanwhile.
+   * A load that fails falls back to the version before: `model` may be of another version than `described`.
+   * @throws as `get`.
+   */
+  async open(name: string, reference: string, waitUntil: WaitUntil): Promise<PendingModel> {
+    const found = this.#find(name, reference, waitUntil);
+    if (!('model' in found)) return { described: found, model: Promise.resolve(found) };
+    return { described: await found.described, model: found.model };
+  }
+
+  /**
+   * Begins to load what is not loaded, and waits until the load has its memory: what is leased afterwards cannot keep it waiting.
+   * @throws as `get`, where it fails before that.
+   */
+  async reserve(name: string, reference: string, waitUntil: WaitUntil): Promise<void> {
+    const found = this.#find(name, reference, waitUntil);
+    if ('model' in found) await found.reserved;
+  }
+
+  /** The loaded model where it can be believed, else the look-up under way. */
+  #find(name: string, reference: string, waitUntil: WaitUntil): LoadedModel | Refresh {
     const id = `${name}@${reference}`;
     const known = this.#resolutions.get(id);
     const ready = known === undefined ? undefined : this.#use(`${name}@${known.version}`);
-    if (known !== undefined && ready !== undefined) {
-      const age = this.#options.now() - known.checkedAt;
-      if (age < this.#options.aliasMaxAgeMs) return ready;
-      const refresh = this.#refresh(name, reference, waitUntil);
-      if (age < 2 * this.#options.aliasMaxAgeMs) {
-        refresh.catch((error: unknown) => this.#options.onBackgroundError(error, id));
-        return ready;
-      }
-      return refresh;
-    }
-    return this.#refresh(name, reference, waitUntil);
+    if (known === undefined || ready === undefined) return this.#refresh(name, reference, waitUntil);
+    const age = this.#options.now() - known.checkedAt;
+    if (age < this.#options.aliasMaxAgeMs) return ready;
+    const refresh = this.#refresh(name, reference, waitUntil);
+    if (age >= 2 * this.#options.aliasMaxAgeMs) return refresh;
+    refresh.model.catch((error: unknown) => this.#options.onBackgroundError(error, id));
+    return ready;
   }
 
   /** The version that `reference` stands for, without loading it; as old as `get` would accept. @throws as `get`. */
@@ -129,30 +183,45 @@ export class ModelHost {
     return model;
   }
 
-  #refresh(name: string, reference: string, waitUntil: WaitUntil): Promise<LoadedModel> {
+  #refresh(name: string, reference: string, waitUntil: WaitUntil): Refresh {
     const id = `${name}@${reference}`;
     const underWay = this.#refreshes.get(id);
     if (underWay !== undefined) return underWay;
-    const refresh = this.#resolveAndLoad(name, reference).finally(() => this.#refreshes.delete(id));
+    const reserved = Promise.withResolvers<void>();
+    const described = Promise.withResolvers<DescribedModel>();
+    const progress: LoadProgress = { onReserved: reserved.resolve, onDescribed: described.resolve };
+    const model = this.#resolveAndLoad(name, reference, progress).finally(() => this.#refreshes.delete(id));
+    model.then(
+      (loaded) => {
+        reserved.resolve();
+        described.resolve(loaded);
+      },
+      (error: unknown) => {
+        reserved.reject(error);
+        described.reject(error);
+      },
+    );
+    const refresh: Refresh = { model, reserved: reserved.promise, described: described.promise };
     this.#refreshes.set(id, refresh);
-    // Other requests wait for it too: it must outlive the one that began it.
-    waitUntil(refresh.catch(() => {}));
+    // Other requests wait for it too: it must outlive the one that began it. Whoever asks for a part of it hears of its failure.
+    const settled = [model, reserved.promise, described.promise].map((promise) => promise.catch(() => {}));
+    waitUntil(Promise.all(settled));
     return refresh;
   }
 
-  async #resolveAndLoad(name: string, reference: string): Promise<LoadedModel> {
+  async #resolveAndLoad(name: string, reference: string, progress: LoadProgress): Promise<LoadedModel> {
     const id = `${name}@${reference}`;
     const known = this.#resolutions.get(id);
     try {
       const version = await this.#lookUp(name, reference);
-      const model = this.#use(`${name}@${version}`) ?? (await this.#load(name, version));
+      const model = this.#use(`${name}@${version}`) ?? (await this.#load(name, version, progress));
       this.#resolutions.set(id, { version, checkedAt: this.#options.now() });
       if (known !== undefined && known.version !== version) this.#release(`${name}@${known.version}`);
       return model;
     } catch (error) {
       if (known === undefined || !isTemporary(error)) throw error;
       // The version at hand may have made room for the one that failed.
-      const fallback = this.#use(`${name}@${known.version}`) ?? (await this.#load(name, known.version));
+      const fallback = this.#use(`${name}@${known.version}`) ?? (await this.#load(name, known.version, progress));
       this.#resolutions.set(id, { version: known.version, checkedAt: this.#options.now() });
       this.#options.onBackgroundError(error, id);
       return fallback;
@@ -164,31 +233,38 @@ export class ModelHost {
     return whileReading(`model ${name}@${reference}`, () => resolveVersion(store, name, reference));
   }
 
-  async #load(name: string, version: string): Promise<LoadedModel> {
+  async #load(name: string, version: string, progress: LoadProgress): Promise<LoadedModel> {
     const id = `${name}@${version}`;
     const load = this.#lastLoad.then(async () => {
       const ready = this.#use(id);
       if (ready !== undefined) return ready;
-      const model = await withTimeout(this.#loader.load(name, version), LOAD_TIMEOUT_MS, id);
-      this.#loaded.set(id, model);
-      return model;
+      return withTimeout(this.#loader.load(name, version, progress), LOAD_TIMEOUT_MS, id);
     });
     this.#lastLoad = load.catch(() => this.#dropIfAborted());
     return load;
   }
 
-  /** Releases the least recently used models until `heapBytes` more fit; gives the growth of the heap to expect. */
-  #makeRoom(heapBytes: number): number {
-    const planned = (): number => {
-      let sum = BASE_HEAP_BYTES + heapBytes;
-      for (const { variant } of this.#loaded.values()) sum += sessionHeapBytes(variant);
-      return sum;
-    };
-    for (const id of [...this.#loaded.keys()]) {
+  /** What the heap comes to once every loaded model has run; 0 where there is none. */
+  #plannedHeapBytes(without: ReadonlySet<string> = new Set()): number {
+    let sum = 0;
+    for (const [id, { variant }] of this.#loaded) if (!without.has(id)) sum += sessionHeapBytes(variant);
+    return sum === 0 ? 0 : BASE_HEAP_BYTES + sum;
+  }
+
+  /** Chooses the least recently used models to release until `heapBytes` more fit. */
+  #planRoom(heapBytes: number): HeapRoom {
+    const leaving = new Set<string>();
+    const planned = (): number => Math.max(BASE_HEAP_BYTES, this.#plannedHeapBytes(leaving)) + heapBytes;
+    for (const id of this.#loaded.keys()) {
       if (planned() <= this.#options.modelBytes) break;
-      this.#release(id);
+      leaving.add(id);
     }
-    return Math.max(0, planned() - this.heapBytes);
+    return {
+      growthBytes: Math.max(0, planned() - this.committedHeapBytes),
+      make: () => {
+        for (const id of leaving) this.#release(id);
+      },
+    };
   }
 
   #startRuntime(): Promise<OrtRuntime> {

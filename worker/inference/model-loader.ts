@@ -1,15 +1,24 @@
 /**
- * Loads one version: manifest, files (from the colo's cache where they are there), hashes, session. Files and the growth of the
- * heap are leased from the memory budget for as long as the load takes.
+ * Loads one version: manifest, files (from the colo's cache where they are there), hashes, session. What a load takes of the
+ * memory budget is leased before it is taken. Weights come as a stream of pieces, and each piece is given back once the session has it.
  */
-import { type BlobCache, readVerified, readVerifiedJson, whileReading } from '../../model-store/load.ts';
+import type { StartDigest } from '../../model-store/digest.ts';
+import {
+  type BlobCache,
+  keepLarge,
+  readVerified,
+  readVerifiedJson,
+  readVerifiedPieces,
+  whileReading,
+} from '../../model-store/load.ts';
 import type { Manifest, TensorSpecification, Variant } from '../../model-store/manifest.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
+import type { PieceFile } from '../../model-store/piece-file.ts';
 import { readManifest } from '../../model-store/versions.ts';
 import { ModelError, RuntimeError } from '../errors.ts';
 import { type ProcessorConfig, parseProcessorConfig } from '../preprocess/config.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import { checkModelFits, sessionHeapBytes, transferBytes } from './memory-plan.ts';
+import { checkModelFits, loadBytes, sessionHeapBytes } from './memory-plan.ts';
 import type { OrtRuntime } from './runtime.ts';
 import type { OrtSession } from './session.ts';
 
@@ -22,6 +31,24 @@ export interface LoadedModel {
   /** The graph's one input: `[N, C, H, W]` float32. */
   readonly input: TensorSpecification;
   readonly session: OrtSession;
+}
+
+/** What is known of a version before its weights are there: enough to preprocess an image for it. */
+export type DescribedModel = Pick<LoadedModel, 'manifest' | 'variant' | 'processor'>;
+
+/** How far a load has come. */
+export interface LoadProgress {
+  /** Its memory is set aside. */
+  onReserved(): void;
+  onDescribed(model: DescribedModel): void;
+}
+
+/** Room in the heap for a model that is to be loaded. */
+export interface HeapRoom {
+  /** Bytes by which the heap will grow. */
+  readonly growthBytes: number;
+  /** Releases the models that have to make room. */
+  make(): void;
 }
 
 /** Milliseconds of a load's stages, by a clock that may stand still. */
@@ -43,9 +70,11 @@ export interface ModelLoaderOptions {
   now(): number;
   /** Starts the runtime, or gives the one that runs. */
   runtime(): Promise<OrtRuntime>;
-  /** Makes room in the heap: releases other models until the new one fits. Returns the bytes by which the heap will grow. */
-  makeRoom(heapBytes: number): number;
-  onLoaded(id: string, timing: LoadTiming): void;
+  /** Plans for `heapBytes` more. */
+  planRoom(heapBytes: number): HeapRoom;
+  readonly startDigest: StartDigest;
+  /** Given the loaded model while its memory is still leased. */
+  onLoaded(id: string, model: LoadedModel, timing: LoadTiming): void;
 }
 
 /** Loads versions, one at a time is the caller's business. */
@@ -61,8 +90,8 @@ export class ModelLoader {
    * @throws ModelError `model_not_found`, `model_unavailable`, `model_corrupt`, `model_too_large`, `invalid_manifest`;
    * RuntimeError `memory_budget_exceeded`, `overloaded`.
    */
-  async load(name: string, version: string): Promise<LoadedModel> {
-    const { store, blobs, budget, modelBytes, now } = this.#options;
+  async load(name: string, version: string, progress: LoadProgress): Promise<LoadedModel> {
+    const { store, blobs, budget, modelBytes, now, startDigest } = this.#options;
     const id = `${name}@${version}`;
     const start = now();
     // Not awaited yet: it starts while the manifest and the files are on their way.
@@ -71,39 +100,63 @@ export class ModelLoader {
     const manifest = await whileReading(`the manifest of ${id}`, () => readManifest(store, name, version));
     const variant = manifest.variants[manifest.default_variant]!;
     checkModelFits(manifest, variant, modelBytes);
-    const growth = this.#options.makeRoom(sessionHeapBytes(variant));
-    const lease = await budget.acquireForLoad(transferBytes(variant) + growth, `model ${id}`);
+    const room = this.#options.planRoom(sessionHeapBytes(variant));
+    const lease = await budget.acquireForLoad(loadBytes(variant, room.growthBytes), `model ${id}`);
     const read = now();
+    room.make();
+    progress.onReserved();
+    const { weights: weightsFile } = variant;
+    const weightsRead =
+      weightsFile === null ? null : readVerifiedPieces(store, manifest, weightsFile, blobs, startDigest);
     try {
       const [graph, weights, labels, processor, runtime] = await Promise.all([
         readVerified(store, manifest, variant.model, blobs),
-        variant.weights === null ? null : readVerified(store, manifest, variant.weights, blobs),
+        weightsRead,
         readVerifiedJson(store, manifest, manifest.labels, blobs),
-        readVerifiedJson(store, manifest, manifest.preprocessor, blobs),
-        runtimeStart,
+        this.#describe(manifest, variant, progress),
+        // Asked for again: the one that was started may have been lost to another model's abort meanwhile.
+        this.#options.runtime(),
       ]);
       const create = now();
-      const external = new Map(variant.weights === null || weights === null ? [] : [[variant.weights.path, weights]]);
-      const model = {
+      const external = new Map(
+        weightsFile === null || weights === null ? [] : [[weightsFile.path, weights.pieces] as const],
+      );
+      const model: LoadedModel = {
         manifest,
         variant,
         labels: checkLabels(labels, manifest),
-        processor: parseProcessorConfig(processor),
+        processor,
         input: variant.inputs[0]!,
         session: createSession(runtime, graph, external, id),
       };
-      this.#options.onLoaded(id, { manifestMs: read - start, filesMs: create - read, sessionMs: now() - create });
+      if (blobs !== null && weightsFile !== null && weights?.cached === false) {
+        keepLarge(store, manifest, weightsFile, blobs);
+      }
+      const timing = { manifestMs: read - start, filesMs: create - read, sessionMs: now() - create };
+      this.#options.onLoaded(id, model, timing);
       return model;
     } finally {
+      // Where another file failed, these are still on their way; their memory is leased until they have gone.
+      await weightsRead?.then(
+        ({ pieces }) => pieces.release(),
+        () => {},
+      );
       lease.release();
     }
+  }
+
+  async #describe(manifest: Manifest, variant: Variant, progress: LoadProgress): Promise<ProcessorConfig> {
+    const { store, blobs } = this.#options;
+    const processor = parseProcessorConfig(await readVerifiedJson(store, manifest, manifest.preprocessor, blobs));
+    progress.onDescribed({ manifest, variant, processor });
+    return processor;
   }
 }
 
 function createSession(
   runtime: OrtRuntime,
   graph: Uint8Array,
-  externalData: ReadonlyMap<string, Uint8Array>,
+  externalData: ReadonlyMap<string, PieceFile>,
   id: string,
 ): OrtSession {
   try {

@@ -1,4 +1,5 @@
 /** The moderation services of one isolate: what its routes and queue consumers work with. */
+import { discard } from '../../model-store/byte-source.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import type { FetchFunction } from '../fetch/safe-fetch.ts';
 import type { UrlPolicy } from '../fetch/url-policy.ts';
@@ -62,14 +63,16 @@ export class ModerationService {
   }
 
   /**
-   * Reads an image and hands its bytes over, in memory that was taken for it and is given back however that ends.
+   * Reads an image and hands its bytes over, in memory that was taken for it and is given back however that ends: they are gone
+   * once `use` has settled.
    * @throws as `readImage` does; RuntimeError `overloaded`, `memory_budget_exceeded`; and as `use` does.
    */
   async withImage<T>(location: ImageLocation, use: (bytes: Uint8Array<ArrayBuffer>) => Promise<T>): Promise<T> {
     const releases: (() => void)[] = [];
     let isOver = false;
+    let bytes: Uint8Array<ArrayBuffer> | null = null;
     try {
-      const bytes = await readImage(location, {
+      bytes = await readImage(location, {
         ...this.images,
         fetch: this.#fetch,
         urlPolicy: this.urlPolicy,
@@ -84,6 +87,7 @@ export class ModerationService {
       return await use(bytes);
     } finally {
       isOver = true;
+      if (bytes !== null) discard(bytes.buffer);
       for (const release of releases) release();
     }
   }

@@ -1,28 +1,38 @@
 /** Routes that take a body lease its memory first, and give it back however they end. */
 import type { Context } from 'hono';
+import { discard } from '../../model-store/byte-source.ts';
+import type { ModelReference } from '../inference/classifier.ts';
 import { type AppEnvironment, bodyHeadroomBytes, imageRoom } from '../services.ts';
-import { bodyLeaseBytes } from './request-body.ts';
+import { type BodyMemory, bodyLeaseBytes } from './request-body.ts';
 
 /**
- * Answers a request whose body is in memory while `answer` runs.
+ * Answers a request whose body is in memory while `answer` runs, and no longer: what was read of it is gone afterwards.
+ * @param reference the model that will answer, where the request says so before its body is read: then its load comes first,
+ * because it could not begin while bodies that wait for it hold its memory. Null where only the body says.
  * @param answer is given the largest body to read, in bytes: the configured limit, or what the isolate has room for beside its model.
- * @throws RuntimeError `memory_budget_exceeded`, `overloaded`; and as `answer` does.
+ * @throws RuntimeError `memory_budget_exceeded`, `overloaded`; ModelError as `ModelHost.reserve`; and as `answer` does.
  */
 export async function withBody(
   c: Context<AppEnvironment>,
-  answer: (maxBytes: number) => Promise<Response>,
+  reference: ModelReference | null,
+  answer: (memory: BodyMemory) => Promise<Response>,
 ): Promise<Response> {
-  const { services } = c.var;
-  const { budget } = services;
+  const { services, record } = c.var;
+  const { budget, host } = services;
+  const start = Date.now();
+  if (reference !== null) {
+    await host.reserve(reference.name, reference.reference, (promise) => c.executionCtx.waitUntil(promise));
+  }
   const headroom = bodyHeadroomBytes(services);
   const maxBytes = imageRoom(services);
   const wanted = Math.min(bodyLeaseBytes(c.req.raw, maxBytes), Math.max(0, budget.capacityBytes - headroom));
-  const start = Date.now();
   const lease = await budget.acquire(wanted, 'the request body', headroom);
-  c.var.record.queueMs = Date.now() - start;
+  record.queueMs = Date.now() - start;
+  const buffers: ArrayBuffer[] = [];
   try {
-    return await answer(maxBytes);
+    return await answer({ maxBytes, hold: (buffer) => void buffers.push(buffer) });
   } finally {
+    buffers.forEach(discard);
     lease.release();
   }
 }

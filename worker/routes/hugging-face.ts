@@ -19,7 +19,15 @@ import { answerImage } from './image-task.ts';
 import { requireLoaded } from './loaded-model.ts';
 import { parseModelReference } from './model-reference.ts';
 import { classifyParametersSchema, parseParameters } from './parameters.ts';
-import { decodeBase64, mediaTypeOf, parseJsonObject, RAW_TYPES, readBody } from './request-body.ts';
+import {
+  type BodyMemory,
+  base64Memory,
+  decodeBase64,
+  mediaTypeOf,
+  parseJsonObject,
+  RAW_TYPES,
+  readBody,
+} from './request-body.ts';
 
 /** `parameters` of image classification; in the query string for raw bytes. */
 export const hfClassifyParametersSchema = classifyParametersSchema.pick({ top_k: true, function_to_apply: true });
@@ -88,8 +96,9 @@ async function answer(
   compute: (request: HfRequest, reference: ModelReference) => Promise<unknown>,
 ): Promise<Response> {
   const reference = parseModelReference(c.req.param('name'), c.var.services.config);
-  return withBody(c, async (maxBytes) => {
-    const request = await readRequest(c.req.raw, maxBytes);
+  // No reference: a client that does not ask to wait must not wait for a load's memory either.
+  return withBody(c, null, async (memory) => {
+    const request = await readRequest(c.req.raw, memory);
     const { maxImagesPerRequest } = c.var.services.config;
     if (request.images.length > maxImagesPerRequest) {
       throw new RequestError('too_many_images', `${request.images.length} inputs; limit ${maxImagesPerRequest}`, {
@@ -101,12 +110,11 @@ async function answer(
   });
 }
 
-async function readRequest(request: Request, maxBytes: number): Promise<HfRequest> {
+async function readRequest(request: Request, memory: BodyMemory): Promise<HfRequest> {
   const waits = request.headers.get('x-wait-for-model') === 'true';
   const mediaType = mediaTypeOf(request);
   if (mediaType === 'application/json') {
-    // base64 is 4/3 of the bytes
-    const body = parseJsonObject(await readBody(request, Math.ceil((maxBytes * 4) / 3) + 4096));
+    const body = parseJsonObject(await readBody(request, base64Memory(memory)));
     const { inputs, parameters, options } = parseParameters(hfRequestSchema, new URLSearchParams(), body);
     const list = typeof inputs === 'string' ? [inputs] : inputs;
     return {
@@ -117,7 +125,7 @@ async function readRequest(request: Request, maxBytes: number): Promise<HfReques
     };
   }
   if (mediaType === '' || mediaType.startsWith('image/') || RAW_TYPES.includes(mediaType)) {
-    const bytes = await readBody(request, maxBytes);
+    const bytes = await readBody(request, memory);
     return { images: [{ bytes }], isList: false, parameters: {}, waitForModel: waits };
   }
   throw new RequestError(

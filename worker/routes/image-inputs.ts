@@ -1,6 +1,14 @@
 /** The images of a request: one or several, sent along or named, in the shapes that `docs/api.md` lists. */
 import { RequestError } from '../errors.ts';
-import { decodeBase64, mediaTypeOf, parseJsonObject, RAW_TYPES, readBody } from './request-body.ts';
+import {
+  type BodyMemory,
+  base64Memory,
+  decodeBase64,
+  mediaTypeOf,
+  parseJsonObject,
+  RAW_TYPES,
+  readBody,
+} from './request-body.ts';
 
 /** An image that was sent along. */
 export interface InlineImage {
@@ -31,15 +39,12 @@ export interface ImageInputs {
  * Reads the images of a request.
  * @throws RequestError `empty_body`, `body_too_large`, `unsupported_media_type`, `invalid_body`, `missing_image`.
  */
-export async function readImageInputs(request: Request, maxBytes: number): Promise<ImageInputs> {
+export async function readImageInputs(request: Request, memory: BodyMemory): Promise<ImageInputs> {
   const mediaType = mediaTypeOf(request);
-  if (mediaType === 'multipart/form-data') return readForm(request, maxBytes);
-  if (mediaType === 'application/json') {
-    // base64 is 4/3 of the bytes
-    return readJson(parseJsonObject(await readBody(request, Math.ceil((maxBytes * 4) / 3) + 4096)));
-  }
+  if (mediaType === 'multipart/form-data') return readForm(request, memory);
+  if (mediaType === 'application/json') return readJson(parseJsonObject(await readBody(request, base64Memory(memory))));
   if (mediaType === '' || mediaType.startsWith('image/') || RAW_TYPES.includes(mediaType)) {
-    return { inputs: [{ bytes: await readBody(request, maxBytes) }], isList: false, parameters: {} };
+    return { inputs: [{ bytes: await readBody(request, memory) }], isList: false, parameters: {} };
   }
   throw new RequestError(
     'unsupported_media_type',
@@ -48,8 +53,8 @@ export async function readImageInputs(request: Request, maxBytes: number): Promi
   );
 }
 
-async function readForm(request: Request, maxBytes: number): Promise<ImageInputs> {
-  const body = await readBody(request, maxBytes);
+async function readForm(request: Request, memory: BodyMemory): Promise<ImageInputs> {
+  const body = await readBody(request, memory);
   let form: FormData;
   try {
     const headers = { 'content-type': request.headers.get('content-type') ?? '' };
@@ -66,6 +71,7 @@ async function readForm(request: Request, maxBytes: number): Promise<ImageInputs
       continue;
     }
     const bytes = new Uint8Array(await new Response(value).arrayBuffer());
+    memory.hold(bytes.buffer);
     inputs.push(bytes.byteLength === 0 ? { error: emptyImage() } : { bytes });
   }
   if (inputs.length === 0) throw new RequestError('missing_image', 'the form has no field "image"');

@@ -15,6 +15,7 @@ import { withBody } from './body-lease.ts';
 import { type ImageInput, readImageInputs } from './image-inputs.ts';
 import { parseModelReference } from './model-reference.ts';
 import { parseParameters } from './parameters.ts';
+import { mediaTypeOf } from './request-body.ts';
 import { cachedAnswer } from './result-caching.ts';
 
 /** What every task's answer says besides its result. */
@@ -40,11 +41,14 @@ export interface ImageTask<P extends TaskParameters, A extends TaskAnswer> {
   compute(c: Context<AppEnvironment>, image: Uint8Array, reference: ModelReference, parameters: P): Promise<A>;
 }
 
+/** Bodies that have parameters in them, the model among them. */
+const NAMING_TYPES: readonly string[] = ['application/json', 'multipart/form-data'];
+
 /** The route of a task. */
 export function imageTaskRoute<P extends TaskParameters, A extends TaskAnswer>(task: ImageTask<P, A>) {
   const answer: Handler<AppEnvironment> = (c) =>
-    withBody(c, async (maxBytes) => {
-      const { inputs, isList, parameters: inBody } = await readImageInputs(c.req.raw, maxBytes);
+    withBody(c, referenceBeforeBody(c), async (memory) => {
+      const { inputs, isList, parameters: inBody } = await readImageInputs(c.req.raw, memory);
       const parameters = parseParameters(task.parameters, new URL(c.req.url).searchParams, inBody);
       const reference = parseModelReference(parameters.model, c.var.services.config);
       const run = (input: ImageInput): Promise<A> => answerImage(c, task, input, reference, parameters);
@@ -68,6 +72,13 @@ export function imageTaskRoute<P extends TaskParameters, A extends TaskAnswer>(t
       return c.json({ results });
     });
   return new Hono<AppEnvironment>().post(task.path, requireScope(task.scope), answer);
+}
+
+/** The model that the query names, or the default where the body is an image and cannot name another; null where it can. */
+function referenceBeforeBody(c: Context<AppEnvironment>): ModelReference | null {
+  const model = c.req.query('model');
+  if (model === undefined && NAMING_TYPES.includes(mediaTypeOf(c.req.raw))) return null;
+  return parseModelReference(model, c.var.services.config);
 }
 
 /**

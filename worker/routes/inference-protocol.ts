@@ -40,10 +40,10 @@ const modelReady: Handler<AppEnvironment> = async (c) => {
   return c.json({ name: reference.name, ready: true });
 };
 
-const infer: Handler<AppEnvironment> = (c) =>
-  withBody(c, async (maxBytes) => {
-    const reference = referenceOf(c);
-    const body = await readBody(c.req.raw, maxBytes);
+const infer: Handler<AppEnvironment> = (c) => {
+  const reference = referenceOf(c);
+  return withBody(c, reference, async (memory) => {
+    const body = await readBody(c.req.raw, memory);
     const request = decodeInferRequest(body, parseHeaderLength(c.req.header(HEADER_LENGTH_HEADER)));
     const { model, outputs, lease } = await inferTensors(c, request, reference);
     try {
@@ -54,6 +54,7 @@ const infer: Handler<AppEnvironment> = (c) =>
       lease.release();
     }
   });
+};
 
 /** The routes. Health and metadata need no key, as the protocol's probes send none. */
 export const inferenceProtocolRoutes = new Hono<AppEnvironment>()

@@ -12,7 +12,7 @@ import { findReceiver } from '../moderation/settings.ts';
 import type { AppEnvironment } from '../services.ts';
 import { parseModelReference } from './model-reference.ts';
 import { classifyParametersSchema, embedParametersSchema, parseParameters, refuseParameters } from './parameters.ts';
-import { mediaTypeOf, parseJsonObject, readBody } from './request-body.ts';
+import { collectedMemory, mediaTypeOf, parseJsonObject, readBody } from './request-body.ts';
 
 /** How often progress is sent, in ms. */
 const PROGRESS_MS = 1000;
@@ -159,7 +159,7 @@ async function readNewJob(c: Context<AppEnvironment>): Promise<JobRequest> {
   const mediaType = mediaTypeOf(c.req.raw);
   const query = new URL(c.req.url).searchParams;
   if (mediaType === 'application/json') {
-    const bytes = await readBody(c.req.raw, MAX_JSON_BYTES);
+    const bytes = await readBody(c.req.raw, collectedMemory(MAX_JSON_BYTES));
     const body = parseParameters(newJobSchema, query, parseJsonObject(bytes));
     const inputs = namedInputs(body, c);
     return {

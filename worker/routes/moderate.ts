@@ -15,6 +15,7 @@ import type { AppEnvironment } from '../services.ts';
 import { withBody } from './body-lease.ts';
 import { readImageInputs } from './image-inputs.ts';
 import { parseParameters, refuseParameters } from './parameters.ts';
+import type { BodyMemory } from './request-body.ts';
 
 const number = z.union(
   [
@@ -59,9 +60,10 @@ export const moderateRoute = new Hono<AppEnvironment>()
   .use('/v1/moderate', requireScope('moderate'))
   .use('/v1/decisions/*', requireScope('moderate'))
   .post('/v1/moderate', (c) =>
-    withBody(c, async (maxBytes) => {
+    // Its model is the policy's, which the body names.
+    withBody(c, null, async (memory) => {
       const { moderation } = c.var.services;
-      const { image, parameters: inBody } = await readModerationRequest(c.req.raw, moderation, maxBytes);
+      const { image, parameters: inBody } = await readModerationRequest(c.req.raw, moderation, memory);
       const parameters = parseParameters(moderateParametersSchema, new URL(c.req.url).searchParams, inBody);
       const waitUntil = (promise: Promise<unknown>) => c.executionCtx.waitUntil(promise);
       const judge = (bytes: Uint8Array<ArrayBuffer>) => {
@@ -135,9 +137,9 @@ interface ModerationRequest {
 async function readModerationRequest(
   request: Request,
   moderation: ModerationService,
-  maxBytes: number,
+  memory: BodyMemory,
 ): Promise<ModerationRequest> {
-  const { inputs, isList, parameters } = await readImageInputs(request, maxBytes);
+  const { inputs, isList, parameters } = await readImageInputs(request, memory);
   const input = inputs[0]!;
   if (isList) throw new RequestError('invalid_body', `one image is judged at a time; the request has ${inputs.length}`);
   if ('error' in input) throw input.error;

@@ -1,4 +1,5 @@
 /** Request bodies: read with a limit while they stream. */
+import { discard, type Filled, fill, openByteSource } from '../../model-store/byte-source.ts';
 import { RequestError } from '../errors.ts';
 
 /** Media types whose body is taken as the image itself; curl's `--data-binary` sends the form type. */
@@ -8,34 +9,87 @@ export const RAW_TYPES: readonly string[] = [
   'binary/octet-stream',
 ];
 
+/** Where a body may be put. */
+export interface BodyMemory {
+  /** Largest body, in bytes. */
+  readonly maxBytes: number;
+  /** Told of the memory that holds the body: its owner gives it back. */
+  hold(buffer: ArrayBuffer): void;
+}
+
+/** Memory that the garbage collector gives back: for small bodies. */
+export function collectedMemory(maxBytes: number): BodyMemory {
+  return { maxBytes, hold() {} };
+}
+
+/** Memory for a JSON body whose images are base64: 4/3 of their bytes. */
+export function base64Memory(memory: BodyMemory): BodyMemory {
+  return { ...memory, maxBytes: Math.ceil((memory.maxBytes * 4) / 3) + JSON_MEMBERS_BYTES };
+}
+
+/** What a JSON body may have beside its images. */
+const JSON_MEMBERS_BYTES = 4096;
+
+/** What is read next where a body is longer than declared, or of undeclared length, in bytes: at first, and at most. */
+const FIRST_PART_BYTES = 64 * 1024;
+const LARGEST_PART_BYTES = 1024 * 1024;
+/** Behind a body of declared length there is nothing: this much is enough to see it. */
+const PROBE_BYTES = 256;
+
 /**
  * Reads a whole body, and stops at the first byte over the limit.
  * @throws RequestError `empty_body`, `body_too_large`.
  */
-export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  const declared = Number(request.headers.get('content-length') ?? Number.NaN);
-  if (declared > maxBytes) throw tooLarge(declared, maxBytes);
+export async function readBody(request: Request, memory: BodyMemory): Promise<Uint8Array<ArrayBuffer>> {
+  const { maxBytes } = memory;
+  const declared = declaredLength(request);
+  if (declared !== null && declared > maxBytes) throw tooLarge(declared, maxBytes);
   if (request.body === null) throw new RequestError('empty_body', 'the request has no body');
-  // With a declared length the body goes straight where it belongs; without one it is collected first.
-  const declaredBody = Number.isInteger(declared) && declared > 0 ? new Uint8Array(declared) : null;
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of request.body as ReadableStream<Uint8Array>) {
-    const end = length + chunk.byteLength;
-    if (end > maxBytes) throw tooLarge(end, maxBytes);
-    if (declaredBody !== null && end <= declaredBody.byteLength) declaredBody.set(chunk, length);
-    else chunks.push(chunk);
-    length = end;
+  const source = openByteSource(request.body);
+  const parts: Filled[] = [];
+  let total = 0;
+  try {
+    let size = declared === null || declared === 0 ? FIRST_PART_BYTES : declared;
+    for (;;) {
+      const capacity = Math.min(size, maxBytes + 1 - total);
+      const part = await fill(source, new ArrayBuffer(capacity));
+      parts.push(part);
+      total += part.length;
+      if (total > maxBytes) throw tooLarge(total, maxBytes);
+      if (part.length < capacity) break;
+      size = parts.length === 1 && declared !== null ? PROBE_BYTES : Math.min(LARGEST_PART_BYTES, size * 2);
+    }
+    if (total === 0) throw new RequestError('empty_body', 'the request body is empty: 0 bytes');
+    return join(parts, total, memory);
+  } catch (error) {
+    for (const { buffer } of parts) discard(buffer);
+    // Not awaited: a client that stalls may stall this too.
+    source.cancel(error).catch(() => {});
+    throw error;
   }
-  if (length === 0) throw new RequestError('empty_body', 'the request body is empty: 0 bytes');
-  if (declaredBody !== null && chunks.length === 0) return declaredBody.subarray(0, length);
+}
+
+/** The parts as one: without a copy where all bytes are in the first. */
+function join(parts: readonly Filled[], length: number, memory: BodyMemory): Uint8Array<ArrayBuffer> {
+  const first = parts[0]!;
+  if (first.length === length) {
+    memory.hold(first.buffer);
+    return new Uint8Array(first.buffer, 0, length);
+  }
   const body = new Uint8Array(length);
+  memory.hold(body.buffer);
   let offset = 0;
-  for (const chunk of declaredBody === null ? chunks : [declaredBody, ...chunks]) {
-    body.set(chunk, offset);
-    offset += chunk.byteLength;
+  for (const part of parts) {
+    body.set(new Uint8Array(part.buffer, 0, part.length), offset);
+    offset += part.length;
+    discard(part.buffer);
   }
   return body;
+}
+
+function declaredLength(request: Request): number | null {
+  const declared = Number(request.headers.get('content-length') ?? Number.NaN);
+  return Number.isInteger(declared) && declared >= 0 ? declared : null;
 }
 
 /** How often a body of each shape is in memory at once, with what is decoded from it. */
@@ -48,12 +102,12 @@ const COPIES_JSON = 3;
  * @param maxBytes of the body.
  */
 export function bodyLeaseBytes(request: Request, maxBytes: number): number {
-  const declared = Number(request.headers.get('content-length') ?? Number.NaN);
-  const bytes = Number.isInteger(declared) && declared >= 0 ? Math.min(declared, maxBytes) : maxBytes;
+  const declared = declaredLength(request);
+  const bytes = declared === null ? maxBytes : Math.min(declared, maxBytes);
   const mediaType = mediaTypeOf(request);
   if (mediaType === 'multipart/form-data') return COPIES_FORM * bytes;
   if (mediaType === 'application/json') return COPIES_JSON * bytes;
-  return Number.isInteger(declared) ? bytes : COPIES_UNDECLARED * bytes;
+  return declared === null ? COPIES_UNDECLARED * bytes : bytes;
 }
 
 /** The media type of a request's body, lower case, without parameters; empty where none is given. */

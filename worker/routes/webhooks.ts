@@ -14,7 +14,7 @@ import { verifyRequest } from '../moderation/signatures/verify-request.ts';
 import type { AppEnvironment } from '../services.ts';
 import { allSources, checkSource } from './moderate.ts';
 import { parseParameters, refuseParameters } from './parameters.ts';
-import { parseJsonObject, readBody } from './request-body.ts';
+import { collectedMemory, parseJsonObject, readBody } from './request-body.ts';
 
 /** Largest webhook: 100 items with URLs and metadata. */
 const MAX_WEBHOOK_BYTES = 1024 * 1024;
@@ -91,7 +91,7 @@ export const webhooksRoute = new Hono<AppEnvironment>()
   })
   .post('/v1/webhooks/replay', async (c) => {
     const { moderation } = c.var.services;
-    const body = parseJsonObject(await readBody(c.req.raw, MAX_REQUEST_BYTES));
+    const body = parseJsonObject(await readBody(c.req.raw, collectedMemory(MAX_REQUEST_BYTES)));
     const { source, state } = parseParameters(replayParametersSchema, new URL(c.req.url).searchParams, body);
     checkSource(source, moderation);
     return c.json({ replayed: await moderation.ledger(source).replayAll(state) }, 202);
@@ -118,7 +118,7 @@ export const webhooksRoute = new Hono<AppEnvironment>()
   })
   .post('/v1/webhooks/endpoints/enable', async (c) => {
     const { moderation } = c.var.services;
-    const body = parseJsonObject(await readBody(c.req.raw, MAX_REQUEST_BYTES));
+    const body = parseJsonObject(await readBody(c.req.raw, collectedMemory(MAX_REQUEST_BYTES)));
     const { source, url } = parseParameters(enableParametersSchema, new URL(c.req.url).searchParams, body);
     checkSource(source, moderation);
     const enabled = await moderation.ledger(source).enable(url);
@@ -134,7 +134,7 @@ async function acceptWebhook(
 ): Promise<Response> {
   refuseParameters(request.url);
   const source = findSource(sourceName, moderation);
-  const body = await readBody(request, MAX_WEBHOOK_BYTES);
+  const body = await readBody(request, collectedMemory(MAX_WEBHOOK_BYTES));
   const { scheme, secrets, retired_secrets: retiredSecrets } = source;
   const verified = await verifyRequest(
     { headers: request.headers, body, nowMs: moderation.now() },

@@ -13,7 +13,7 @@ import { classifyTask } from './classify.ts';
 import { answerImage } from './image-task.ts';
 import { parseModelReference } from './model-reference.ts';
 import { parseParameters, refuseParameters } from './parameters.ts';
-import { decodeBase64, mediaTypeOf, parseJsonObject, RAW_TYPES, readBody } from './request-body.ts';
+import { type BodyMemory, decodeBase64, mediaTypeOf, parseJsonObject, RAW_TYPES, readBody } from './request-body.ts';
 
 /** In the document; the elements, a million and more, are checked by `toBytes` in one loop. */
 const byteArray = { items: { type: 'integer', minimum: 0, maximum: 255 } };
@@ -26,16 +26,17 @@ export const workersAiRequestSchema = z.strictObject({
 /** As many labels as the original gives. */
 const TOP_K = 5;
 
-const run: Handler<AppEnvironment> = (c) =>
-  withBody(c, async (maxBytes) => {
-    refuseParameters(c.req.url);
-    const reference = parseModelReference(c.req.param('name'), c.var.services.config);
-    const bytes = await readImage(c.req.raw, maxBytes);
+const run: Handler<AppEnvironment> = (c) => {
+  refuseParameters(c.req.url);
+  const reference = parseModelReference(c.req.param('name'), c.var.services.config);
+  return withBody(c, reference, async (memory) => {
+    const bytes = await readImage(c.req.raw, memory);
     const parameters = { top_k: TOP_K, function_to_apply: 'softmax', exact: false } as const;
     const { predictions } = await answerImage(c, classifyTask, { bytes }, reference, parameters);
     const result = predictions.map(({ label, score }) => ({ label, score }));
     return c.json({ result, success: true, errors: [], messages: [] });
   });
+};
 
 /** The routes; `@cf` and a vendor before the name say nothing here. */
 export const workersAiRoutes = new Hono<AppEnvironment>()
@@ -43,15 +44,15 @@ export const workersAiRoutes = new Hono<AppEnvironment>()
   .post('/ai/run/:vendor/:name', requireScope('classify'), run)
   .post('/ai/run/@cf/:vendor/:name', requireScope('classify'), run);
 
-async function readImage(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readImage(request: Request, memory: BodyMemory): Promise<Uint8Array<ArrayBuffer>> {
   const mediaType = mediaTypeOf(request);
   if (mediaType === 'application/json') {
-    const body = parseJsonObject(await readBody(request, maxBytes));
+    const body = parseJsonObject(await readBody(request, memory));
     const { image } = parseParameters(workersAiRequestSchema, new URLSearchParams(), body);
     return typeof image === 'string' ? decodeBase64(image, 'image') : toBytes(image);
   }
   if (mediaType === '' || mediaType.startsWith('image/') || RAW_TYPES.includes(mediaType)) {
-    return readBody(request, maxBytes);
+    return readBody(request, memory);
   }
   throw new RequestError('unsupported_media_type', `content type "${mediaType}" is not accepted`, {
     details: { content_type: mediaType },
