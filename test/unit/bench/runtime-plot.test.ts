@@ -80,6 +80,12 @@ describe('runtimeSvg', () => {
     expect(svg).not.toMatch(/NaN|undefined|Infinity/);
   });
 
+  it('has round numbers along its axes, however small the figures are', () => {
+    const quick = { concurrency: 1, requests: 8, lost: 0, perSecond: 9, p50Ms: 0.11, p95Ms: 0.21, p99Ms: 0.46 };
+    const words = readXml(runtimeSvg(summarize({ ...PARTS, load: { loads: [quick], cpuMsPerRequest: null } })));
+    expect(words).toEqual(expect.arrayContaining(['0.1', '0.2', '0.3', '0.4', '0.5 ms']));
+  });
+
   it('shows a dash for a load that lost every request', () => {
     const none = {
       concurrency: 1,

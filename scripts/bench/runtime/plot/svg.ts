@@ -99,7 +99,7 @@ export function scaleFor(values: readonly number[], lengthPx: number): Scale {
   const count = Math.ceil(largest / step - 1e-9);
   return {
     at: (value) => (value / (count * step)) * lengthPx,
-    ticks: Array.from({ length: count + 1 }, (_, index) => index * step),
+    ticks: Array.from({ length: count + 1 }, (_, index) => Number((index * step).toPrecision(6))),
   };
 }
 
