@@ -8,6 +8,10 @@ export interface BenchOptions {
   readonly only: string;
   /** A graph made by onnxruntime's own static quantization, to measure beside ours. */
   readonly qdq?: string;
+  /** Folder to write result and plot into, in place of the suite's own. */
+  readonly out?: string;
+  /** Folder to leave the models in that were made to be measured. */
+  readonly keep?: string;
   /** Prints one line of the report. */
   print(line: string): void;
 }

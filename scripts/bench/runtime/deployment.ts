@@ -7,6 +7,9 @@ import { connectInspector, type Inspector } from './inspector.ts';
 /** Linux counts processor time in ticks of 10 ms. */
 const TICK_MS = 10;
 
+/** /metrics waits for nothing: a worker that does not answer it hangs. */
+const METRICS_TIMEOUT_MS = 30_000;
+
 /** Milliseconds of the stages of the one model that was loaded. */
 export interface LoadStages {
   readonly manifestMs: number;
@@ -20,7 +23,7 @@ export interface Deployment {
   readonly url: string;
   /** Connects to the isolate's inspector: only where memory is measured, as it takes over the log. */
   inspect(): Promise<Inspector>;
-  /** What the first load took. */
+  /** What the first load took. @throws Error where /metrics is not answered in 30 s. */
   loadStages(): Promise<LoadStages>;
   wasmHeapBytes(): Promise<number>;
   /** Processor time of all of wrangler and workerd so far, in ms; null where the system does not tell. */
@@ -59,7 +62,7 @@ async function readLoadStages(url: string): Promise<LoadStages> {
 }
 
 async function readMetric(url: string, series: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
+  const text = await (await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(METRICS_TIMEOUT_MS) })).text();
   const line = text.split('\n').find((each) => each.startsWith(`${series} `));
   if (line === undefined) throw new Error(`/metrics has no ${series}`);
   return Number(line.slice(series.length + 1));

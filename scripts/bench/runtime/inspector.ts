@@ -1,5 +1,8 @@
 /** JavaScript memory of a running isolate, through wrangler's inspector (Chrome DevTools Protocol, domain Runtime). */
 
+/** An isolate that is this long without a moment for the inspector hangs. */
+const REPLY_TIMEOUT_MS = 30_000;
+
 /** Bytes that the isolate's JavaScript holds. */
 export interface JsMemory {
   /** V8's heap, objects that nothing refers to any more included. */
@@ -10,7 +13,10 @@ export interface JsMemory {
 
 /** A connection to one isolate. */
 export interface Inspector {
-  /** Memory now; answered as soon as the isolate has a moment between its synchronous pieces of work. */
+  /**
+   * Memory now; answered as soon as the isolate has a moment between its synchronous pieces of work.
+   * @throws Error after 30 s, or when the connection closes; so does `collectGarbage`.
+   */
   memory(): Promise<JsMemory>;
   /** A full garbage collection. */
   collectGarbage(): Promise<void>;
@@ -59,7 +65,20 @@ export async function connectInspector(host: string, port: number): Promise<Insp
   const send = (method: string): Promise<Readonly<Record<string, unknown>>> =>
     new Promise((resolve, reject) => {
       const id = ++lastId;
-      pending.set(id, { resolve, reject });
+      const timer = setTimeout(() => {
+        pending.delete(id);
+        reject(new Error(`the inspector did not answer ${method} in ${REPLY_TIMEOUT_MS / 1000} s`));
+      }, REPLY_TIMEOUT_MS);
+      pending.set(id, {
+        resolve(result) {
+          clearTimeout(timer);
+          resolve(result);
+        },
+        reject(error) {
+          clearTimeout(timer);
+          reject(error);
+        },
+      });
       socket.send(JSON.stringify({ id, method }));
     });
   return {

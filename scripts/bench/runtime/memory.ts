@@ -1,7 +1,7 @@
 /** Peak memory of an isolate under mixed requests: WASM heap exactly, JavaScript sampled through the inspector. */
 import type { Deployment } from './deployment.ts';
 import type { Inspector } from './inspector.ts';
-import { inParallel, LoadClient } from './load.ts';
+import { LoadClient, type Sent, sendAll } from './load.ts';
 
 const MIB = 1024 * 1024;
 const CONCURRENCY = 4;
@@ -15,14 +15,22 @@ export interface MemoryResult {
   readonly steadyMib: number;
   readonly wasmMib: number;
   readonly peakJsMib: number;
-  /** By how much the steady figure was larger at the end than after the first 20 requests. */
+  /** By how much the steady figure was larger at the end than after the first `warmRequests`. */
   readonly growthMib: number;
   readonly requests: number;
+  /** How many of the requests came before growth counts. */
+  readonly warmRequests: number;
+  /** Requests that were not answered with 200, those that were not sent any more included. */
   readonly failed: number;
+  /** How many of `failed` were not sent any more, because the worker had stopped to answer. */
+  readonly unsent: number;
   readonly samples: number;
 }
 
-/** Sends `requests` images of `bodies` in turn, four at a time. */
+/**
+ * Sends `requests` images of `bodies` in turn, four at a time.
+ * @throws Error where the isolate stops to answer even the inspector or /metrics.
+ */
 export async function measureMemory(
   deployment: Deployment,
   path: string,
@@ -31,41 +39,52 @@ export async function measureMemory(
   warmRequests: number,
 ): Promise<MemoryResult> {
   const client = new LoadClient(deployment.url, CONCURRENCY);
-  let failed = 0;
-  const send = (count: number): Promise<void> =>
-    inParallel(count, CONCURRENCY, async (index) => {
-      const answer = await client.post(path, bodies[index % bodies.length]!).catch(() => null);
-      if (answer?.status !== 200) failed++;
-    });
   const inspector = await deployment.inspect();
+  const end = new AbortController();
+  const sampling = sampleJsBytes(inspector, end.signal);
+  try {
+    const warm = await sendAll(client, path, bodies, warmRequests, CONCURRENCY);
+    const early = await steadyBytes(deployment, inspector);
+    const rest = requests - warmRequests;
+    const measured: Sent =
+      warm.unsent > 0
+        ? { timesMs: [], failed: 0, unsent: rest }
+        : await sendAll(client, path, bodies, rest, CONCURRENCY);
+    end.abort();
+    const samples = await sampling;
+    if (samples.length === 0) throw new Error('the inspector gave no sample of the memory');
+    const steady = await steadyBytes(deployment, inspector);
+    const wasm = await deployment.wasmHeapBytes();
+    const peakJs = Math.max(...samples);
+    const unsent = warm.unsent + measured.unsent;
+    return {
+      peakMib: (wasm + peakJs) / MIB,
+      steadyMib: steady / MIB,
+      wasmMib: wasm / MIB,
+      peakJsMib: peakJs / MIB,
+      growthMib: (steady - early) / MIB,
+      requests,
+      warmRequests,
+      failed: warm.failed + measured.failed + unsent,
+      unsent,
+      samples: samples.length,
+    };
+  } finally {
+    end.abort();
+    client.close();
+    inspector.close();
+  }
+}
+
+/** Bytes of JavaScript, every 25 ms until the signal. A sample that fails is left out. */
+async function sampleJsBytes(inspector: Inspector, until: AbortSignal): Promise<readonly number[]> {
   const samples: number[] = [];
-  let done = false;
-  const sampling = (async () => {
-    while (!done) {
-      samples.push(await jsBytes(inspector));
-      await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
-    }
-  })();
-  await send(warmRequests);
-  const early = await steadyBytes(deployment, inspector);
-  await send(requests - warmRequests);
-  done = true;
-  await sampling;
-  const steady = await steadyBytes(deployment, inspector);
-  const wasm = await deployment.wasmHeapBytes();
-  client.close();
-  inspector.close();
-  const peakJs = Math.max(...samples);
-  return {
-    peakMib: (wasm + peakJs) / MIB,
-    steadyMib: steady / MIB,
-    wasmMib: wasm / MIB,
-    peakJsMib: peakJs / MIB,
-    growthMib: (steady - early) / MIB,
-    requests,
-    failed,
-    samples: samples.length,
-  };
+  while (!until.aborted) {
+    const bytes = await jsBytes(inspector).catch(() => null);
+    if (bytes !== null) samples.push(bytes);
+    await pause();
+  }
+  return samples;
 }
 
 async function jsBytes(inspector: Inspector): Promise<number> {
@@ -74,15 +93,21 @@ async function jsBytes(inspector: Inspector): Promise<number> {
 }
 
 async function steadyBytes(deployment: Deployment, inspector: Inspector): Promise<number> {
-  let collected = false;
-  const collection = inspector.collectGarbage().then(() => {
-    collected = true;
+  let settled = false;
+  const collection = inspector.collectGarbage().finally(() => {
+    settled = true;
   });
   // An idle isolate does not collect: it takes a request to wake it.
-  while (!collected) {
-    await deployment.wasmHeapBytes();
-    await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
-  }
-  await collection;
+  const waking = (async () => {
+    while (!settled) {
+      await deployment.wasmHeapBytes();
+      await pause();
+    }
+  })();
+  await Promise.all([collection, waking]);
   return (await jsBytes(inspector)) + (await deployment.wasmHeapBytes());
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
 }

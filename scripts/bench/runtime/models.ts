@@ -1,5 +1,5 @@
 /** What the runtime benchmark serves: the default model and BiT-R50x1 with random weights, each as int8 and fp32. */
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AssembledVersion, assembleVersion, variantFiles } from '../../../model-store/assemble.ts';
 import type { Checkpoint } from '../../../model-store/checkpoint/checkpoint.ts';
@@ -11,13 +11,15 @@ import type { ObjectStore } from '../../../model-store/object-store.ts';
 import { publishVersion } from '../../../model-store/publish.ts';
 import { buildInt8Graph } from '../../../model-store/quantize/build-int8.ts';
 import { pixelGrid } from '../../../model-store/quantize/pixel-grid.ts';
+import { float32Tensor, writeSafetensors } from '../../../model-store/safetensors.ts';
 import { moveAlias } from '../../../model-store/versions.ts';
 import { parseProcessorConfig } from '../../../worker/preprocess/config.ts';
-import { preprocess } from '../../../worker/preprocess/preprocess.ts';
+import { type PixelValues, preprocess } from '../../../worker/preprocess/preprocess.ts';
 import { writeVersion } from '../../build-default-model.ts';
 import { calibrate } from '../../calibrate.ts';
 import { ensureDefaultModel } from '../../default-model.ts';
 import { readManifestFile } from '../../files/manifest-file.ts';
+import { readBytes } from '../../files/read-file.ts';
 import { fixedImageSize } from '../../image-size.ts';
 import { measureVariant } from '../../onnx/measure-variant.ts';
 import { withStore } from '../../store/open-store.ts';
@@ -43,39 +45,64 @@ interface Network {
 export interface BenchModels {
   /** Name of the default model, which is int8. */
   readonly defaultInt8: string;
-  /** The folder that holds R50x1's int8 graph and its weights. */
-  readonly r50Int8Folder: string;
+  /** R50x1's int8 graph, its weights beside it; null where only the default model was wanted. */
+  readonly r50Int8File: string | null;
+}
+
+/** What to publish. */
+export interface BenchModelOptions {
+  /** Where the models are written. */
+  readonly folder: string;
+  /** State folder of the deployment, whose local bucket they are published into. */
+  readonly statePath: string;
+  /** An encoded image to calibrate R50x1 with. */
+  readonly photo: Uint8Array;
+  /** False: only the default model, as it is deployed. */
+  readonly comparisons: boolean;
+  /** A graph of R50x1 by onnxruntime's static quantization, or null: input `pixel_values`, output `logits`. */
+  readonly qdqFile: string | null;
 }
 
 /**
- * Builds the models below `folder` and publishes them into the local bucket of `statePath`.
- * @param photo an encoded image to calibrate R50x1 with.
- * @param qdqFile a graph of R50x1 by onnxruntime's static quantization, or null: input `pixel_values`, output `logits`.
+ * Builds the models and publishes them. `folder` also gets `calibration.safetensors`: `pixel_values` of what R50x1 was
+ * calibrated on, for another quantizer to have the same.
  */
-export async function publishBenchModels(
-  folder: string,
-  statePath: string,
-  photo: Uint8Array,
-  qdqFile: string | null,
-): Promise<BenchModels> {
+export async function publishBenchModels(options: BenchModelOptions): Promise<BenchModels> {
   const built = await ensureDefaultModel();
+  const comparisons = options.comparisons ? await buildComparisons(options) : null;
+  await withStore({ persistPath: join(options.statePath, 'v3') }, async ({ store }) => {
+    for (const directory of [built.directory, ...(comparisons?.directories ?? [])]) await publish(store, directory);
+  });
+  return { defaultInt8: built.name, r50Int8File: comparisons?.r50Int8File ?? null };
+}
+
+async function buildComparisons({
+  folder,
+  photo,
+  qdqFile,
+}: BenchModelOptions): Promise<{ readonly directories: readonly string[]; readonly r50Int8File: string }> {
+  const qdq = qdqFile === null ? null : await readBytes(qdqFile);
   const tiny = await readDefaultNetwork();
   const r50: Network = { checkpoint: randomR50x1(), preprocessor: defaultPreprocessor('huggingface') };
-  const int8 = await buildInt8(r50, photo);
+  const pixels = await preprocess(photo, parseProcessorConfig(r50.preprocessor));
+  await writeCalibration(folder, pixels);
+  const int8 = await buildInt8(r50, pixels);
+  const int8Directory = await write(folder, MODELS.r50Int8, r50, 'int8', int8);
   const directories = [
-    built.directory,
     await write(folder, MODELS.defaultFp32, tiny, 'fp32', buildFp32(tiny)),
-    await write(folder, MODELS.r50Int8, r50, 'int8', int8),
+    int8Directory,
     await write(folder, MODELS.r50Fp32, r50, 'fp32', buildFp32(r50)),
   ];
-  if (qdqFile !== null) {
-    const graph: BuiltGraph = { ...int8, model: await readFile(qdqFile), weights: null };
-    directories.push(await write(folder, MODELS.r50Qdq, r50, 'int8', graph));
+  if (qdq !== null) {
+    directories.push(await write(folder, MODELS.r50Qdq, r50, 'int8', { ...int8, model: qdq, weights: null }));
   }
-  await withStore({ persistPath: join(statePath, 'v3') }, async ({ store }) => {
-    for (const directory of directories) await publish(store, directory);
-  });
-  return { defaultInt8: built.name, r50Int8Folder: directories[2]! };
+  return { directories, r50Int8File: join(int8Directory, variantFiles('int8', 'int8').model) };
+}
+
+async function writeCalibration(folder: string, { pixelValues, height, width }: PixelValues): Promise<void> {
+  const tensors = new Map([['pixel_values', float32Tensor([1, 3, height, width], pixelValues)]]);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'calibration.safetensors'), writeSafetensors(tensors));
 }
 
 async function publish(store: ObjectStore, directory: string): Promise<void> {
@@ -94,10 +121,9 @@ async function readDefaultNetwork(): Promise<Network> {
   return readCheckpoint(memoryDirectory(files), null);
 }
 
-async function buildInt8({ checkpoint, preprocessor }: Network, photo: Uint8Array): Promise<BuiltGraph> {
+async function buildInt8({ checkpoint, preprocessor }: Network, { pixelValues }: PixelValues): Promise<BuiltGraph> {
   const processor = parseProcessorConfig(preprocessor);
   const inputSize = fixedImageSize(processor)!;
-  const { pixelValues } = await preprocess(photo, processor);
   const calibration = await calibrate(checkpoint, inputSize, [pixelValues]);
   const externalWeights = variantFiles('int8', 'int8').weights;
   return buildInt8Graph(checkpoint, calibration, { inputSize, externalWeights, pixelGrid: pixelGrid(processor) });

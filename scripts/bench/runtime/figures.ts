@@ -1,0 +1,134 @@
+/** The runtime suite's result as Markdown tables: printed, and written beside the plot. Pure, no I/O. */
+import type { Machine } from './machine.ts';
+import type { MemoryResult } from './memory.ts';
+import { type RuntimeResult, TARGETS } from './result.ts';
+
+/** The page that the suite writes. */
+export function figuresPage(result: RuntimeResult): string {
+  const sections = [
+    '# Runtime figures',
+    'Written by `npm run bench -- runtime`; [runtime.md](runtime.md) says what is measured and how.',
+    ...figuresTables(result),
+  ];
+  return `${sections.join('\n\n')}\n`;
+}
+
+/** Its tables, one a section, with the machine and what failed. */
+export function figuresTables(result: RuntimeResult): string[] {
+  const failures = Object.entries(result.failures).map(([phase, message]) => `- **${phase} failed**: ${message}`);
+  return [
+    machineLine(result.machine),
+    ...inference(result),
+    ...coldStart(result),
+    ...load(result),
+    ...memory(result),
+    wanted(result),
+    ...(failures.length === 0 ? [] : [failures.join('\n')]),
+  ];
+}
+
+function machineLine(machine: Machine): string {
+  const node = machine.onnxruntime_node === null ? '' : `, onnxruntime-node ${machine.onnxruntime_node}`;
+  return (
+    `${machine.cpu}, ${machine.cores} cores, load average ${machine.load_average.toFixed(1)} before; Node ${machine.node}, ` +
+    `wrangler ${machine.wrangler}, workerd ${machine.workerd}, onnxruntime-web ${machine.onnxruntime_web}${node}; ` +
+    `${machine.measured_at.slice(0, 10)}.`
+  );
+}
+
+function inference({ inference: rows }: RuntimeResult): string[] {
+  if (rows === null) return [];
+  return [
+    table(
+      ['inference, ms', 'median', 'fastest', 'runs'],
+      rows.map(({ side, medianMs, fastestMs, runs }) => [side, number(medianMs), number(fastestMs), String(runs)]),
+    ),
+  ];
+}
+
+function coldStart({ cold_start: starts }: RuntimeResult): string[] {
+  if (starts === null) return [];
+  return [
+    table(
+      ['cold start, ms', 'first answer', 'manifest', 'files and runtime', 'session'],
+      starts.map(({ firstAnswerMs, manifestMs, filesMs, sessionMs }, index) => [
+        String(index + 1),
+        ...[firstAnswerMs, manifestMs, filesMs, sessionMs].map(number),
+      ]),
+    ),
+  ];
+}
+
+function load({ load: loads, cpu_ms_per_request: cpuMs }: RuntimeResult): string[] {
+  if (loads === null) return [];
+  const rows = loads.map(({ concurrency, requests, perSecond, p50Ms, p95Ms, p99Ms, lost }) => [
+    `concurrency ${concurrency}`,
+    String(requests),
+    ...[perSecond, p50Ms, p95Ms, p99Ms].map(number),
+    String(lost),
+  ]);
+  const head = ['default model, 500x375 JPEG', 'requests', 'requests/s', 'p50 ms', 'p95 ms', 'p99 ms', 'lost'];
+  const note = cpuMs === null ? [] : [`Processor time: ${number(cpuMs)} ms a request, wrangler's proxy included.`];
+  return [table(head, rows), ...note];
+}
+
+function memory({ memory: found }: RuntimeResult): string[] {
+  const rows = [...memoryRow('default model', found.default), ...memoryRow('R50x1 int8', found.r50)];
+  if (rows.length === 0) return [];
+  const head = ['memory, MiB', 'WASM', 'after collection', 'peak, garbage included', 'growth', 'requests', 'failed'];
+  return [table(head, rows)];
+}
+
+function memoryRow(name: string, found: MemoryResult | null): string[][] {
+  if (found === null) return [];
+  const { wasmMib, steadyMib, peakMib, growthMib, requests, failed, unsent } = found;
+  const failures = unsent === 0 ? String(failed) : `${failed}, of them ${unsent} not sent any more`;
+  const sizes = [wasmMib, steadyMib, peakMib].map(number);
+  return [[name, ...sizes, growthMib.toFixed(2), String(requests), failures]];
+}
+
+function wanted(result: RuntimeResult): string {
+  const { ratios } = result;
+  const below = (key: string, value: number | null, limit: number, inclusive: boolean): string[] => {
+    const met = value !== null && (inclusive ? value <= limit : value < limit);
+    return [key, show(value), `${inclusive ? 'at most' : 'under'} ${limit}${verdict(value, met)}`];
+  };
+  const { rps_default: perSecond, lost } = result;
+  return table(
+    ['figure', 'measured', 'wanted'],
+    [
+      ...Object.entries(ratios).map(([name, value]) => [name, show(value), '']),
+      below('cold_ms_default', result.cold_ms_default, TARGETS.coldMs, false),
+      [
+        'rps_default',
+        show(perSecond),
+        `at least ${TARGETS.requestsPerSecond}${verdict(perSecond, perSecond !== null && perSecond >= TARGETS.requestsPerSecond)}`,
+      ],
+      below('p99_over_p50_c16', result.p99_over_p50_c16, TARGETS.p99OverP50, false),
+      ['lost', show(lost), `0${verdict(lost, lost === 0)}`],
+      below('peak_mib_default', result.peak_mib_default, TARGETS.defaultPeakMib, true),
+      below('peak_mib_r50_12mp', result.peak_mib_r50_12mp, TARGETS.r50PeakMib, true),
+    ],
+  );
+}
+
+function verdict(value: number | null, met: boolean): string {
+  if (value === null) return '';
+  return met ? ': met' : ': **missed**';
+}
+
+function show(value: number | null): string {
+  return value === null ? 'not measured' : String(value);
+}
+
+function number(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(1) : '-';
+}
+
+/** A table with aligned columns, as the formatter wants it. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((cell, column) => Math.max(3, cell.length, ...rows.map((row) => row[column]!.length)));
+  const format = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
+  return [format(head), format(widths.map((width) => '-'.repeat(width))), ...rows.map(format)].join('\n');
+}

@@ -1,0 +1,121 @@
+/** The result of the runtime suite. Pure, no I/O. */
+import { median } from '../suite.ts';
+import type { ColdStart } from './cold-start.ts';
+import type { LoadResult } from './load.ts';
+import type { Machine } from './machine.ts';
+import type { MemoryResult } from './memory.ts';
+
+/** What is wanted of the default model and of R50x1. */
+export const TARGETS = {
+  coldMs: 1000,
+  requestsPerSecond: 60,
+  p99OverP50: 4,
+  defaultPeakMib: 48,
+  r50PeakMib: 110,
+} as const;
+
+/** Sides of the inference comparison, by what the ratios need of them. */
+export const SIDES = {
+  r50Int8: 'r50 int8',
+  r50Fp32: 'r50 fp32',
+  r50Qdq: 'r50 qdq',
+  r50Int8Node: 'r50 int8, node',
+  r50QdqNode: 'r50 qdq, node',
+  defaultInt8: 'default int8',
+  defaultFp32: 'default fp32',
+} as const;
+
+/** Name of a side. */
+export type Side = (typeof SIDES)[keyof typeof SIDES];
+
+/** One side's inference. */
+export interface InferenceRow {
+  readonly side: Side;
+  readonly medianMs: number;
+  readonly fastestMs: number;
+  readonly runs: number;
+}
+
+/** What the phases found; null where a phase was left out or failed. */
+export interface RuntimeParts {
+  readonly machine: Machine;
+  readonly inference: readonly InferenceRow[] | null;
+  readonly coldStarts: readonly ColdStart[] | null;
+  readonly load: { readonly loads: readonly LoadResult[]; readonly cpuMsPerRequest: number | null } | null;
+  readonly memoryDefault: MemoryResult | null;
+  readonly memoryR50: MemoryResult | null;
+  /** Message by phase. */
+  readonly failures: Readonly<Record<string, string>>;
+}
+
+/** What `--json` prints and runtime.json holds; null for what was not measured. */
+export interface RuntimeResult {
+  readonly machine: Machine;
+  readonly inference: readonly InferenceRow[] | null;
+  /** The fastest first. */
+  readonly cold_start: readonly ColdStart[] | null;
+  readonly load: readonly LoadResult[] | null;
+  readonly cpu_ms_per_request: number | null;
+  readonly memory: { readonly default: MemoryResult | null; readonly r50: MemoryResult | null };
+  readonly failures: Readonly<Record<string, string>>;
+  readonly ratios: {
+    readonly r50_int8_vs_fp32: number | null;
+    /** Against the fastest int8 form of onnxruntime-node that was measured. */
+    readonly r50_int8_vs_node1: number | null;
+    readonly r50_int8_vs_qdq: number | null;
+    readonly default_int8_vs_fp32: number | null;
+  };
+  readonly peak_mib_r50_12mp: number | null;
+  readonly peak_mib_default: number | null;
+  readonly cold_ms_default: number | null;
+  readonly rps_default: number | null;
+  readonly p99_over_p50_c16: number | null;
+  readonly lost: number | null;
+}
+
+/** Puts the result together. */
+export function summarize(parts: RuntimeParts): RuntimeResult {
+  const { machine, inference, memoryDefault, memoryR50, failures } = parts;
+  const medians = new Map(inference?.map(({ side, medianMs }) => [side, medianMs]));
+  const medianOf = (side: Side): number => medians.get(side) ?? Number.NaN;
+  const fastest = (...sides: readonly Side[]): number => {
+    const measured = sides.map(medianOf).filter(Number.isFinite);
+    return measured.length === 0 ? Number.NaN : Math.min(...measured);
+  };
+  const ratio = (a: number, b: number): number | null => rounded(a / b);
+  const coldStarts = parts.coldStarts?.toSorted((a, b) => a.firstAnswerMs - b.firstAnswerMs) ?? null;
+  const loads = parts.load?.loads ?? null;
+  const busiest = loads?.at(-1);
+  const int8 = medianOf(SIDES.r50Int8);
+  return {
+    machine,
+    inference,
+    cold_start: coldStarts,
+    load: loads,
+    cpu_ms_per_request: parts.load?.cpuMsPerRequest ?? null,
+    memory: { default: memoryDefault, r50: memoryR50 },
+    failures,
+    ratios: {
+      r50_int8_vs_fp32: ratio(int8, medianOf(SIDES.r50Fp32)),
+      r50_int8_vs_node1: ratio(int8, fastest(SIDES.r50Int8Node, SIDES.r50QdqNode)),
+      r50_int8_vs_qdq: ratio(int8, medianOf(SIDES.r50Qdq)),
+      default_int8_vs_fp32: ratio(medianOf(SIDES.defaultInt8), medianOf(SIDES.defaultFp32)),
+    },
+    peak_mib_r50_12mp: peakOf(memoryR50),
+    peak_mib_default: peakOf(memoryDefault),
+    cold_ms_default: coldStarts === null ? null : rounded(median(coldStarts.map((start) => start.firstAnswerMs))),
+    rps_default: rounded(busiest?.perSecond),
+    p99_over_p50_c16: busiest === undefined ? null : ratio(busiest.p99Ms, busiest.p50Ms),
+    lost: loads?.reduce((sum, { lost }) => sum + lost, 0) ?? null,
+  };
+}
+
+/** Null where requests failed too: a worker that does not do its work needs little memory. */
+function peakOf(memory: MemoryResult | null): number | null {
+  return memory === null || memory.failed > 0 ? null : rounded(memory.peakMib);
+}
+
+/** Three decimals; null where it was not measured. */
+export function rounded(value: number | undefined): number | null {
+  return value !== undefined && Number.isFinite(value) ? Math.round(value * 1000) / 1000 : null;
+}
