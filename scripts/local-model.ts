@@ -10,6 +10,7 @@ import { DEFAULT_LIMITS } from '../worker/imaging/limits.ts';
 import { Classifier, type ModelReference } from '../worker/inference/classifier.ts';
 import { MemoryBudget } from '../worker/inference/memory-budget.ts';
 import { ModelHost } from '../worker/inference/model-host.ts';
+import type { WasmModules } from '../worker/inference/runtime.ts';
 
 const ALIAS_MAX_AGE_MS = 60_000;
 
@@ -24,10 +25,14 @@ export interface LocalModel {
   readonly classifier: Classifier;
 }
 
-/** onnxruntime-web's WASM file, compiled. */
-export async function compileWasm(): Promise<WebAssembly.Module> {
-  const path = createRequire(import.meta.url).resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm');
-  return WebAssembly.compile(await readFile(path));
+/** The worker's WASM files, compiled. */
+export async function compileWasm(): Promise<WasmModules> {
+  const onnxruntime = createRequire(import.meta.url).resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm');
+  const quantizedGemm = new URL('../worker/inference/kernels/quantized-gemm.wasm', import.meta.url);
+  return {
+    onnxruntime: await WebAssembly.compile(await readFile(onnxruntime)),
+    quantizedGemm: await WebAssembly.compile(await readFile(quantizedGemm)),
+  };
 }
 
 /**
@@ -59,7 +64,7 @@ export async function openLocalModel(folder: string): Promise<LocalModel> {
     budget,
     modelBytes: LOCAL_MEMORY_BYTES,
     onLoaded: () => {},
-    wasmModule: await compileWasm(),
+    wasmModules: await compileWasm(),
     aliasMaxAgeMs: ALIAS_MAX_AGE_MS,
     startDigest: startPortableDigest,
     now: () => Date.now(),

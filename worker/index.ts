@@ -6,7 +6,7 @@ import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
 import { ColoBlobCache } from './inference/colo-blob-cache.ts';
 import { startStreamDigest } from './inference/stream-digest.ts';
-import { wasmModule } from './inference/wasm-module.ts';
+import { wasmModules } from './inference/wasm-modules.ts';
 import { consumeQueue } from './queues.ts';
 import { createServices, type Services } from './services.ts';
 
@@ -17,7 +17,7 @@ let services: Services | undefined;
 function servicesOf(env: Env): Services {
   services ??= createServices(readConfig({ ...env }), {
     models: new R2ObjectStore(env.MODELS),
-    wasmModule,
+    wasmModules,
     blobs,
     startDigest: startStreamDigest,
     cache: caches.default,

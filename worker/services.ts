@@ -12,6 +12,7 @@ import { BASELINE_BYTES } from './inference/memory-plan.ts';
 import { ModelHost } from './inference/model-host.ts';
 import { Readiness } from './inference/readiness.ts';
 import { type HttpCache, ResultCache } from './inference/result-cache.ts';
+import type { WasmModules } from './inference/runtime.ts';
 import { BackendClient } from './jobs/backend-client.ts';
 import type { BulkJob } from './jobs/bulk-job.ts';
 import type { JobServices } from './jobs/consumer.ts';
@@ -85,7 +86,7 @@ export interface AppEnvironment {
 /** What the platform gives. */
 export interface Platform {
   readonly models: ObjectStore;
-  readonly wasmModule: WebAssembly.Module;
+  readonly wasmModules: WasmModules;
   /** Bytes by hash, near the isolate; null for none. */
   readonly blobs: BlobCache | null;
   /** SHA-256 of what streams by. */
@@ -123,7 +124,7 @@ export function createServices(config: Config, platform: Platform): Services {
     blobs: platform.blobs,
     budget,
     modelBytes: config.memoryBudgetBytes - BASELINE_BYTES,
-    wasmModule: platform.wasmModule,
+    wasmModules: platform.wasmModules,
     aliasMaxAgeMs: config.aliasMaxAgeMs,
     startDigest: platform.startDigest,
     now: () => Date.now(),

@@ -17,6 +17,7 @@ import { BASE_HEAP_BYTES, sessionHeapBytes } from '../../worker/inference/memory
 import { ModelHost } from '../../worker/inference/model-host.ts';
 import type { LoadedModel } from '../../worker/inference/model-loader.ts';
 import { Readiness } from '../../worker/inference/readiness.ts';
+import type { WasmModules } from '../../worker/inference/runtime.ts';
 import type { Tensor } from '../../worker/inference/session.ts';
 import { type ProcessorConfig, parseProcessorConfig } from '../../worker/preprocess/config.ts';
 import { readPhoto } from '../support/photo.ts';
@@ -44,7 +45,7 @@ class FaultyStore extends MemoryObjectStore {
   }
 }
 
-let wasmModule: WebAssembly.Module;
+let wasmModules: WasmModules;
 let folder: string;
 let manifest: Manifest;
 let store: FaultyStore;
@@ -88,7 +89,7 @@ function makeHost(): void {
     budget,
     modelBytes,
     onLoaded: (id) => loads.push(id),
-    wasmModule,
+    wasmModules,
     aliasMaxAgeMs: ALIAS_MAX_AGE_MS,
     startDigest: startPortableDigest,
     now: () => clock,
@@ -97,7 +98,7 @@ function makeHost(): void {
 }
 
 beforeAll(async () => {
-  wasmModule = await compileWasm();
+  wasmModules = await compileWasm();
   folder = (await ensureDefaultModel()).directory;
   manifest = parseManifest(await readFile(join(folder, 'manifest.json'), 'utf8'));
 });

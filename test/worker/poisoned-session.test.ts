@@ -7,7 +7,7 @@ import { Classifier } from '../../worker/inference/classifier.ts';
 import { MemoryBudget } from '../../worker/inference/memory-budget.ts';
 import { ModelHost } from '../../worker/inference/model-host.ts';
 import { startStreamDigest } from '../../worker/inference/stream-digest.ts';
-import { wasmModule } from '../../worker/inference/wasm-module.ts';
+import { wasmModules } from '../../worker/inference/wasm-modules.ts';
 import { readFixture, seedDefaultModel } from './support/seed.ts';
 
 const BUDGET_BYTES = 104 * 1024 * 1024;
@@ -40,7 +40,7 @@ function makeHost(): { host: ModelHost; classifier: Classifier; budget: MemoryBu
     blobs: null,
     budget,
     modelBytes: BUDGET_BYTES,
-    wasmModule,
+    wasmModules,
     aliasMaxAgeMs: 20_000,
     startDigest: startStreamDigest,
     now: () => Date.now(),

@@ -17,7 +17,7 @@ import {
   type LoadTiming,
   ModelLoader,
 } from './model-loader.ts';
-import { OrtRuntime } from './runtime.ts';
+import { OrtRuntime, type WasmModules } from './runtime.ts';
 import type { Tensor } from './session.ts';
 
 /** How long one load may take before its waiters give up, in ms. */
@@ -33,7 +33,7 @@ export interface ModelHostOptions {
   readonly budget: MemoryBudget;
   /** Bytes that an isolate has for its models' heap. */
   readonly modelBytes: number;
-  readonly wasmModule: WebAssembly.Module;
+  readonly wasmModules: WasmModules;
   readonly aliasMaxAgeMs: number;
   readonly startDigest: StartDigest;
   /** Milliseconds since the epoch. */
@@ -269,7 +269,7 @@ export class ModelHost {
 
   #startRuntime(): Promise<OrtRuntime> {
     if (this.#runtimeStart === null) {
-      const start = OrtRuntime.start(this.#options.wasmModule);
+      const start = OrtRuntime.start(this.#options.wasmModules);
       this.#runtimeStart = start;
       start.then(
         (runtime) => {

@@ -6,6 +6,7 @@
  */
 import createGlue, { type ExternalData, type OrtGlue } from 'onnxruntime-web/ort-wasm-simd-threaded.mjs';
 import { RuntimeError } from '../errors.ts';
+import { installQuantizedGemm, SCRATCH_BYTES } from './quantized-gemm.ts';
 import { OrtSession } from './session.ts';
 
 const LOG_LEVEL_ERROR = 3;
@@ -15,6 +16,14 @@ const EXECUTION_SEQUENTIAL = 0;
 
 /** How often Emscripten tries to grow the heap, by 20, 10 and 5 % of its size and at least by what is needed. */
 const GROWTH_TRIES = 3;
+
+/** Compiled WASM files. */
+export interface WasmModules {
+  /** onnxruntime-web's `ort-wasm-simd-threaded.wasm`. */
+  readonly onnxruntime: WebAssembly.Module;
+  /** `kernels/quantized-gemm.wasm`; null for onnxruntime's own. */
+  readonly quantizedGemm: WebAssembly.Module | null;
+}
 
 /** How a session is made. */
 export interface SessionOptions {
@@ -32,6 +41,7 @@ export class OrtRuntime {
   readonly glue: OrtGlue;
   readonly #memory: WebAssembly.Memory;
   #abortReason: string | null = null;
+  #hasOwnGemm = false;
 
   private constructor(glue: OrtGlue, memory: WebAssembly.Memory) {
     this.glue = glue;
@@ -39,11 +49,12 @@ export class OrtRuntime {
   }
 
   /**
-   * Instantiates `wasmModule` (onnxruntime-web's `ort-wasm-simd-threaded.wasm`, compiled) with one thread.
+   * Instantiates onnxruntime with one thread, and with our kernel where there is one.
    * @throws RuntimeError `inference_failed` where onnxruntime does not start.
    */
-  static async start(wasmModule: WebAssembly.Module): Promise<OrtRuntime> {
+  static async start({ onnxruntime, quantizedGemm }: WasmModules): Promise<OrtRuntime> {
     let memory: WebAssembly.Memory | undefined;
+    let exports: WebAssembly.Exports = {};
     const glue = await new Promise<OrtGlue>((resolve, reject) => {
       callOutsideNode(() =>
         createGlue({
@@ -53,15 +64,30 @@ export class OrtRuntime {
           instantiateWasm(imports, done) {
             memory = findMemory(imports);
             if (memory !== undefined) growFrugally(memory);
-            WebAssembly.instantiate(wasmModule, imports).then((instance) => done(instance, wasmModule), reject);
+            WebAssembly.instantiate(onnxruntime, imports).then((instance) => {
+              exports = instance.exports;
+              done(instance, onnxruntime);
+            }, reject);
           },
         }),
       ).then(resolve, reject);
     });
     if (memory === undefined) throw new RuntimeError('inference_failed', 'onnxruntime: the glue imports no memory');
     const runtime = new OrtRuntime(glue, memory);
+    if (quantizedGemm !== null) runtime.#install(quantizedGemm, exports);
     runtime.check(glue._OrtInit(1, LOG_LEVEL_ERROR), 'start');
     return runtime;
+  }
+
+  #install(quantizedGemm: WebAssembly.Module, exports: WebAssembly.Exports): void {
+    const scratch = this.guard(() => this.glue._malloc(SCRATCH_BYTES));
+    if (scratch === 0) this.fail(`allocate ${SCRATCH_BYTES} bytes`);
+    this.#hasOwnGemm = installQuantizedGemm(quantizedGemm, exports, this.#memory, scratch);
+  }
+
+  /** True where 8-bit products are computed by our kernel. */
+  get hasOwnGemm(): boolean {
+    return this.#hasOwnGemm;
   }
 
   /** Bytes of the WASM heap; it only ever grows. */
