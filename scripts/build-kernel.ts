@@ -9,7 +9,8 @@ const FOLDER = new URL('../worker/inference/kernels/', import.meta.url);
 export async function assembleKernel(): Promise<Uint8Array> {
   const name = 'quantized-gemm.wat';
   const wabt = await loadWabt();
-  const module = wabt.parseWat(name, await readFile(new URL(name, FOLDER)), { simd: true, threads: true });
+  const features = { simd: true, threads: true, multi_memory: true };
+  const module = wabt.parseWat(name, await readFile(new URL(name, FOLDER)), features);
   try {
     return module.toBinary({}).buffer;
   } finally {

@@ -5,16 +5,14 @@ import { parseManifest } from '../../model-store/manifest.ts';
 import { assembleKernel } from '../../scripts/build-kernel.ts';
 import { ensureDefaultModel } from '../../scripts/default-model.ts';
 import { compileWasm } from '../../scripts/local-model.ts';
-import { SCRATCH_BYTES } from '../../worker/inference/quantized-gemm.ts';
+import { PACKED_PAGES } from '../../worker/inference/quantized-gemm.ts';
 import { OrtRuntime, type WasmModules } from '../../worker/inference/runtime.ts';
 
 const KERNEL_FILE = new URL('../../worker/inference/kernels/quantized-gemm.wasm', import.meta.url);
-const PAGE_BYTES = 65_536;
 const SHAPE = 1024;
 const DATA = 1100;
 const ZERO_POINT_B = 1200;
-/** Behind the scratch memory, which begins with the second page. */
-const MATRICES = PAGE_BYTES + Math.ceil(SCRATCH_BYTES / PAGE_BYTES) * PAGE_BYTES;
+const MATRICES = 2048;
 /** Stands where nothing may be written, and before the product is. */
 const UNTOUCHED = 0x5a5a5a5a;
 
@@ -27,8 +25,10 @@ let operation: (...args: number[]) => void;
 
 beforeAll(async () => {
   modules = await compileWasm();
-  const imports = { memory, operation: (...args: number[]) => void fallbacks.push(args), scratch: PAGE_BYTES };
-  const instance = new WebAssembly.Instance(modules.quantizedGemm!, { onnxruntime: imports });
+  const instance = new WebAssembly.Instance(modules.quantizedGemm!, {
+    kernel: { packed: new WebAssembly.Memory({ initial: PACKED_PAGES, maximum: PACKED_PAGES }) },
+    onnxruntime: { memory, operation: (...args: number[]) => void fallbacks.push(args) },
+  });
   operation = instance.exports.operation as (...args: number[]) => void;
 });
 

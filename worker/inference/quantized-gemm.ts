@@ -8,27 +8,26 @@
 const OPERATION_SLOT = 1403;
 const OPERATION_NUMBER = '6172';
 
-/** Packed B, packed A, a tile of C, a row: as the kernel lays them out. */
-export const SCRATCH_BYTES = 262_144 + 16_384 + 128 + 16;
+/** Pages of 64 KiB for packed blocks, as the kernel lays them out. */
+export const PACKED_PAGES = 5;
 
 /**
  * Installs the kernel.
  * @param exports of onnxruntime's instance, the function table among them.
- * @param scratch address of `SCRATCH_BYTES` in its memory.
  * @returns false where this is another build of onnxruntime, which goes on with its own.
  */
 export function installQuantizedGemm(
   kernel: WebAssembly.Module,
   exports: WebAssembly.Exports,
   memory: WebAssembly.Memory,
-  scratch: number,
 ): boolean {
   const table = Object.values(exports).find((value) => value instanceof WebAssembly.Table);
   if (table === undefined || table.length <= OPERATION_SLOT) return false;
   const operation: unknown = table.get(OPERATION_SLOT);
   // Functions that WebAssembly exports are named by their number (WebAssembly JavaScript Interface, "name of the WebAssembly function").
   if (typeof operation !== 'function' || operation.name !== OPERATION_NUMBER) return false;
-  const instance = new WebAssembly.Instance(kernel, { onnxruntime: { memory, operation, scratch } });
+  const packed = new WebAssembly.Memory({ initial: PACKED_PAGES, maximum: PACKED_PAGES });
+  const instance = new WebAssembly.Instance(kernel, { kernel: { packed }, onnxruntime: { memory, operation } });
   table.set(OPERATION_SLOT, instance.exports.operation);
   return true;
 }

@@ -6,7 +6,7 @@
  */
 import createGlue, { type ExternalData, type OrtGlue } from 'onnxruntime-web/ort-wasm-simd-threaded.mjs';
 import { RuntimeError } from '../errors.ts';
-import { installQuantizedGemm, SCRATCH_BYTES } from './quantized-gemm.ts';
+import { installQuantizedGemm } from './quantized-gemm.ts';
 import { OrtSession } from './session.ts';
 
 const LOG_LEVEL_ERROR = 3;
@@ -74,15 +74,9 @@ export class OrtRuntime {
     });
     if (memory === undefined) throw new RuntimeError('inference_failed', 'onnxruntime: the glue imports no memory');
     const runtime = new OrtRuntime(glue, memory);
-    if (quantizedGemm !== null) runtime.#install(quantizedGemm, exports);
+    runtime.#hasOwnGemm = quantizedGemm !== null && installQuantizedGemm(quantizedGemm, exports, memory);
     runtime.check(glue._OrtInit(1, LOG_LEVEL_ERROR), 'start');
     return runtime;
-  }
-
-  #install(quantizedGemm: WebAssembly.Module, exports: WebAssembly.Exports): void {
-    const scratch = this.guard(() => this.glue._malloc(SCRATCH_BYTES));
-    if (scratch === 0) this.fail(`allocate ${SCRATCH_BYTES} bytes`);
-    this.#hasOwnGemm = installQuantizedGemm(quantizedGemm, exports, this.#memory, scratch);
   }
 
   /** True where 8-bit products are computed by our kernel. */

@@ -13,20 +13,16 @@
 ;;                                 25 PerColumnZeroPoints, 28 C, 32 ldc, 36 OutputProcessor
 (module
   (type $operation (func (param i32 i32 i32 i32 i32 i32)))
-  (import "onnxruntime" "memory" (memory 1 65536 shared))
+  ;; First, because V8 keeps base and size of the first memory at hand, and of one that cannot grow as constants.
+  (import "kernel" "packed" (memory $packed 5 5))
+  (import "onnxruntime" "memory" (memory $heap 1 65536 shared))
   ;; What this takes the place of: for all that it does not do itself.
   (import "onnxruntime" "operation" (func $original (type $operation)))
-  ;; SCRATCH_BYTES of memory: packed B (262144), packed A (16384), a tile (128), a row (8 in 16).
-  (import "onnxruntime" "scratch" (global $packedB i32))
-  (global $packedA (mut i32) (i32.const 0))
-  (global $tile (mut i32) (i32.const 0))
-  (global $row (mut i32) (i32.const 0))
-
-  (func $lay
-    (global.set $packedA (i32.add (global.get $packedB) (i32.const 262144)))
-    (global.set $tile (i32.add (global.get $packedA) (i32.const 16384)))
-    (global.set $row (i32.add (global.get $tile) (i32.const 128))))
-  (start $lay)
+  ;; $packed: packed B from 0, packed A, a tile of C, a row.
+  (global $packedB i32 (i32.const 0))
+  (global $packedA i32 (i32.const 262144))
+  (global $tile i32 (i32.const 278528))
+  (global $row i32 (i32.const 278656))
 
   (func $min (param $x i32) (param $y i32) (result i32)
     (select (local.get $x) (local.get $y) (i32.lt_u (local.get $x) (local.get $y))))
@@ -40,7 +36,7 @@
         (br_if $done (i32.ge_u (local.get $i) (local.get $count)))
         (i32.store8
           (i32.add (global.get $row) (local.get $i))
-          (i32.load8_u (i32.add (local.get $source) (local.get $i))))
+          (i32.load8_u $heap (i32.add (local.get $source) (local.get $i))))
         (local.set $i (i32.add (local.get $i) (i32.const 1)))
         (br $byte)))
     (v128.load8x8_u (global.get $row)))
@@ -48,7 +44,7 @@
   ;; Eight bytes from $source, or what there is of them.
   (func $eight (param $source i32) (param $count i32) (param $fill i32) (result v128)
     (if (result v128) (i32.ge_u (local.get $count) (i32.const 8))
-      (then (v128.load8x8_u (local.get $source)))
+      (then (v128.load8x8_u $heap (local.get $source)))
       (else (call $edge (local.get $source) (local.get $count) (local.get $fill)))))
 
   ;; $source[rows, columns] > panels of 8 columns, each [ceil(rows / 16) * 8][8 columns][2 rows] int16.
@@ -64,9 +60,9 @@
           (block $few
             (loop $both
               (br_if $few (i32.lt_s (local.get $left) (i32.const 2)))
-              (local.set $even (i16x8.sub (v128.load8x8_u (local.get $at)) (local.get $zeros)))
+              (local.set $even (i16x8.sub (v128.load8x8_u $heap (local.get $at)) (local.get $zeros)))
               (local.set $at (i32.add (local.get $at) (local.get $stride)))
-              (local.set $odd (i16x8.sub (v128.load8x8_u (local.get $at)) (local.get $zeros)))
+              (local.set $odd (i16x8.sub (v128.load8x8_u $heap (local.get $at)) (local.get $zeros)))
               (local.set $at (i32.add (local.get $at) (local.get $stride)))
               (v128.store (local.get $target) (i8x16.shuffle 0 1 16 17 2 3 18 19 4 5 20 21 6 7 22 23 (local.get $even) (local.get $odd)))
               (v128.store offset=16 (local.get $target) (i8x16.shuffle 8 9 24 25 10 11 26 27 12 13 28 29 14 15 30 31 (local.get $even) (local.get $odd)))
@@ -118,10 +114,10 @@
       (loop $eight
         (if (i32.ge_s (local.get $left) (i32.const 8))
           (then
-            (local.set $r0 (v128.load8x8_u (local.get $p0)))
-            (local.set $r1 (v128.load8x8_u (local.get $p1)))
-            (local.set $r2 (v128.load8x8_u (local.get $p2)))
-            (local.set $r3 (v128.load8x8_u (local.get $p3))))
+            (local.set $r0 (v128.load8x8_u $heap (local.get $p0)))
+            (local.set $r1 (v128.load8x8_u $heap (local.get $p1)))
+            (local.set $r2 (v128.load8x8_u $heap (local.get $p2)))
+            (local.set $r3 (v128.load8x8_u $heap (local.get $p3))))
           (else
             (local.set $r0 (call $edge (local.get $p0) (local.get $left) (local.get $zero)))
             (local.set $r1 (call $edge (local.get $p1) (local.get $left) (local.get $zero)))
@@ -300,29 +296,29 @@
       (then
         (if (local.get $adds)
           (then
-            (v128.store offset=0 (local.get $c) (i32x4.add (v128.load offset=0 (local.get $c)) (local.get $c00)))
-            (v128.store offset=16 (local.get $c) (i32x4.add (v128.load offset=16 (local.get $c)) (local.get $c01)))
+            (v128.store $heap offset=0 (local.get $c) (i32x4.add (v128.load $heap offset=0 (local.get $c)) (local.get $c00)))
+            (v128.store $heap offset=16 (local.get $c) (i32x4.add (v128.load $heap offset=16 (local.get $c)) (local.get $c01)))
             (local.set $c (i32.add (local.get $c) (local.get $stride)))
-            (v128.store offset=0 (local.get $c) (i32x4.add (v128.load offset=0 (local.get $c)) (local.get $c10)))
-            (v128.store offset=16 (local.get $c) (i32x4.add (v128.load offset=16 (local.get $c)) (local.get $c11)))
+            (v128.store $heap offset=0 (local.get $c) (i32x4.add (v128.load $heap offset=0 (local.get $c)) (local.get $c10)))
+            (v128.store $heap offset=16 (local.get $c) (i32x4.add (v128.load $heap offset=16 (local.get $c)) (local.get $c11)))
             (local.set $c (i32.add (local.get $c) (local.get $stride)))
-            (v128.store offset=0 (local.get $c) (i32x4.add (v128.load offset=0 (local.get $c)) (local.get $c20)))
-            (v128.store offset=16 (local.get $c) (i32x4.add (v128.load offset=16 (local.get $c)) (local.get $c21)))
+            (v128.store $heap offset=0 (local.get $c) (i32x4.add (v128.load $heap offset=0 (local.get $c)) (local.get $c20)))
+            (v128.store $heap offset=16 (local.get $c) (i32x4.add (v128.load $heap offset=16 (local.get $c)) (local.get $c21)))
             (local.set $c (i32.add (local.get $c) (local.get $stride)))
-            (v128.store offset=0 (local.get $c) (i32x4.add (v128.load offset=0 (local.get $c)) (local.get $c30)))
-            (v128.store offset=16 (local.get $c) (i32x4.add (v128.load offset=16 (local.get $c)) (local.get $c31))))
+            (v128.store $heap offset=0 (local.get $c) (i32x4.add (v128.load $heap offset=0 (local.get $c)) (local.get $c30)))
+            (v128.store $heap offset=16 (local.get $c) (i32x4.add (v128.load $heap offset=16 (local.get $c)) (local.get $c31))))
           (else
-            (v128.store offset=0 (local.get $c) (local.get $c00))
-            (v128.store offset=16 (local.get $c) (local.get $c01))
+            (v128.store $heap offset=0 (local.get $c) (local.get $c00))
+            (v128.store $heap offset=16 (local.get $c) (local.get $c01))
             (local.set $c (i32.add (local.get $c) (local.get $stride)))
-            (v128.store offset=0 (local.get $c) (local.get $c10))
-            (v128.store offset=16 (local.get $c) (local.get $c11))
+            (v128.store $heap offset=0 (local.get $c) (local.get $c10))
+            (v128.store $heap offset=16 (local.get $c) (local.get $c11))
             (local.set $c (i32.add (local.get $c) (local.get $stride)))
-            (v128.store offset=0 (local.get $c) (local.get $c20))
-            (v128.store offset=16 (local.get $c) (local.get $c21))
+            (v128.store $heap offset=0 (local.get $c) (local.get $c20))
+            (v128.store $heap offset=16 (local.get $c) (local.get $c21))
             (local.set $c (i32.add (local.get $c) (local.get $stride)))
-            (v128.store offset=0 (local.get $c) (local.get $c30))
-            (v128.store offset=16 (local.get $c) (local.get $c31)))))
+            (v128.store $heap offset=0 (local.get $c) (local.get $c30))
+            (v128.store $heap offset=16 (local.get $c) (local.get $c31)))))
       (else
         (v128.store offset=0 (global.get $tile) (local.get $c00))
         (v128.store offset=16 (global.get $tile) (local.get $c01))
@@ -338,11 +334,11 @@
         (loop $row
           (local.set $i (i32.const 0))
           (loop $column
-            (i32.store (i32.add (local.get $c) (local.get $i))
+            (i32.store $heap (i32.add (local.get $c) (local.get $i))
               (i32.add
                 (i32.load (i32.add (local.get $from) (local.get $i)))
                 (if (result i32) (local.get $adds)
-                  (then (i32.load (i32.add (local.get $c) (local.get $i))))
+                  (then (i32.load $heap (i32.add (local.get $c) (local.get $i))))
                   (else (i32.const 0)))))
             (local.set $i (i32.add (local.get $i) (i32.const 4)))
             (br_if $column (i32.lt_u (local.get $i) (i32.shl (local.get $columns) (i32.const 2)))))
@@ -407,16 +403,16 @@
   (func $operation (export "operation") (type $operation)
     (param $shape i32) (param $data i32) (param $startM i32) (param $countM i32) (param $startN i32) (param $countN i32)
     (local $k i32) (local $ldc i32) (local $lda i32)
-    (local.set $k (i32.load offset=8 (local.get $shape)))
+    (local.set $k (i32.load $heap offset=8 (local.get $shape)))
     (if
       (i32.or
         ;; signed A, signed B, accumulating
-        (i32.or (i32.load16_u offset=12 (local.get $shape)) (i32.load8_u offset=14 (local.get $shape)))
+        (i32.or (i32.load16_u $heap offset=12 (local.get $shape)) (i32.load8_u $heap offset=14 (local.get $shape)))
         (i32.or
           ;; packed B, a zero point a column, an output processor, no zero point at all, nothing to do
-          (i32.or (i32.load16_u offset=24 (local.get $data)) (i32.load offset=36 (local.get $data)))
+          (i32.or (i32.load16_u $heap offset=24 (local.get $data)) (i32.load $heap offset=36 (local.get $data)))
           (i32.or
-            (i32.eqz (i32.load offset=20 (local.get $data)))
+            (i32.eqz (i32.load $heap offset=20 (local.get $data)))
             (i32.or
               (i32.eqz (local.get $k))
               (i32.or (i32.eqz (local.get $countM)) (i32.eqz (local.get $countN)))))))
@@ -424,17 +420,17 @@
         (call $original (local.get $shape) (local.get $data) (local.get $startM) (local.get $countM)
           (local.get $startN) (local.get $countN))
         (return)))
-    (local.set $lda (i32.load offset=4 (local.get $data)))
-    (local.set $ldc (i32.load offset=32 (local.get $data)))
+    (local.set $lda (i32.load $heap offset=4 (local.get $data)))
+    (local.set $ldc (i32.load $heap offset=32 (local.get $data)))
     (call $gemm
-      (i32.add (i32.load (local.get $data)) (i32.mul (local.get $startM) (local.get $lda)))
+      (i32.add (i32.load $heap (local.get $data)) (i32.mul (local.get $startM) (local.get $lda)))
       (local.get $lda)
-      (i32.load8_u offset=8 (local.get $data))
-      (i32.add (i32.load offset=12 (local.get $data)) (local.get $startN))
-      (i32.load offset=16 (local.get $data))
-      (i32.load8_u (i32.load offset=20 (local.get $data)))
+      (i32.load8_u $heap offset=8 (local.get $data))
+      (i32.add (i32.load $heap offset=12 (local.get $data)) (local.get $startN))
+      (i32.load $heap offset=16 (local.get $data))
+      (i32.load8_u $heap (i32.load $heap offset=20 (local.get $data)))
       (i32.add
-        (i32.load offset=28 (local.get $data))
+        (i32.load $heap offset=28 (local.get $data))
         (i32.shl (i32.add (i32.mul (local.get $startM) (local.get $ldc)) (local.get $startN)) (i32.const 2)))
       (local.get $ldc)
       (local.get $countM)
