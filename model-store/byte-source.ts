@@ -72,7 +72,7 @@ class ChunkSource implements ByteSource {
  * @returns the memory, and the end of what is filled.
  * @throws what the stream fails with.
  */
-export async function fill(source: ByteSource, memory: ArrayBuffer, start = 0): Promise<Filled> {
+export async function fill(source: Pick<ByteSource, 'read'>, memory: ArrayBuffer, start = 0): Promise<Filled> {
   const capacity = memory.byteLength;
   let buffer = memory;
   let length = start;
@@ -83,6 +83,54 @@ export async function fill(source: ByteSource, memory: ArrayBuffer, start = 0): 
     length += filled.length;
   }
   return { buffer, length };
+}
+
+/** What is read next where a stream is longer than declared, or of undeclared length, in bytes: at first, and at most. */
+const FIRST_PART_BYTES = 64 * 1024;
+const LARGEST_PART_BYTES = 1024 * 1024;
+/** Behind what was declared there is nothing: this much is enough to see it. */
+const PROBE_BYTES = 256;
+
+/**
+ * Reads a stream to its end, and no further than one byte over `maxBytes`.
+ * @param declared how long it says that it is; null where it does not. A stream of that length is read without a copy.
+ * @returns its bytes; of a stream that is too long only a length over `maxBytes`.
+ * @throws what the stream fails with.
+ */
+export async function readAll(
+  source: Pick<ByteSource, 'read'>,
+  maxBytes: number,
+  declared: number | null,
+): Promise<Filled> {
+  const parts: Filled[] = [];
+  let total = 0;
+  try {
+    let size = declared === null || declared === 0 ? FIRST_PART_BYTES : declared;
+    for (;;) {
+      const capacity = Math.min(size, maxBytes + 1 - total);
+      const part = await fill(source, new ArrayBuffer(capacity));
+      parts.push(part);
+      total += part.length;
+      if (part.length < capacity || total > maxBytes) break;
+      size = parts.length === 1 && declared !== null ? PROBE_BYTES : Math.min(LARGEST_PART_BYTES, size * 2);
+    }
+    return total > maxBytes ? { buffer: new ArrayBuffer(0), length: total } : join(parts, total);
+  } finally {
+    for (const { buffer } of parts) discard(buffer);
+  }
+}
+
+/** The parts as one; what is in one part alone stays where it is, and is taken out of the list. */
+function join(parts: Filled[], length: number): Filled {
+  const whole = parts.findIndex((part) => part.length === length);
+  if (whole >= 0) return parts.splice(whole, 1)[0]!;
+  const joined = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    joined.set(new Uint8Array(part.buffer, 0, part.length), offset);
+    offset += part.length;
+  }
+  return { buffer: joined.buffer, length };
 }
 
 /** Gives memory back at once, not when the garbage collector comes by; whatever still looks at it sees nothing. Safe to call twice. */

@@ -2,6 +2,7 @@
  * Fetches what a stranger's URL points at: every hop judged, redirects followed by hand, type and size checked while
  * the body streams in, one deadline over all of it. The fetch function and the resolver are passed in.
  */
+import { type ByteSource, openByteSource, readAll } from '../../model-store/byte-source.ts';
 import { AppError, FetchError, type FetchErrorCode } from '../errors.ts';
 import { judgeRedirect, judgeResolvedAddress, judgeUrl, type UrlPolicy } from './url-policy.ts';
 
@@ -159,30 +160,20 @@ async function readCapped(
   const maxBytes = declared > 0 ? declared : options.maxBytes;
   if (options.reserve !== undefined) await deadline.within(options.reserve(maxBytes));
   if (response.body === null) throw failure('empty', 'the body is empty');
-  const reader: ReadableStreamDefaultReader<Uint8Array> = response.body.getReader();
-  const chunks: Uint8Array[] = [];
-  let total = 0;
+  const source = openByteSource(response.body);
   try {
-    for (;;) {
-      const { done, value } = await deadline.within(reader.read());
-      if (done) break;
-      total += value.byteLength;
-      if (total > maxBytes) throw tooLarge(maxBytes, total);
-      chunks.push(value);
-    }
+    const timed: Pick<ByteSource, 'read'> = {
+      read: (buffer, offset) => deadline.within(source.read(buffer, offset)),
+    };
+    const { buffer, length } = await readAll(timed, maxBytes, declared > 0 ? declared : null);
+    if (length > maxBytes) throw tooLarge(maxBytes, length);
+    if (length === 0) throw failure('empty', 'the body is empty');
+    return new Uint8Array(buffer, 0, length);
   } catch (error) {
     // Not awaited: a body that stalls may stall its cancellation too.
-    reader.cancel().catch(() => undefined);
+    source.cancel(error).catch(() => undefined);
     throw error;
   }
-  if (total === 0) throw failure('empty', 'the body is empty');
-  const bytes = new Uint8Array(total);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return bytes;
 }
 
 function mediaType(response: Response): string {

@@ -1,5 +1,5 @@
 /** Request bodies: read with a limit while they stream. */
-import { discard, type Filled, fill, openByteSource } from '../../model-store/byte-source.ts';
+import { openByteSource, readAll } from '../../model-store/byte-source.ts';
 import { RequestError } from '../errors.ts';
 
 /** Media types whose body is taken as the image itself; curl's `--data-binary` sends the form type. */
@@ -30,12 +30,6 @@ export function base64Memory(memory: BodyMemory): BodyMemory {
 /** What a JSON body may have beside its images. */
 const JSON_MEMBERS_BYTES = 4096;
 
-/** What is read next where a body is longer than declared, or of undeclared length, in bytes: at first, and at most. */
-const FIRST_PART_BYTES = 64 * 1024;
-const LARGEST_PART_BYTES = 1024 * 1024;
-/** Behind a body of declared length there is nothing: this much is enough to see it. */
-const PROBE_BYTES = 256;
-
 /**
  * Reads a whole body, and stops at the first byte over the limit.
  * @throws RequestError `empty_body`, `body_too_large`.
@@ -46,45 +40,17 @@ export async function readBody(request: Request, memory: BodyMemory): Promise<Ui
   if (declared !== null && declared > maxBytes) throw tooLarge(declared, maxBytes);
   if (request.body === null) throw new RequestError('empty_body', 'the request has no body');
   const source = openByteSource(request.body);
-  const parts: Filled[] = [];
-  let total = 0;
   try {
-    let size = declared === null || declared === 0 ? FIRST_PART_BYTES : declared;
-    for (;;) {
-      const capacity = Math.min(size, maxBytes + 1 - total);
-      const part = await fill(source, new ArrayBuffer(capacity));
-      parts.push(part);
-      total += part.length;
-      if (total > maxBytes) throw tooLarge(total, maxBytes);
-      if (part.length < capacity) break;
-      size = parts.length === 1 && declared !== null ? PROBE_BYTES : Math.min(LARGEST_PART_BYTES, size * 2);
-    }
-    if (total === 0) throw new RequestError('empty_body', 'the request body is empty: 0 bytes');
-    return join(parts, total, memory);
+    const { buffer, length } = await readAll(source, maxBytes, declared);
+    if (length > maxBytes) throw tooLarge(length, maxBytes);
+    if (length === 0) throw new RequestError('empty_body', 'the request body is empty: 0 bytes');
+    memory.hold(buffer);
+    return new Uint8Array(buffer, 0, length);
   } catch (error) {
-    for (const { buffer } of parts) discard(buffer);
     // Not awaited: a client that stalls may stall this too.
     source.cancel(error).catch(() => {});
     throw error;
   }
-}
-
-/** The parts as one: without a copy where all bytes are in the first. */
-function join(parts: readonly Filled[], length: number, memory: BodyMemory): Uint8Array<ArrayBuffer> {
-  const first = parts[0]!;
-  if (first.length === length) {
-    memory.hold(first.buffer);
-    return new Uint8Array(first.buffer, 0, length);
-  }
-  const body = new Uint8Array(length);
-  memory.hold(body.buffer);
-  let offset = 0;
-  for (const part of parts) {
-    body.set(new Uint8Array(part.buffer, 0, part.length), offset);
-    offset += part.length;
-    discard(part.buffer);
-  }
-  return body;
 }
 
 function declaredLength(request: Request): number | null {

@@ -11,7 +11,7 @@ const BUDGET_BYTES = 1024 ** 3;
 const R50_SIDE_PX = 224;
 
 /** Untimed rounds: V8 compiles during the first run. */
-const WARM_ROUNDS = 2;
+const WARM_ROUNDS = 8;
 
 /** What to compare. */
 export interface InferenceOptions {
