@@ -2,7 +2,7 @@
  * A typed client of a bit-edge deployment, over `fetch`: no dependency, the types of the schemas that the worker's document is made
  * of. For browsers, Workers, Deno, Bun and Node.
  */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type * as answers from '../worker/openapi/schemas.ts';
 
 /** The answers, without the list form: one image gives one. */

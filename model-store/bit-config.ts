@@ -2,7 +2,7 @@
  * BitConfig: the hyper-parameters of a BiT network. Pure, no I/O.
  * Reference: transformers 5.18 `models/bit/configuration_bit.py`, and the defaults of `PreTrainedConfig` that reach it.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ModelError } from '../worker/errors.ts';
 import { describeContradiction } from './bit-architecture.ts';
 

@@ -1,7 +1,7 @@
 /**
  * The manifest: what a published version is, with the hash of every byte of it. Pure, no I/O.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ModelError } from '../worker/errors.ts';
 import { NAME_PATTERN } from './layout.ts';
 

@@ -1,7 +1,7 @@
 /**
  * A processor's options (in the names of HF's `BitImageProcessor`) for checkpoints that come without them. Pure, no I/O.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ModelError } from '../../worker/errors.ts';
 
 /** `preprocessor_config.json`, parsed. */

@@ -2,7 +2,7 @@
  * timm's BiT checkpoints (`resnetv2_*_bit*`): safetensors with timm's names, and timm's `config.json`. No I/O of its own.
  * Source: timm 1.0.29 `models/resnetv2.py` (`_create_resnetv2_bit`: fixed stem, StdConv2d with epsilon 1e-8).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ModelError } from '../../worker/errors.ts';
 import type { BitConfig } from '../bit-config.ts';
 import { type Checkpoint, makeCheckpoint, type WeightTensor } from './checkpoint.ts';

@@ -2,7 +2,7 @@
  * What calibration learns of a network from images: for each place where an activation becomes 8 bits ("site"), its
  * range, and the mean and the power of its channels. Small enough to lie beside a checkpoint, so that a build needs no images.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ModelError } from '../../worker/errors.ts';
 import { chooseActivationRange } from './activation-range.ts';
 import { Histogram } from './histogram.ts';

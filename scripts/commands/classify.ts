@@ -1,7 +1,7 @@
 /** `bit-edge classify`: labels of image files, without a server; the worker's own code in Node. */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AppError } from '../../worker/errors.ts';
 import { ensureDefaultModel } from '../default-model.ts';
 import { openLocalModel } from '../local-model.ts';

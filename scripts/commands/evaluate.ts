@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const HELP = `usage: bit-edge evaluate --url URL --images DIR --labels FILE [--reference FILE] [--model NAME[@VERSION]]
                         [--concurrency 4] [--key API_KEY] [--json]

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { FetchError, JobError, RequestError } from '../../worker/errors.ts';
 import { Progress } from '../progress.ts';
 

@@ -1,7 +1,7 @@
 /**
  * `--labels FILE`: the names of the classes, the right answers for images, or both; the format is recognized. Pure.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ModelError } from '../../worker/errors.ts';
 
 /** What a labels file says. */

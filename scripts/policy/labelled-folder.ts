@@ -1,7 +1,7 @@
 /** A folder of labelled images: `<category>/<file>`, `none/<file>`, or `labels.json` with the categories of each file. */
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { RequestError } from '../../worker/errors.ts';
 
 const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.bmp']);

@@ -2,7 +2,7 @@
  * API keys: their shape, their records, and what they allow. Only a SHA-256 of the secret is stored. Pure; the random bytes and
  * the time are passed in.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { sha256Hex } from '../../model-store/sha256.ts';
 
 /** What a key may be used for; `admin` is for aliases and warming, and does not include the others. */

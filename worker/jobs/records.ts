@@ -1,5 +1,5 @@
 /** What travels between the parts of a bulk job: routes, the job's Durable Object, the queue and its consumer. JSON-safe. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What is done with every image. */
 export const JOB_TASKS = ['classify', 'embed', 'moderate'] as const;

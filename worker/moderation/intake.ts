@@ -1,5 +1,5 @@
 /** The body of `POST /v1/webhooks/images` -> items of a ledger. Pure but for hashing. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { FetchError, ModerationError, RequestError } from '../errors.ts';
 import { judgeUrl, type UrlPolicy } from '../fetch/url-policy.ts';
 import { eventId } from './identifiers.ts';

@@ -2,7 +2,7 @@
  * The queue that a bucket's event notifications go to: uploads are moderated by the rule of their prefix.
  * https://developers.cloudflare.com/r2/buckets/event-notifications/
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { ModerationError } from '../errors.ts';
 import { DECISION_METADATA } from './effects.ts';

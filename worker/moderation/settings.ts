@@ -2,7 +2,7 @@
  * Who may send webhooks, who receives callbacks, which uploads are watched: the moderation part of a deployment's
  * variables. Pure, no I/O.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { NAME_PATTERN } from '../../model-store/layout.ts';
 import { ConfigurationError, FetchError } from '../errors.ts';
 import { judgeUrl, type UrlPolicy } from '../fetch/url-policy.ts';

@@ -2,7 +2,7 @@
  * Inference requests of Open Inference Protocol v2, both directions. Pure.
  * Source: Open Inference Protocol, "Inference Request JSON Object"; Triton, "Binary Tensor Data Extension".
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { RequestError } from '../errors.ts';
 import { DATATYPE_BYTES, elementCount, type NumericTensor, type Tensor } from './datatypes.ts';
 import {

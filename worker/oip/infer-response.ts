@@ -2,7 +2,7 @@
  * Inference responses of Open Inference Protocol v2, both directions, and its error body. Pure.
  * Source: Open Inference Protocol, "Inference Response JSON Object" and "... JSON Error Object".
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Tensor } from './datatypes.ts';
 import {
   buildMessage,

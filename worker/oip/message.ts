@@ -2,7 +2,7 @@
  * The frame of a request or response: a JSON header, then the binary tensors in the header's order. Pure.
  * Source: Triton, "Binary Tensor Data Extension"; the length of the JSON is the header `Inference-Header-Content-Length`.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { RequestError } from '../errors.ts';
 import { binarySize, readBinary, writeBinary } from './binary-data.ts';
 import { isDatatype, type Tensor } from './datatypes.ts';

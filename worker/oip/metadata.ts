@@ -3,7 +3,7 @@
  * which alone names the largest batch. Pure.
  * Source: Open Inference Protocol, "Server Metadata", "Model Metadata"; Triton, "Model Configuration Extension".
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { RequestError } from '../errors.ts';
 import { parametersSchema } from './message.ts';
 

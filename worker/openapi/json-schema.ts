@@ -1,5 +1,6 @@
 /** Zod schemas as the JSON Schema of what a client sends or reads: with the bounds that hold after text has become a number. */
-import { z } from 'zod';
+import * as z from 'zod';
+import { safeParse } from 'zod/v4/core';
 
 /** A JSON Schema (draft 2020-12), as OpenAPI 3.1 takes it. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -22,7 +23,7 @@ export function toJsonSchema(schema: z.core.$ZodType): JsonSchema {
         Object.assign(jsonSchema, toJsonSchema(def.in));
       }
       if (def.type === 'object' && jsonSchema.required !== undefined) {
-        const required = jsonSchema.required.filter((key) => !z.core.safeParse(def.shape[key]!, undefined).success);
+        const required = jsonSchema.required.filter((key) => !safeParse(def.shape[key]!, undefined).success);
         if (required.length > 0) jsonSchema.required = required;
         else delete jsonSchema.required;
       }

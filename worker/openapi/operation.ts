@@ -1,5 +1,5 @@
 /** What one operation of the API is: the row from which the document, the docs page and generated requests are made. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Scope } from '../auth/api-key.ts';
 import type { ErrorCode } from '../errors.ts';
 

@@ -1,5 +1,5 @@
 /** Every operation of the API; a test holds it against the routes of the application. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { modelMetadataSchema, serverMetadataSchema } from '../oip/metadata.ts';
 import { hfClassifyParametersSchema, hfFeatureParametersSchema, hfRequestSchema } from '../routes/hugging-face.ts';
 import { jobQuerySchema, listJobsSchema, newJobSchema, resultsSchema } from '../routes/jobs.ts';

@@ -1,5 +1,5 @@
 /** Schemas of answers: what routes promise. Tests hold real answers against them. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const count = z.int().nonnegative();
 const version = z.strictObject({ name: z.string(), version: z.string() });

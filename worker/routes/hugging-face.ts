@@ -5,7 +5,7 @@
  * `estimated_time` unless the request asks to wait. Source: huggingface.js `packages/inference`, `packages/tasks`.
  */
 import { type Context, type Handler, Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { RequestError } from '../errors.ts';
 import { l2Normalize } from '../float-encoding.ts';
 import type { ModelReference } from '../inference/classifier.ts';

@@ -3,7 +3,7 @@
  * cached by content, one bad image of several answered as its own problem.
  */
 import { type Context, type Handler, Hono } from 'hono';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Scope } from '../auth/api-key.ts';
 import { RequestError } from '../errors.ts';
 import type { ModelReference, Timing } from '../inference/classifier.ts';

@@ -1,7 +1,7 @@
 /** `/v1/jobs`: bulk jobs, from acceptance to results. */
 import { type Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import { z } from 'zod';
+import * as z from 'zod';
 import { RequestError } from '../errors.ts';
 import { judgeUrl } from '../fetch/url-policy.ts';
 import type { NewInputs } from '../jobs/job-service.ts';

@@ -3,7 +3,7 @@
  * For admins: moving an alias, and loading a version before the first request needs it.
  */
 import { type Context, Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { NAME_PATTERN } from '../../model-store/layout.ts';
 import { readVerifiedJson, whileReading } from '../../model-store/load.ts';
 import type { Manifest, Variant } from '../../model-store/manifest.ts';

@@ -1,6 +1,6 @@
 /** `POST /v1/moderate`: one image in, a policy's verdict out. `GET /v1/decisions`: the log of all verdicts. */
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { RequestError } from '../errors.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import { newDecisionId, sourceOf } from '../moderation/identifiers.ts';

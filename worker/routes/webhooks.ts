@@ -1,6 +1,6 @@
 /** Webhooks: `POST /v1/webhooks/images` takes them in; the other routes show and repeat their deliveries. */
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { ModerationError, RequestError } from '../errors.ts';
 import { requireScope } from '../middleware/require-scope.ts';

@@ -4,7 +4,7 @@
  * Source: Cloudflare, "Workers AI: resnet-50", API schemas.
  */
 import { type Handler, Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { RequestError } from '../errors.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';

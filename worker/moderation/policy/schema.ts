@@ -1,7 +1,7 @@
 /**
  * A moderation policy as data: which labels feed which category, and what a category's score leads to. Pure, no I/O.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { NAME_PATTERN } from '../../../model-store/layout.ts';
 
 /** What may become of an image, least severe first. */
