@@ -90,6 +90,8 @@ export async function connectInspector(host: string, port: number): Promise<Insp
       return { heapBytes: used! + embedder!, backingBytes: backing! };
     },
     async collectGarbage() {
+      // The inspector keeps the last thousand log lines, which a deployment does not.
+      await send('Runtime.discardConsoleEntries');
       await send('HeapProfiler.collectGarbage');
     },
     close: () => socket.close(),
