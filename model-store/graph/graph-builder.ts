@@ -62,6 +62,11 @@ export class GraphBuilder {
     return this.constant(name, 'float32', shape, bytesOf(Float32Array.from(values)));
   }
 
+  /** Adds an int32 constant of one dimension. */
+  int32(name: string, values: Int32Array): string {
+    return this.constant(name, 'int32', [values.length], bytesOf(values));
+  }
+
   /** Adds an int64 constant of one dimension. */
   int64(name: string, values: readonly number[]): string {
     return this.constant(name, 'int64', [values.length], bytesOf(BigInt64Array.from(values, BigInt)));

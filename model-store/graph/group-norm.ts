@@ -53,49 +53,6 @@ export function emitGroupNorm(graph: GraphBuilder, constant: MakeConstant, input
 }
 
 /**
- * Group norm of a quantized convolution's 32-bit sums, of which each channel has its own scale. The sums are not
- * rescaled: the scales go into the few numbers of each channel. Kernels with mean zero keep the sums' mean near zero, so
- * one pass over the values gives both statistics.
- * @returns the name of the result, NCHW float32, before any activation.
- */
-export function emitGroupNormOfSums(
-  graph: GraphBuilder,
-  input: NamedMap,
-  scales: Float32Array,
-  norm: GroupNorm,
-): string {
-  const { name, groups } = norm;
-  const shape = [groups, scales.length / groups];
-  const constant: MakeConstant = (key, dimensions, values) => graph.float32(key, dimensions, values);
-  const float = graph.node('Cast', `${name}.float`, [input.name], { attributes: { to: 1 } });
-  const squared = graph.node('Mul', `${name}.squared`, [float, float]);
-  const byGroup = graph.int64(`by_group_${shape.join('_')}`, [0, ...shape]);
-  // What is made of constants alone onnxruntime computes once, when it loads the file.
-  const channelScales = constant(`${name}.scales`, shape, scales);
-  const squaredScales = graph.node('Mul', `${name}.squared_scales`, [channelScales, channelScales]);
-  const groupMean = (values: string, hint: string, factors: string): string => {
-    const pooled = graph.node('GlobalAveragePool', `${name}.${hint}_sums`, [values]);
-    const byChannel = graph.node('Reshape', `${name}.${hint}_by_group`, [pooled, byGroup]);
-    const scaled = graph.node('Mul', `${name}.${hint}_scaled`, [byChannel, factors]);
-    return graph.node('ReduceMean', `${name}.${hint}`, [scaled, graph.int64('axis_2', [2])]);
-  };
-  const mean = groupMean(float, 'mean', channelScales);
-  const square = groupMean(squared, 'square', squaredScales);
-  const variance = graph.node('Sub', `${name}.variance`, [
-    square,
-    graph.node('Mul', `${name}.mean_squared`, [mean, mean]),
-  ]);
-  const ones = constant(`spread_1_${shape.join('_')}`, shape, new Float32Array(scales.length).fill(1));
-  const means = graph.node('Div', `${name}.means`, [mean, channelScales]);
-  const variances = graph.node('Mul', `${name}.variances`, [variance, ones]);
-  const weight = graph.node('Mul', `${name}.scaled_weight`, [
-    constant(`${name}.weight`, shape, norm.weight),
-    channelScales,
-  ]);
-  return emitBatchNormalization(graph, constant, { ...input, name: float }, norm, means, variances, weight);
-}
-
-/**
  * (x - mean) * weight / sqrt(variance + epsilon) + bias, each of [batch, groups, channels of a group].
  * `input` is NCHW; where its size is fixed, anything that reshapes to it.
  */

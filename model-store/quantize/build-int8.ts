@@ -15,6 +15,7 @@ import { type PixelGrid, quantizePixels } from './pixel-grid.ts';
 
 /** How a graph is quantized. */
 export interface Int8Options extends GraphOptions {
+  readonly inputSize: SpatialSize;
   /** The grid of the pixel values, where there is one: it makes the quantization of the input exact. */
   readonly pixelGrid: PixelGrid | null;
   /** Layers that stay in float32 besides those that lose too much, by HF's module names: `bit.embedder.convolution`, `classifier.1`. */
@@ -34,14 +35,11 @@ export interface Int8Graph extends BuiltGraph {
 export function buildInt8Graph(checkpoint: Checkpoint, calibration: Calibration, options: Int8Options): Int8Graph {
   const graph = new GraphBuilder();
   const pixels = options.pixelGrid && quantizePixels(options.pixelGrid);
-  const layers = new Int8Layers(graph, calibration, options.floatLayers ?? new Set(), pixels);
+  const { numChannels: channels, numGroups } = checkpoint.config;
+  const layers = new Int8Layers(graph, numGroups, calibration, options.floatLayers ?? new Set(), pixels);
   const input = pixelValuesInput(checkpoint.config, options.inputSize);
-  const pixelValues: FloatValue = {
-    name: graph.uniqueName(input.name),
-    channels: checkpoint.config.numChannels,
-    size: options.inputSize,
-  };
-  const { values, macs } = emitNetwork(checkpoint, layers, layers.image(pixelValues));
+  const image = layers.image(graph.uniqueName(input.name), { channels, size: options.inputSize });
+  const { values, macs } = emitNetwork(checkpoint, layers, image);
   const built = finishGraph(
     checkpoint,
     graph,

@@ -1,97 +1,126 @@
 /**
- * A quantized 3x3 convolution as one matrix product. onnxruntime's ConvInteger packs the whole kernel again for every
- * 128 positions of the output; where there are few positions that costs more than the product, and gathering the windows
- * channels-last first is cheaper: each row of a window is one copy. docs/bench/int8-convolution.md has the figures.
+ * A quantized convolution as one matrix product: rows of windows times the kernel, [positions, taps * inputs] times
+ * [taps * inputs, outputs]. onnxruntime's ConvInteger gathers single bytes and packs the whole kernel again for every
+ * 128 positions of the output; channels last, a tap of a window is one copy. docs/bench/int8.md has the figures.
  * Pure, no I/O.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
 import type { Convolution } from '../graph/network.ts';
-import type { SpatialSize } from '../graph/padding.ts';
+import type { Pads, SpatialSize, Window } from '../graph/padding.ts';
+import type { Quantization } from './activation-range.ts';
 import { WEIGHT_ZERO_POINT } from './quantize-weights.ts';
+import { emitReshape, type FixedMap, positionsOf } from './rows.ts';
 
-/** Output positions up to which the matrix product was faster for every kernel of BiT-R50. */
-const MAX_POSITIONS = 196;
-
-/** What is multiplied. */
-export interface QuantizedOperands {
-  /** Name of the input, uint8 NCHW. */
-  readonly quantized: string;
-  /** OIHW. */
-  readonly weights: Uint8Array;
-  readonly zeroPoint: number;
+/** Rows of 8 bits, and what they stand for. */
+export interface QuantizedRows extends Quantization {
+  /** Name of the rows, uint8 [N, positions, channels]. */
+  readonly name: string;
 }
 
-/** Whether a convolution is faster as a matrix product; never where its size is free. */
-export function isFasterAsMatMul({ window, pads, outputSize }: Convolution, inputSize: SpatialSize | null): boolean {
-  if (window.kernel === 1 || pads === null || inputSize === null || outputSize === null) return false;
-  return outputSize.height * outputSize.width <= MAX_POSITIONS;
+/** Weights of a product: real = (data - 128) * scales[output channel]. */
+export interface ProductWeights {
+  /** [output channels, input channels, taps]. */
+  readonly data: Uint8Array;
+  readonly scales: Float32Array;
 }
 
-/** Emits the product; returns the name of the sums, int32 NCHW. */
-export function emitConvolutionAsMatMul(
+/** Emits a convolution of rows; returns the name of the result, float32 [N, output positions, output channels]. */
+export function emitConvolutionOfRows(
   graph: GraphBuilder,
-  { quantized, weights, zeroPoint }: QuantizedOperands,
-  { name, kernel, window, pads, outputSize }: Convolution,
-  outChannels: number,
+  rows: QuantizedRows,
+  input: FixedMap,
+  weights: ProductWeights,
+  { name, window, pads, outputSize }: Pick<Convolution, 'name' | 'window' | 'pads' | 'outputSize'>,
 ): string {
-  const { kernel: taps, stride, dilation } = window;
-  const { height, width } = outputSize!;
-  const [top, left, bottom, right] = pads!;
-  const inChannels = kernel.shape[1]!;
-  const zero = graph.uint8(`zero_point_${zeroPoint}`, [], [zeroPoint]);
-  const channelsLast = graph.node('Transpose', `${name}.nhwc`, [quantized], { attributes: { perm: [0, 2, 3, 1] } });
-  const padded = graph.node('Pad', `${name}.padded`, [
-    channelsLast,
-    graph.int64(`pads_nhwc_${top}_${left}_${bottom}_${right}`, [0, top, left, 0, 0, bottom, right, 0]),
-    zero,
-  ]);
-  const axes = graph.int64('axes_1_2', [1, 2]);
-  const steps = graph.int64(`steps_${stride}`, [stride, stride]);
-  const windows: string[] = [];
-  for (let y = 0; y < taps * dilation; y += dilation) {
-    for (let x = 0; x < taps * dilation; x += dilation) {
-      const end = [y + (height - 1) * stride + 1, x + (width - 1) * stride + 1];
-      windows.push(
-        graph.node('Slice', `${name}.tap`, [
-          padded,
-          graph.int64(`at_${y}_${x}`, [y, x]),
-          graph.int64(`at_${end.join('_')}`, end),
-          axes,
-          steps,
-        ]),
-      );
+  const windows = emitWindows(graph, name, rows, input, window, pads!, outputSize!);
+  return emitProduct(graph, name, { ...rows, name: windows }, weights, window.kernel ** 2);
+}
+
+/**
+ * Emits rows [N, positions, taps * inputs] times a kernel; returns the name of the result, float32
+ * [N, positions, outputs].
+ * @param bias one for each output channel, or null.
+ */
+export function emitProduct(
+  graph: GraphBuilder,
+  name: string,
+  { name: rows, scale, zeroPoint }: QuantizedRows,
+  { data, scales }: ProductWeights,
+  taps: number,
+  bias: Float32Array | null = null,
+): string {
+  const outputs = scales.length;
+  const inputs = data.length / outputs / taps;
+  const operands = [
+    rows,
+    graph.constant(`${name}.weight`, 'uint8', [taps * inputs, outputs], tapsFirst(data, outputs, inputs, taps)),
+    graph.float32(`scale_${scale}`, [], [scale]),
+    graph.float32(`${name}.scales`, [outputs], scales),
+    graph.uint8(`zero_point_${zeroPoint}`, [], [zeroPoint]),
+    graph.uint8(`zero_point_${WEIGHT_ZERO_POINT}`, [], [WEIGHT_ZERO_POINT]),
+  ];
+  if (bias !== null) operands.push(graph.float32(`${name}.bias`, [outputs], bias));
+  return graph.node('MatMulIntegerToFloat', name, operands, { domain: 'com.microsoft' });
+}
+
+/** Emits the rows that the kernel is multiplied with: each window's, tap after tap. */
+function emitWindows(
+  graph: GraphBuilder,
+  name: string,
+  { name: rows, zeroPoint }: QuantizedRows,
+  input: FixedMap,
+  window: Window,
+  pads: Pads,
+  outputSize: SpatialSize,
+): string {
+  const { kernel, stride, dilation } = window;
+  if (kernel === 1 && stride === 1 && pads.every((pad) => pad === 0)) return rows;
+  const { height, width } = input.size;
+  const indices = windowIndices(input.size, window, pads, outputSize);
+  const outside = positionsOf(input);
+  // One more row stands for all that lies outside the map.
+  const padded = indices.includes(outside)
+    ? graph.node('Pad', `${name}.padded`, [
+        rows,
+        graph.int64('pads_one_row', [0, 0, 0, 0, 1, 0]),
+        graph.uint8(`zero_point_${zeroPoint}`, [], [zeroPoint]),
+      ])
+    : rows;
+  const key = [`windows_${height}x${width}`, kernel, stride, dilation, ...pads].join('_');
+  const gathered = graph.node('Gather', `${name}.windows`, [padded, graph.int32(key, indices)], {
+    attributes: { axis: 1 },
+  });
+  if (kernel === 1) return gathered;
+  const shape = [-1, outputSize.height * outputSize.width, kernel * kernel * input.channels];
+  return emitReshape(graph, `${name}.rows`, gathered, shape);
+}
+
+/** Which row each tap of each window reads; one past the last where that is outside. */
+function windowIndices(size: SpatialSize, window: Window, [top, left]: Pads, outputSize: SpatialSize): Int32Array {
+  const { kernel, stride, dilation } = window;
+  const { height, width } = size;
+  const indices = new Int32Array(outputSize.height * outputSize.width * kernel * kernel);
+  let at = 0;
+  for (let row = 0; row < outputSize.height; row++) {
+    for (let column = 0; column < outputSize.width; column++) {
+      for (let tap = 0; tap < kernel * kernel; tap++) {
+        const y = row * stride + Math.floor(tap / kernel) * dilation - top;
+        const x = column * stride + (tap % kernel) * dilation - left;
+        const isInside = y >= 0 && x >= 0 && y < height && x < width;
+        indices[at++] = isInside ? y * width + x : height * width;
+      }
     }
   }
-  const gathered = graph.node('Concat', `${name}.windows`, windows, { attributes: { axis: 3 } });
-  const rows = graph.node('Reshape', `${name}.rows`, [
-    gathered,
-    graph.int64(`rows_${height * width}_${taps * taps * inChannels}`, [-1, height * width, taps * taps * inChannels]),
-  ]);
-  const product = graph.node('MatMulInteger', `${name}.product`, [
-    rows,
-    graph.constant(
-      `${name}.weight`,
-      'uint8',
-      [taps * taps * inChannels, outChannels],
-      tapsFirst(weights, outChannels, inChannels, taps * taps),
-    ),
-    zero,
-    graph.uint8(`zero_point_${WEIGHT_ZERO_POINT}`, [], [WEIGHT_ZERO_POINT]),
-  ]);
-  const channelsFirst = graph.node('Transpose', `${name}.nchw`, [product], { attributes: { perm: [0, 2, 1] } });
-  return graph.node('Reshape', name, [
-    channelsFirst,
-    graph.int64(`sums_${outChannels}_${height}_${width}`, [-1, outChannels, height, width]),
-  ]);
+  return indices;
 }
 
-/** OIHW to [taps, input channels, output channels]. */
-function tapsFirst(weights: Uint8Array, outChannels: number, inChannels: number, taps: number): Uint8Array {
+/** [outputs, inputs, taps] to [taps, inputs, outputs]. */
+function tapsFirst(weights: Uint8Array, outputs: number, inputs: number, taps: number): Uint8Array {
   const out = new Uint8Array(weights.length);
-  for (let o = 0; o < outChannels; o++) {
-    for (let i = 0; i < inChannels; i++) {
+  for (let o = 0; o < outputs; o++) {
+    for (let i = 0; i < inputs; i++) {
       for (let tap = 0; tap < taps; tap++) {
-        out[(tap * inChannels + i) * outChannels + o] = weights[(o * inChannels + i) * taps + tap]!;
+        out[(tap * inputs + i) * outputs + o] = weights[(o * inputs + i) * taps + tap]!;
       }
     }
   }

@@ -1,11 +1,13 @@
 /**
- * Ways to say group norm in ONNX, timed in onnxruntime-web from a convolution's int32 sums to the next one's uint8 input.
+ * Ways to say group norm in ONNX, timed in onnxruntime-web from a convolution's floats to the next one's uint8 input.
  * `npm run bench -- group-norm` prints a Markdown table: docs/bench/group-norm.md.
  */
 import * as ort from 'onnxruntime-web';
 import { GraphBuilder } from '../../model-store/graph/graph-builder.ts';
-import { emitGroupNormOfSums } from '../../model-store/graph/group-norm.ts';
+import { emitGroupNorm } from '../../model-store/graph/group-norm.ts';
+import type { GroupNorm } from '../../model-store/graph/network.ts';
 import { encodeOnnxModel } from '../../model-store/onnx/encode.ts';
+import { emitGroupNormOfRows } from '../../model-store/quantize/group-norm-of-rows.ts';
 import type { BenchSuite } from './suite.ts';
 
 /** Channels and edge in px of feature maps of BiT-R50x1 at 224 px. */
@@ -20,19 +22,23 @@ const COPIES = 6;
 /** Runs that are timed as one: the clock of CPU time is coarse. */
 const RUNS_A_SAMPLE = 25;
 
-/** Adds one form; `x` is int32 [batch, channels, edge, edge]; returns the value to quantize. */
+/**
+ * Adds one form; `x` is float32, [batch, channels, edge, edge] or the same number of values in rows; returns the value
+ * to quantize.
+ */
 type Form = (graph: GraphBuilder, x: string, channels: number, edge: number) => string;
 
 const ramp = (count: number, from: number, to: number): Float32Array =>
   Float32Array.from({ length: count }, (_, i) => from + ((to - from) * ((i * 7) % count)) / count);
 
-function toFloat(graph: GraphBuilder, x: string): string {
-  return graph.node('Cast', `${x}.float`, [x], { attributes: { to: 1 } });
-}
-
-function scaled(graph: GraphBuilder, x: string, channels: number): string {
-  const scales = graph.float32(`${x}.scales`, [channels], ramp(channels, 1e-4, 2e-4));
-  return graph.node('DequantizeLinear', `${x}.scaled`, [x, scales], { attributes: { axis: 1 } });
+function norm(x: string, channels: number): GroupNorm {
+  return {
+    name: `${x}.norm`,
+    groups: GROUPS,
+    weight: ramp(channels, 0.5, 1.5),
+    bias: ramp(channels, -1, 1),
+    activation: null,
+  };
 }
 
 function affine(graph: GraphBuilder, value: string, x: string, channels: number): string {
@@ -52,30 +58,30 @@ function group(graph: GraphBuilder, value: string, x: string): string {
 }
 
 const FORMS: Readonly<Record<string, Form>> = {
-  'Cast and QuantizeLinear alone': toFloat,
+  'QuantizeLinear alone': (_graph, x) => x,
   'GroupNormalization (a function: decomposed by onnxruntime)': (graph, x, channels) => {
     const weight = graph.float32(`${x}.weight`, [channels], ramp(channels, 0.5, 1.5));
     const bias = graph.float32(`${x}.bias`, [channels], ramp(channels, -1, 1));
-    return graph.node('GroupNormalization', `${x}.norm`, [scaled(graph, x, channels), weight, bias], {
+    return graph.node('GroupNormalization', `${x}.norm`, [x, weight, bias], {
       attributes: { num_groups: GROUPS },
     });
   },
   'LayerNormalization by group, Mul, Add': (graph, x, channels, edge) => {
     const length = (channels / GROUPS) * edge * edge;
     const ones = graph.float32('ones', [length], new Float32Array(length).fill(1));
-    const grouped = group(graph, scaled(graph, x, channels), x);
+    const grouped = group(graph, x, x);
     const normalized = graph.node('LayerNormalization', `${x}.norm`, [grouped, ones]);
     return affine(graph, ungroup(graph, normalized, x, channels, edge), x, channels);
   },
   'InstanceNormalization by group, Mul, Add': (graph, x, channels, edge) => {
     const ones = graph.float32('ones', [GROUPS], new Float32Array(GROUPS).fill(1));
     const zeros = graph.float32('zeros', [GROUPS], new Float32Array(GROUPS));
-    const grouped = group(graph, scaled(graph, x, channels), x);
+    const grouped = group(graph, x, x);
     const normalized = graph.node('InstanceNormalization', `${x}.norm`, [grouped, ones, zeros]);
     return affine(graph, ungroup(graph, normalized, x, channels, edge), x, channels);
   },
   'ReduceMean of values and squares, Mul, Add': (graph, x, channels, edge) => {
-    const grouped = group(graph, scaled(graph, x, channels), x);
+    const grouped = group(graph, x, x);
     const axis = graph.int64('axis', [2]);
     const mean = graph.node('ReduceMean', `${x}.mean`, [grouped, axis]);
     const centred = graph.node('Sub', `${x}.centred`, [grouped, mean]);
@@ -89,16 +95,13 @@ const FORMS: Readonly<Record<string, Form>> = {
     const normalized = graph.node('Div', `${x}.norm`, [centred, deviation]);
     return affine(graph, ungroup(graph, normalized, x, channels, edge), x, channels);
   },
-  'GlobalAveragePool of values and squares, BatchNormalization (ours)': (graph, x, channels, edge) => {
-    const norm = {
-      name: `${x}.norm`,
-      groups: GROUPS,
-      weight: ramp(channels, 0.5, 1.5),
-      bias: ramp(channels, -1, 1),
-      activation: null,
-    };
+  'GlobalAveragePool of values and squares, BatchNormalization (ours, fp32)': (graph, x, channels, edge) => {
     const input = { name: x, channels, size: { height: edge, width: edge } };
-    return emitGroupNormOfSums(graph, input, ramp(channels, 1e-4, 2e-4), norm);
+    return emitGroupNorm(graph, (...constant) => graph.float32(...constant), input, norm(x, channels));
+  },
+  'rows: averages as matrix products, Mul, Add (ours, int8)': (graph, x, channels, edge) => {
+    const rows = graph.node('Reshape', `${x}.rows`, [x, graph.int64('rows', [-1, edge * edge, channels])]);
+    return emitGroupNormOfRows(graph, rows, { channels, size: { height: edge, width: edge } }, norm(x, channels));
   },
 };
 
@@ -112,20 +115,21 @@ async function time(form: Form | null, channels: number, edge: number, samples: 
     if (form === null) return graph.node('Slice', `${x}.slice`, [x, ...one]);
     const step = [graph.float32('step', [], [0.02]), graph.uint8('zero_point', [], [0])];
     const quantized = graph.node('QuantizeLinear', `${x}.quantized`, [form(graph, x, channels, edge), ...step]);
-    return graph.node('Slice', `${x}.slice`, [quantized, ...one]);
+    const flat = graph.node('Reshape', `${x}.flat`, [quantized, graph.int64('planes', [-1, channels, edge, edge])]);
+    return graph.node('Slice', `${x}.slice`, [flat, ...one]);
   });
-  const dtype = form === null ? 'int32' : 'uint8';
+  const dtype = form === null ? 'float32' : 'uint8';
   const model = graph.finish(
     'bench',
-    names.map((name) => ({ name, dtype: 'int32', shape })),
+    names.map((name) => ({ name, dtype: 'float32', shape })),
     outputs.map((name) => ({ name, dtype, shape: ['batch', 1, edge, edge] })),
   );
   const session = await ort.InferenceSession.create(encodeOnnxModel(model, null).model, {
     executionProviders: ['wasm'],
   });
-  const sums = Int32Array.from(ramp(channels * edge * edge, -20_000, 20_000));
+  const values = ramp(channels * edge * edge, -2, 2);
   const feeds = Object.fromEntries(
-    names.map((name) => [name, new ort.Tensor('int32', sums, [1, channels, edge, edge])]),
+    names.map((name) => [name, new ort.Tensor('float32', values, [1, channels, edge, edge])]),
   );
   let least = Number.POSITIVE_INFINITY;
   // One sample more, which is not counted: V8 compiles meanwhile.

@@ -11,7 +11,7 @@ import { buildInt8Graph } from '../../../../model-store/quantize/build-int8.ts';
 import { parseCalibration } from '../../../../model-store/quantize/calibration.ts';
 import { calibrate } from '../../../../scripts/calibrate.ts';
 import { decodeImage } from '../../../../worker/imaging/decode.ts';
-import { fixtureCheckpoint, fixtureTensors, runGraph } from '../graph/fixture.ts';
+import { fixtureCheckpoint, fixtureTensors, relativeDifference, runGraph } from '../graph/fixture.ts';
 
 /** For slow or busy machines: each of these takes a second or two. */
 vi.setConfig({ testTimeout: 60_000 });
@@ -107,7 +107,7 @@ describe.each(['default', 'same-dynamic', 'bottleneck', 'stride16', 'width2-gray
         SIZE,
         Array.from({ length: images.shape[0]! }, (_, i) => images.data.slice(i * bytes, (i + 1) * bytes)),
       );
-      const options = { ...OPTIONS, outputs: ['pooler_output', 'last_hidden_state', 'stem'] };
+      const options = { ...OPTIONS, outputs: ['pooler_output', 'last_hidden_state', 'stage1', 'stem'] };
       const expected = await runGraph(buildBitGraph(checkpoint, options), images);
       const actual = await runGraph(buildInt8Graph(checkpoint, calibration, options), images);
       for (const [output, { data, shape }] of expected) {
@@ -138,6 +138,19 @@ test('layers that are named stay in float32, and the report says so', async () =
   expect(nodes.filter(({ opType }) => opType === 'Conv').map(({ name }) => name)).toEqual(['embedder.convolution']);
   expect(nodes.some(({ opType }) => opType === 'Gemm')).toBe(true);
   expect(layers.filter(({ precision }) => precision === 'float32').map(({ name }) => name)).toEqual([...floatLayers]);
+});
+
+test.each(['default', 'bottleneck'])('network %s with every layer in float32 is the fp32 network', async (network) => {
+  const checkpoint = await fixtureCheckpoint(network);
+  const images = (await fixtureTensors(`bit/${network}/io.safetensors`)).get('pixel_values.64x64')!;
+  const calibration = await calibrate(checkpoint, SIZE, [images.data.slice(0, 3 * 64 * 64)]);
+  const { layers } = buildInt8Graph(checkpoint, calibration, OPTIONS);
+  const floatLayers = new Set(layers.map(({ name }) => name));
+  const expected = await runGraph(buildBitGraph(checkpoint, OPTIONS), images);
+  const actual = await runGraph(buildInt8Graph(checkpoint, calibration, { ...OPTIONS, floatLayers }), images);
+  for (const [output, { data }] of expected) {
+    expect(relativeDifference(actual.get(output)!.data, data), output).toBeLessThan(1e-4);
+  }
 });
 
 test('a layer whose input loses too much as 8 bits stays in float32 by itself', async () => {
