@@ -21,6 +21,7 @@ export class GraphBuilder {
   readonly #initializers = new Map<string, OnnxTensor>();
   readonly #names = new Map<string, number>();
   readonly #outputNames = new Map<string, string>();
+  readonly #shared = new Map<string, string>();
 
   /** `hint` itself the first time, then `hint_1`, `hint_2` ... */
   uniqueName(hint: string): string {
@@ -51,6 +52,16 @@ export class GraphBuilder {
     return outputs;
   }
 
+  /** What `make` emits, once for all who ask under this name: what is made of constants alone takes little to compute and much to store. */
+  shared(name: string, make: (hint: string) => string): string {
+    let value = this.#shared.get(name);
+    if (value === undefined) {
+      value = make(name);
+      this.#shared.set(name, value);
+    }
+    return value;
+  }
+
   /** Adds a constant; a name that is there already is returned as it is, so that equal names must mean equal data. */
   constant(name: string, dtype: OnnxDtype, shape: readonly number[], data: Uint8Array): string {
     if (!this.#initializers.has(name)) this.#initializers.set(name, { name, dtype, shape, data });
@@ -62,9 +73,9 @@ export class GraphBuilder {
     return this.constant(name, 'float32', shape, bytesOf(Float32Array.from(values)));
   }
 
-  /** Adds an int32 constant of one dimension. */
-  int32(name: string, values: Int32Array): string {
-    return this.constant(name, 'int32', [values.length], bytesOf(values));
+  /** Adds an int32 constant. */
+  int32(name: string, shape: readonly number[], values: readonly number[]): string {
+    return this.constant(name, 'int32', shape, bytesOf(Int32Array.from(values)));
   }
 
   /** Adds an int64 constant of one dimension. */

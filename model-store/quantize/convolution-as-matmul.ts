@@ -76,10 +76,10 @@ function emitWindows(
   const { kernel, stride, dilation } = window;
   if (kernel === 1 && stride === 1 && pads.every((pad) => pad === 0)) return rows;
   const { height, width } = input.size;
-  const indices = windowIndices(input.size, window, pads, outputSize);
   const outside = positionsOf(input);
+  const [top, left, bottom, right] = pads;
   // One more row stands for all that lies outside the map.
-  const padded = indices.includes(outside)
+  const padded = [top, left, bottom, right].some((pad) => pad > 0)
     ? graph.node('Pad', `${name}.padded`, [
         rows,
         graph.int64('pads_one_row', [0, 0, 0, 0, 1, 0]),
@@ -87,31 +87,36 @@ function emitWindows(
       ])
     : rows;
   const key = [`windows_${height}x${width}`, kernel, stride, dilation, ...pads].join('_');
-  const gathered = graph.node('Gather', `${name}.windows`, [padded, graph.int32(key, indices)], {
-    attributes: { axis: 1 },
+  const indices = graph.shared(key, (hint) => {
+    const lines = linesOfTaps(height, outputSize.height, window, top);
+    const columns = linesOfTaps(width, outputSize.width, window, left);
+    const offsets = lines.map((y) => (y === null ? outside : y * width));
+    const sums = graph.node('Add', `${hint}.sums`, [
+      graph.int32(`${hint}.lines`, [outputSize.height, 1, kernel, 1], offsets),
+      graph.int32(
+        `${hint}.columns`,
+        [1, outputSize.width, 1, kernel],
+        columns.map((x) => x ?? outside),
+      ),
+    ]);
+    return graph.node('Min', hint, [sums, graph.int32(`outside_${outside}`, [], [outside])]);
   });
-  if (kernel === 1) return gathered;
+  const gathered = graph.node('Gather', `${name}.windows`, [padded, indices], { attributes: { axis: 1 } });
   const shape = [-1, outputSize.height * outputSize.width, kernel * kernel * input.channels];
   return emitReshape(graph, `${name}.rows`, gathered, shape);
 }
 
-/** Which row each tap of each window reads; one past the last where that is outside. */
-function windowIndices(size: SpatialSize, window: Window, [top, left]: Pads, outputSize: SpatialSize): Int32Array {
-  const { kernel, stride, dilation } = window;
-  const { height, width } = size;
-  const indices = new Int32Array(outputSize.height * outputSize.width * kernel * kernel);
-  let at = 0;
-  for (let row = 0; row < outputSize.height; row++) {
-    for (let column = 0; column < outputSize.width; column++) {
-      for (let tap = 0; tap < kernel * kernel; tap++) {
-        const y = row * stride + Math.floor(tap / kernel) * dilation - top;
-        const x = column * stride + (tap % kernel) * dilation - left;
-        const isInside = y >= 0 && x >= 0 && y < height && x < width;
-        indices[at++] = isInside ? y * width + x : height * width;
-      }
-    }
-  }
-  return indices;
+/** Which line (or column) each tap of each window reads, [output size, kernel]; null where it is outside. */
+function linesOfTaps(
+  size: number,
+  outputSize: number,
+  { kernel, stride, dilation }: Window,
+  before: number,
+): (number | null)[] {
+  return Array.from({ length: outputSize * kernel }, (_, i) => {
+    const at = Math.floor(i / kernel) * stride + (i % kernel) * dilation - before;
+    return at >= 0 && at < size ? at : null;
+  });
 }
 
 /** [outputs, inputs, taps] to [taps, inputs, outputs]. */

@@ -46,7 +46,12 @@ export function emitReshape(graph: GraphBuilder, hint: string, value: string, sh
   return graph.node('Reshape', hint, [value, graph.int64(`shape_${shape.join('_')}`, shape)]);
 }
 
-/** A row that averages `count` values: [1, count]. */
+/** A row that averages `count` values: float32 [1, count]. */
 export function averageRow(graph: GraphBuilder, count: number): string {
-  return graph.float32(`average_${count}`, [1, count], new Float32Array(count).fill(1 / count));
+  return graph.shared(`average_${count}`, (hint) =>
+    graph.node('Expand', hint, [
+      graph.float32(`share_${count}`, [], [1 / count]),
+      graph.int64(`shape_1_${count}`, [1, count]),
+    ]),
+  );
 }

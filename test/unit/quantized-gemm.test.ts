@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import loadWabt from 'wabt';
 import { parseManifest } from '../../model-store/manifest.ts';
 import { assembleKernel } from '../../scripts/build-kernel.ts';
 import { ensureDefaultModel } from '../../scripts/default-model.ts';
@@ -12,6 +13,7 @@ const KERNEL_FILE = new URL('../../worker/inference/kernels/quantized-gemm.wasm'
 const SHAPE = 1024;
 const DATA = 1100;
 const ZERO_POINT_B = 1200;
+const PROCESSOR = 1204;
 const MATRICES = 2048;
 /** Stands where nothing may be written, and before the product is. */
 const UNTOUCHED = 0x5a5a5a5a;
@@ -20,6 +22,7 @@ let modules: WasmModules;
 const memory = new WebAssembly.Memory({ initial: 256, maximum: 256, shared: true });
 const bytes = new Uint8Array(memory.buffer);
 const words = new Int32Array(memory.buffer);
+const table = new WebAssembly.Table({ element: 'anyfunc', initial: 2 });
 const fallbacks: number[][] = [];
 let operation: (...args: number[]) => void;
 
@@ -27,10 +30,24 @@ beforeAll(async () => {
   modules = await compileWasm();
   const instance = new WebAssembly.Instance(modules.quantizedGemm!, {
     kernel: { packed: new WebAssembly.Memory({ initial: PACKED_PAGES, maximum: PACKED_PAGES }) },
-    onnxruntime: { memory, operation: (...args: number[]) => void fallbacks.push(args) },
+    onnxruntime: {
+      memory,
+      operation: (...args: number[]) => void fallbacks.push(args),
+      table,
+    },
   });
   operation = instance.exports.operation as (...args: number[]) => void;
 });
+
+/** `call` as a WebAssembly function of seven integers: what a table takes. */
+async function makeProcess(call: (...args: number[]) => void): Promise<WebAssembly.ExportValue> {
+  const type = `(param${' i32'.repeat(7)})`;
+  const locals = Array.from({ length: 7 }, (_, index) => `(local.get ${index})`).join(' ');
+  const text = `(module (import "t" "f" (func $f ${type})) (func (export "p") ${type} (call $f ${locals})))`;
+  const wabt = await loadWabt();
+  const module = await WebAssembly.compile(new Uint8Array(wabt.parseWat('process.wat', text).toBinary({}).buffer));
+  return new WebAssembly.Instance(module, { t: { f: call } }).exports.p!;
+}
 
 /** A matrix product, and the part of it that is asked for. */
 interface Problem {
@@ -112,13 +129,30 @@ describe('the 8-bit matrix product', () => {
     check({ m: 20, n: 40, k: 24, zeroA: 128, zeroB: 7, range: [19, 1, 39, 1] });
   });
 
+  it('hands the sums to an output processor, once they are all there', async () => {
+    const range = [3, 9, 5, 19] as const;
+    check({ m: 20, n: 40, k: 600, zeroA: 128, zeroB: 7, range });
+    const c = words[(DATA + 28) / 4]!;
+    const sums = words.slice(c / 4, c / 4 + 20 * 40);
+    words.fill(UNTOUCHED, c / 4, c / 4 + 20 * 40);
+    const calls: { args: number[]; seen: Int32Array }[] = [];
+    const process = await makeProcess((...args) => {
+      calls.push({ args, seen: words.slice(c / 4, c / 4 + 20 * 40) });
+    });
+    table.set(1, process);
+    // The processor's first word points to its virtual functions, of which the first is number 1 of the table.
+    words.set([PROCESSOR + 4, 1], PROCESSOR / 4);
+    words[(DATA + 36) / 4] = PROCESSOR;
+    operation(SHAPE, DATA, ...range);
+    expect(calls).toEqual([{ args: [PROCESSOR, c, 3, 5, 9, 19, 40], seen: sums }]);
+  });
+
   it.each([
     ['signed A', SHAPE + 12],
     ['signed B', SHAPE + 13],
     ['sums onto C', SHAPE + 14],
     ['packed B', DATA + 24],
     ['a zero point for each column', DATA + 25],
-    ['an output processor', DATA + 36],
   ])('leaves %s to onnxruntime', (_, flag) => {
     check({ m: 4, n: 8, k: 8, zeroA: 128, zeroB: 0 });
     fallbacks.length = 0;

@@ -27,7 +27,7 @@ export function installQuantizedGemm(
   // Functions that WebAssembly exports are named by their number (WebAssembly JavaScript Interface, "name of the WebAssembly function").
   if (typeof operation !== 'function' || operation.name !== OPERATION_NUMBER) return false;
   const packed = new WebAssembly.Memory({ initial: PACKED_PAGES, maximum: PACKED_PAGES });
-  const instance = new WebAssembly.Instance(kernel, { kernel: { packed }, onnxruntime: { memory, operation } });
+  const instance = new WebAssembly.Instance(kernel, { kernel: { packed }, onnxruntime: { memory, operation, table } });
   table.set(OPERATION_SLOT, instance.exports.operation);
   return true;
 }

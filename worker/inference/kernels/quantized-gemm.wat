@@ -10,14 +10,18 @@
 ;; Layout of MLAS's structs (onnxruntime/core/mlas/inc/mlas.h), wasm32:
 ;;   MLAS_GEMM_QUANT_SHAPE_PARAMS: 0 M, 4 N, 8 K, 12 AIsSigned, 13 BIsSigned, 14 IsAccumulateMode
 ;;   MLAS_GEMM_QUANT_DATA_PARAMS:  0 A, 4 lda, 8 ZeroPointA, 12 B, 16 ldb, 20 ZeroPointB (pointer), 24 BIsPacked,
-;;                                 25 PerColumnZeroPoints, 28 C, 32 ldc, 36 OutputProcessor
+;;                                 25 PerColumnZeroPoints, 28 C, 32 ldc, 36 OutputProcessor (pointer)
 (module
   (type $operation (func (param i32 i32 i32 i32 i32 i32)))
+  ;; MLAS_QGEMM_OUTPUT_PROCESSOR::Process: this, C, first row, first column, rows, columns, ldc
+  (type $process (func (param i32 i32 i32 i32 i32 i32 i32)))
   ;; First, because V8 keeps base and size of the first memory at hand, and of one that cannot grow as constants.
   (import "kernel" "packed" (memory $packed 5 5))
   (import "onnxruntime" "memory" (memory $heap 1 65536 shared))
   ;; What this takes the place of: for all that it does not do itself.
   (import "onnxruntime" "operation" (func $original (type $operation)))
+  ;; Its functions, by the numbers that its pointers to functions are.
+  (import "onnxruntime" "table" (table $functions 1 funcref))
   ;; $packed: packed B from 0, packed A, a tile of C, a row.
   (global $packedB i32 (i32.const 0))
   (global $packedA i32 (i32.const 262144))
@@ -402,20 +406,16 @@
   ;; MlasGemmQuantOperation: the rows and columns of C in a range.
   (func $operation (export "operation") (type $operation)
     (param $shape i32) (param $data i32) (param $startM i32) (param $countM i32) (param $startN i32) (param $countN i32)
-    (local $k i32) (local $ldc i32) (local $lda i32)
+    (local $k i32) (local $ldc i32) (local $lda i32) (local $processor i32)
     (local.set $k (i32.load $heap offset=8 (local.get $shape)))
     (if
       (i32.or
         ;; signed A, signed B, accumulating
         (i32.or (i32.load16_u $heap offset=12 (local.get $shape)) (i32.load8_u $heap offset=14 (local.get $shape)))
         (i32.or
-          ;; packed B, a zero point a column, an output processor, no zero point at all, nothing to do
-          (i32.or (i32.load16_u $heap offset=24 (local.get $data)) (i32.load $heap offset=36 (local.get $data)))
-          (i32.or
-            (i32.eqz (i32.load $heap offset=20 (local.get $data)))
-            (i32.or
-              (i32.eqz (local.get $k))
-              (i32.or (i32.eqz (local.get $countM)) (i32.eqz (local.get $countN)))))))
+          ;; packed B, a zero point a column, no zero point at all, nothing to do
+          (i32.or (i32.load16_u $heap offset=24 (local.get $data)) (i32.eqz (i32.load $heap offset=20 (local.get $data))))
+          (i32.or (i32.eqz (local.get $k)) (i32.or (i32.eqz (local.get $countM)) (i32.eqz (local.get $countN))))))
       (then
         (call $original (local.get $shape) (local.get $data) (local.get $startM) (local.get $countM)
           (local.get $startN) (local.get $countN))
@@ -435,4 +435,14 @@
       (local.get $ldc)
       (local.get $countM)
       (local.get $countN)
-      (local.get $k))))
+      (local.get $k))
+    ;; Scales, biases: the first function of the processor's table of virtual ones makes floats of the sums.
+    (local.set $processor (i32.load $heap offset=36 (local.get $data)))
+    (if (local.get $processor)
+      (then
+        (call_indirect $functions (type $process)
+          (local.get $processor)
+          (i32.load $heap offset=28 (local.get $data))
+          (local.get $startM) (local.get $startN) (local.get $countM) (local.get $countN)
+          (local.get $ldc)
+          (i32.load $heap (i32.load $heap (local.get $processor))))))))

@@ -31,7 +31,7 @@ async function run(x: Float32Array, channels: number, height: number, width: num
   const graph = new GraphBuilder();
   const map = { channels, size: { height, width } };
   const order = groupMinorOrder(channels, GROUPS);
-  const places = graph.int32('places', Int32Array.from(order));
+  const places = graph.int32('places', [order.length], [...order]);
   const planes = graph.node('Gather', 'planes', ['x', places], { attributes: { axis: 1 } });
   const norm = { name: 'norm', groups: GROUPS, weight, bias, activation: null };
   const rows = emitGroupNormOfRows(graph, emitRows(graph, planes, map), map, norm);
