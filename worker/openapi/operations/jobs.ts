@@ -1,7 +1,7 @@
 /** Bulk jobs. */
 import { jobQuerySchema, listJobsSchema, newJobSchema, resultsSchema } from '../../routes/jobs.ts';
 import { BODY_CODES, json, KEYED_CODES, MODEL_CODES, type Operation } from '../operation.ts';
-import { jobListSchema, jobSchema } from '../schemas/jobs.ts';
+import { jobListSchema, jobSchema, retriedJobSchema } from '../schemas/jobs.ts';
 
 const codes = [...KEYED_CODES, 'job_not_found', 'job_state_conflict'] as const;
 
@@ -67,6 +67,7 @@ export const JOBS: readonly Operation[] = [
     id: 'retryJob',
     summary: 'Runs failed items again',
     ...jobAnswer,
+    answer: json(retriedJobSchema),
     status: 202,
     codes,
   },

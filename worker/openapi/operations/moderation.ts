@@ -2,7 +2,7 @@
 import { decisionsParametersSchema, moderateParametersSchema } from '../../routes/moderate.ts';
 import { imageBody } from '../image-body.ts';
 import { INFERENCE_CODES, json, KEYED_CODES, type Operation } from '../operation.ts';
-import { decisionListSchema, decisionSchema, moderationSchema } from '../schemas/moderation.ts';
+import { decisionListSchema, loggedDecisionSchema, moderationSchema } from '../schemas/moderation.ts';
 
 const shared = { tag: 'Moderation', scope: 'moderate', status: 200, codes: KEYED_CODES } as const;
 
@@ -34,7 +34,7 @@ export const MODERATION: readonly Operation[] = [
     path: '/v1/decisions/:id',
     id: 'getDecision',
     summary: 'One decision',
-    answer: json(decisionSchema),
+    answer: json(loggedDecisionSchema),
     codes: [...KEYED_CODES, 'not_found'],
   },
 ];
