@@ -3,20 +3,24 @@
  * of. For browsers, Workers, Deno, Bun and Node.
  */
 import type * as z from 'zod';
-import type * as answers from '../worker/openapi/schemas.ts';
+import type { problemSchema } from '../worker/openapi/schemas/errors.ts';
+import type { classificationSchema, embeddingSchema, featuresSchema } from '../worker/openapi/schemas/images.ts';
+import type { jobSchema } from '../worker/openapi/schemas/jobs.ts';
+import type { aliasMoveSchema, modelListSchema, modelSchema } from '../worker/openapi/schemas/models.ts';
+import type { decisionSchema } from '../worker/openapi/schemas/moderation.ts';
 
 /** The answers, without the list form: one image gives one. */
 type One<T> = Exclude<T, { readonly results: readonly unknown[] }>;
-export type Classification = One<z.infer<typeof answers.classificationSchema>>;
-export type Embedding = One<z.infer<typeof answers.embeddingSchema>>;
-export type Features = One<z.infer<typeof answers.featuresSchema>>;
-export type Decision = z.infer<typeof answers.decisionSchema>;
-export type Model = z.infer<typeof answers.modelSchema>;
-export type ModelList = z.infer<typeof answers.modelListSchema>;
-export type AliasMove = z.infer<typeof answers.aliasMoveSchema>;
-export type Job = z.infer<typeof answers.jobSchema>;
+export type Classification = One<z.infer<typeof classificationSchema>>;
+export type Embedding = One<z.infer<typeof embeddingSchema>>;
+export type Features = One<z.infer<typeof featuresSchema>>;
+export type Decision = z.infer<typeof decisionSchema>;
+export type Model = z.infer<typeof modelSchema>;
+export type ModelList = z.infer<typeof modelListSchema>;
+export type AliasMove = z.infer<typeof aliasMoveSchema>;
+export type Job = z.infer<typeof jobSchema>;
 /** An error body, RFC 9457. */
-export type Problem = z.infer<typeof answers.problemSchema>;
+export type Problem = z.infer<typeof problemSchema>;
 
 /** An image: encoded bytes, or where it lies. */
 export type ImageSource =

@@ -78,6 +78,11 @@ describe('the typed client', () => {
     expect((await client.getModel(`${name}@${version}`)).num_labels).toBeGreaterThan(1);
     expect((await client.classify(photo, { model: name, top_k: 2 })).predictions).toHaveLength(2);
     expect(await client.moveAlias(name, 'canary', version)).toMatchObject({ from: null, to: version });
+    const { verdict, categories } = await client.moderate(photo);
+    expect(categories.map(({ action }) => action)).toContain(verdict);
+    const { id, links } = await client.createJob({ task: 'embed', inputs: [{ r2: 'uploads/none.png' }] });
+    expect(links.self).toBe(`/v1/jobs/${id}`);
+    expect((await client.getJob(id)).parameters).toEqual({ exact: false });
   });
 
   it('throws the problem of an answer that is no success', async () => {

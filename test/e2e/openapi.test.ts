@@ -4,12 +4,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/dev-server.ts';
 import { seedDefaultModel } from '../../scripts/seed.ts';
 import { buildPng } from '../shared/build-png.ts';
-import { type DocumentedOperation, RequestGenerator } from '../support/openapi-requests.ts';
+import { DocumentedAnswers, type OpenApiDocument } from '../support/documented-answers.ts';
+import { RequestGenerator } from '../support/openapi-requests.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SEED = 20_261_123;
@@ -21,11 +21,6 @@ interface RedoclyProblem {
   readonly ruleId: string;
   readonly message: string;
   readonly location: readonly { readonly pointer: string }[];
-}
-
-interface OpenApiDocument {
-  readonly paths: Record<string, Record<string, DocumentedOperation>>;
-  readonly components: object;
 }
 
 let state: string;
@@ -60,8 +55,7 @@ it('redocly lint finds no error in the document', async () => {
 it(`answers ${REQUESTS} generated requests without a 5xx, each as the document says`, {
   timeout: 600_000,
 }, async () => {
-  const ajv = new Ajv2020({ strict: false, validateFormats: false });
-  ajv.addSchema({ $id: 'document', ...document });
+  const answers = new DocumentedAnswers(document);
   const image = new Uint8Array(buildTinyPng());
   const pathValues = {
     model: [model.name, `${model.name}@latest`, `${model.name}@${model.version}`],
@@ -92,10 +86,8 @@ it(`answers ${REQUESTS} generated requests without a 5xx, each as the document s
     expect(Object.keys(operation.responses), shown).toContain(String(status));
     expect(Object.keys(operation.responses[status]!.content), shown).toContain(mediaType);
     if (!mediaType.endsWith('json')) continue;
-    const encode = (part: string) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'));
-    const pointer = ['paths', template, method, 'responses', String(status), 'content', mediaType, 'schema'];
-    const validate = ajv.getSchema(`document#/${pointer.map(encode).join('/')}`);
-    expect(validate?.(JSON.parse(text)), `${shown}\n${ajv.errorsText(validate?.errors)}`).toBe(true);
+    const problem = answers.problemOf({ template, method, status, mediaType }, JSON.parse(text));
+    expect(problem, shown).toBeNull();
   }
   // The rest need a policy, a job, an event, a tensor or a signature, which no generator makes up.
   expect(succeeded.size, [...succeeded].join(' ')).toBeGreaterThan(31);

@@ -6,7 +6,8 @@ export const JOB_TASKS = ['classify', 'embed', 'moderate'] as const;
 export type JobTask = (typeof JOB_TASKS)[number];
 
 /** Where a job is. `ingesting` reads its inputs while the first chunks are already worked on. */
-export type JobState = 'ingesting' | 'running' | 'completed' | 'cancelled';
+export const JOB_STATES = ['ingesting', 'running', 'completed', 'cancelled'] as const;
+export type JobState = (typeof JOB_STATES)[number];
 
 /** Where a job's inputs come from. */
 export type InputSource =

@@ -5,7 +5,7 @@ import { PROBLEM_MEDIA_TYPE, PROBLEMS } from '../problem.ts';
 import { type JsonSchema, toJsonSchema } from './json-schema.ts';
 import type { Content, Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
-import { hfErrorSchema, oipErrorSchema, problemSchema, workersAiErrorSchema } from './schemas.ts';
+import { hfErrorSchema, oipErrorSchema, problemSchema, workersAiErrorSchema } from './schemas/errors.ts';
 
 const ERROR_BODIES = {
   problem: { name: 'Problem', mediaType: PROBLEM_MEDIA_TYPE, schema: problemSchema },

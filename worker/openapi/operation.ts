@@ -6,6 +6,9 @@ import type { ErrorCode } from '../errors.ts';
 /** Bodies by media type: a schema, or `binary` for bytes. */
 export type Content = Readonly<Record<string, z.ZodType | 'binary' | 'text'>>;
 
+/** A body of JSON. */
+export const json = (schema: z.ZodType): Content => ({ 'application/json': schema });
+
 /** One operation. */
 export interface Operation {
   readonly method: 'get' | 'post' | 'put' | 'delete';
@@ -48,6 +51,12 @@ export const IMAGE_CODES = [
   'image_memory_exceeded',
 ] as const;
 export const FETCH_CODES = ['url_not_allowed', 'fetch_failed', 'fetch_timeout', 'object_not_found'] as const;
+
+/** Of every route that names a model and runs nothing. */
+export const LOOKUP_CODES = [...PARAMETER_CODES, ...MODEL_CODES] as const;
+
+/** Of every route that takes parameters and needs a key. */
+export const KEYED_CODES = [...PARAMETER_CODES, ...KEY_CODES] as const;
 
 /** Of every route that takes an image and answers with a model. */
 export const INFERENCE_CODES = [

@@ -63,16 +63,18 @@ export interface EffectResult {
 }
 
 /** Why an attempt to deliver failed; `delivered` where it did not. */
-export type AttemptOutcome =
-  | 'delivered'
-  | 'status'
-  | 'redirect'
-  | 'gone'
-  | 'timeout'
-  | 'network'
-  | 'not_allowed'
-  | 'no_secret'
-  | 'interrupted';
+export const ATTEMPT_OUTCOMES = [
+  'delivered',
+  'status',
+  'redirect',
+  'gone',
+  'timeout',
+  'network',
+  'not_allowed',
+  'no_secret',
+  'interrupted',
+] as const;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
 /** A callback that is due. */
 export interface DueDelivery {

@@ -1,0 +1,92 @@
+/** Verdicts, and the log of them. */
+import * as z from 'zod';
+import { MAX_LABELS_PER_CATEGORY } from '../../moderation/policy/evaluate.ts';
+import { ACTIONS } from '../../moderation/policy/schema.ts';
+import type { Decision, OpenAiResponse, RekognitionResponse } from '../../moderation/verdict-shapes.ts';
+import { nextCursor, time, version } from './common.ts';
+
+/** 0 to 1. */
+const score = z.number().min(0).max(1);
+
+/** What became of an image, or of a category. */
+export const action = z.enum(ACTIONS);
+
+/** `dec_`, the source and 32 hex digits. */
+export const decisionId = z.string().regex(/^dec_[a-z0-9][a-z0-9-]{0,31}_[0-9a-f]{32}$/);
+
+/** `evt_`, the source and 32 hex digits. */
+export const eventId = z.string().regex(/^evt_[a-z0-9][a-z0-9-]{0,31}_[0-9a-f]{32}$/);
+
+const category = z.strictObject({
+  name: z.string(),
+  score,
+  threshold: z.number().gt(0).max(1),
+  action,
+  labels: z.array(z.strictObject({ label: z.string(), score })).max(MAX_LABELS_PER_CATEGORY),
+  overridden_by: z.string().exactOptional(),
+});
+
+/** A decision of the moderation service; with `error` where the image could not be judged. */
+export const decisionSchema = z.strictObject({
+  id: decisionId,
+  decided_at: time,
+  verdict: action,
+  reason: z.string().nullable(),
+  categories: z.array(category),
+  policy: version,
+  model: version.nullable(),
+  image_sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable(),
+  error: z.strictObject({ code: z.string(), message: z.string() }).exactOptional(),
+}) satisfies z.ZodType<Decision>;
+
+/** `POST /v1/moderate?format=rekognition`. */
+const rekognitionSchema = z.strictObject({
+  ModerationLabels: z.array(
+    z.strictObject({
+      Confidence: z.number().min(0).max(100),
+      Name: z.string(),
+      ParentName: z.string(),
+      TaxonomyLevel: z.int().min(1).max(2),
+    }),
+  ),
+  ModerationModelVersion: z.string(),
+  ContentTypes: z.array(z.never()),
+}) satisfies z.ZodType<RekognitionResponse>;
+
+/** `POST /v1/moderate?format=openai`. */
+const openAiSchema = z.strictObject({
+  id: z.string(),
+  model: z.string(),
+  results: z
+    .array(
+      z.strictObject({
+        flagged: z.boolean(),
+        categories: z.record(z.string(), z.boolean()),
+        category_scores: z.record(z.string(), score),
+        category_applied_input_types: z.record(z.string(), z.tuple([z.literal('image')])),
+      }),
+    )
+    .length(1),
+}) satisfies z.ZodType<OpenAiResponse>;
+
+/** `POST /v1/moderate`: ours, Rekognition's or OpenAI's shape. */
+export const moderationSchema = z.union([decisionSchema, rekognitionSchema, openAiSchema]);
+
+/** `GET /v1/decisions/{id}`: a decision, where it came from and whose image it was about. */
+export const loggedDecisionSchema = z.strictObject({
+  ...decisionSchema.shape,
+  source: z.string(),
+  /** Null where the caller gave the image no name. */
+  item_id: z.string().nullable(),
+  /** Null where no webhook and no upload asked for it. */
+  event_id: eventId.nullable(),
+});
+
+/** `GET /v1/decisions`. */
+export const decisionListSchema = z.strictObject({
+  decisions: z.array(loggedDecisionSchema),
+  next_cursor: nextCursor,
+});
