@@ -52,6 +52,13 @@ export interface VerifiedPieces {
   readonly cached: boolean;
 }
 
+/** How a large file is read. */
+export interface PiecesOptions {
+  readonly startDigest: StartDigest;
+  /** Aborted where nobody waits any more: the stream is let go. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * A large file of a version in pieces, verified as `readVerified` does; nothing of it is ever in memory twice.
  * @throws ModelError as `readVerified`.
@@ -61,17 +68,17 @@ export async function readVerifiedPieces(
   manifest: Manifest,
   file: FileReference,
   cache: BlobCache | null,
-  startDigest: StartDigest,
+  options: PiecesOptions,
 ): Promise<VerifiedPieces> {
   const cached = (await cache?.get(file.sha256)) ?? null;
   if (cached !== null) {
-    const read = await readPieces(cached, file.bytes, startDigest).catch(() => null);
+    const read = await readPieces(cached, file.bytes, options).catch(() => null);
     if (read?.length === file.bytes && read.sha256 === file.sha256) return { pieces: read.pieces, cached: true };
     read?.pieces.release();
   }
   const key = modelFileKey(manifest.name, manifest.version, file.path);
   const { pieces, length, sha256 } = await whileReading(key, async () =>
-    readPieces((await openObject(store, key, file)).body, file.bytes, startDigest),
+    readPieces((await openObject(store, key, file)).body, file.bytes, options),
   );
   try {
     checkLength(key, length, file);
@@ -176,9 +183,12 @@ interface ReadPieces {
 async function readPieces(
   stream: ReadableStream<Uint8Array>,
   size: number,
-  startDigest: StartDigest,
+  { startDigest, signal }: PiecesOptions,
 ): Promise<ReadPieces> {
   const source = openByteSource(stream);
+  const letGo = (): void => void source.cancel(signal?.reason).catch(() => {});
+  if (signal?.aborted) letGo();
+  signal?.addEventListener('abort', letGo, { once: true });
   const digest = startDigest();
   const pieces: ArrayBuffer[] = [];
   let length = 0;
@@ -196,6 +206,7 @@ async function readPieces(
     pieces.forEach(discard);
     throw error;
   } finally {
+    signal?.removeEventListener('abort', letGo);
     await source.cancel('read');
   }
 }

@@ -33,15 +33,27 @@ const DECODE_HEADROOM_BYTES = 8 * MIB;
 /** Share of the budget that bodies leave to the model until one is loaded: those who hold a body wait for it. */
 const COLD_MODEL_SHARE = 0.6;
 
-/** What bodies must leave free: room to decode one, and to load the model while none is loaded. */
-export function bodyHeadroomBytes({ budget, host, config }: Pick<Services, 'budget' | 'host' | 'config'>): number {
-  const model = COLD_MODEL_SHARE * (config.memoryBudgetBytes - BASELINE_BYTES);
-  return DECODE_HEADROOM_BYTES + Math.max(0, Math.ceil(model) - host.committedHeapBytes - budget.loadingBytes);
+/**
+ * What bodies must leave free: room to decode one, and to load the model that they wait for.
+ * @param loadRoom what that load takes; null where it is not known yet which model: a share of the budget, until one is loaded.
+ */
+export function bodyHeadroomBytes(
+  { budget, host, config }: Pick<Services, 'budget' | 'host' | 'config'>,
+  loadRoom: (() => number) | null,
+): number {
+  const share = (): number => {
+    const model = Math.ceil(COLD_MODEL_SHARE * (config.memoryBudgetBytes - BASELINE_BYTES));
+    return Math.max(0, model - host.committedHeapBytes - budget.growthBytes);
+  };
+  return DECODE_HEADROOM_BYTES + (loadRoom ?? share)();
 }
 
 /** The largest image that has room beside the model, in bytes. */
-export function imageRoom(services: Pick<Services, 'budget' | 'host' | 'config'>): number {
-  const room = services.budget.capacityBytes - bodyHeadroomBytes(services);
+export function imageRoom(
+  services: Pick<Services, 'budget' | 'host' | 'config'>,
+  loadRoom: (() => number) | null,
+): number {
+  const room = services.budget.capacityBytes - bodyHeadroomBytes(services, loadRoom);
   return Math.min(services.config.maxBodyBytes, Math.max(0, room));
 }
 
@@ -247,10 +259,10 @@ function createModeration(
     fetch: (url, init) => fetch(url, init),
     memory: {
       get maxBytes() {
-        return imageRoom({ budget, host, config });
+        return imageRoom({ budget, host, config }, null);
       },
       async acquire(bytes) {
-        const lease = await budget.acquire(bytes, 'the image', bodyHeadroomBytes({ budget, host, config }));
+        const lease = await budget.acquire(bytes, 'the image', () => bodyHeadroomBytes({ budget, host, config }, null));
         return () => lease.release();
       },
     },

@@ -76,7 +76,7 @@ describe('MemoryBudget', () => {
   it('does not let a newcomer overtake those who wait', async () => {
     await budget.acquire(60, 'x');
     const waiting = budget.acquire(30, 'x');
-    expect(await state(budget.acquire(5, 'x'))).toBe('pending');
+    expect(await state(budget.acquire(5, 'x', () => 0))).toBe('pending');
     expect(await state(waiting)).toBe('pending');
   });
 
@@ -93,20 +93,59 @@ describe('MemoryBudget', () => {
   });
 
   it('keeps headroom free for the next step of those who hold a lease', async () => {
-    const body = budget.acquire(40, 'a body', 30);
+    const body = budget.acquire(40, 'a body', () => 30);
     await expect(body).resolves.toBeDefined();
-    expect(await state(budget.acquire(10, 'a body', 30))).toBe('pending');
-    await expect(budget.acquire(41, 'a body', 30)).rejects.toMatchObject({ code: 'memory_budget_exceeded' });
+    expect(await state(budget.acquire(10, 'a body', () => 30))).toBe('pending');
+    await expect(budget.acquire(41, 'a body', () => 30)).rejects.toMatchObject({ code: 'memory_budget_exceeded' });
   });
 
   it('lets the next step of a holder pass those who wait for their first lease, who could wait for it for ever', async () => {
-    await budget.acquire(40, 'a body', 20);
-    const second = budget.acquire(30, 'a body', 20);
+    await budget.acquire(40, 'a body', () => 20);
+    const second = budget.acquire(30, 'a body', () => 20);
     expect(await state(second)).toBe('pending');
     const decode = await budget.acquire(20, 'decoding the image');
     expect(await state(second)).toBe('pending');
-    expect(await state(budget.acquire(1, 'a body', 1))).toBe('pending');
+    expect(await state(budget.acquire(1, 'a body', () => 1))).toBe('pending');
     decode.release();
+  });
+
+  it('lets a decode that fits pass a load that does not, though nothing is given back meanwhile', async () => {
+    await budget.acquire(40, 'a body', () => 20);
+    const load = budget.acquireForLoad(60, 50, 'model b');
+    expect(await state(load)).toBe('pending');
+    await expect(budget.acquire(10, 'decoding the image')).resolves.toBeDefined();
+    expect(await state(load)).toBe('pending');
+    load.catch(() => {});
+    pass(1000);
+  });
+
+  it('promises nobody what a load under way will keep, and refuses at once who waited for it', async () => {
+    const load = await budget.acquireForLoad(40, 30, 'model b');
+    expect(budget.capacityBytes).toBe(LIMIT - BASELINE - heap - 30);
+    await expect(budget.acquire(41, 'x')).rejects.toMatchObject({ code: 'memory_budget_exceeded' });
+    let headroom = 0;
+    const body = budget.acquire(35, 'a body', () => headroom);
+    expect(await state(body)).toBe('pending');
+    headroom = 10;
+    heap += 30;
+    load.release();
+    await expect(body).rejects.toMatchObject({ code: 'memory_budget_exceeded' });
+  });
+
+  it('takes back a part of a lease, and the growth of a load that vanished', async () => {
+    const lease = await budget.acquire(50, 'x');
+    lease.shrink(60);
+    expect(budget.leasedBytes).toBe(50);
+    const waiting = budget.acquire(40, 'x');
+    lease.shrink(10);
+    await expect(waiting).resolves.toBeDefined();
+    lease.release();
+    lease.shrink(0);
+    expect(budget.leasedBytes).toBe(40);
+    await budget.acquireForLoad(20, 20, 'model b');
+    clock = 60_001;
+    await budget.acquire(70, 'x');
+    expect([budget.leasedBytes, budget.growthBytes]).toEqual([70, 0]);
   });
 
   it('makes the lease after the last one wait, however small', async () => {

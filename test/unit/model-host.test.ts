@@ -13,7 +13,7 @@ import { compileWasm } from '../../scripts/local-model.ts';
 import { DEFAULT_LIMITS } from '../../worker/imaging/limits.ts';
 import { Classifier } from '../../worker/inference/classifier.ts';
 import { MemoryBudget } from '../../worker/inference/memory-budget.ts';
-import { BASE_HEAP_BYTES, sessionHeapBytes } from '../../worker/inference/memory-plan.ts';
+import { BASE_HEAP_BYTES, loadBytes, sessionHeapBytes } from '../../worker/inference/memory-plan.ts';
 import { ModelHost } from '../../worker/inference/model-host.ts';
 import type { LoadedModel } from '../../worker/inference/model-loader.ts';
 import { Readiness } from '../../worker/inference/readiness.ts';
@@ -325,26 +325,45 @@ describe('room for models', () => {
 });
 
 describe('the memory of a load', () => {
-  it('is set aside before its files have come: bodies that are leased behind it cannot keep it waiting', async () => {
+  const sizes = () => {
+    const variant = manifest.variants[manifest.default_variant]!;
+    return { heap: sessionHeapBytes(variant), files: variant.model.bytes + variant.weights!.bytes };
+  };
+
+  it('is what loadRoom says until the load has it, and 0 from then on', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     store.gate = promise;
-    await host.reserve(manifest.name, 'latest', waitUntil);
-    const { model, weights } = manifest.variants[manifest.default_variant]!;
-    expect(budget.loadingBytes).toBeGreaterThanOrEqual(model.bytes + weights!.bytes);
-    const body = await budget.acquire(BUDGET_BYTES - budget.usedBytes, 'all that is left, for bodies');
+    const room = await host.loadRoom(manifest.name, 'latest');
+    expect(room()).toBeGreaterThanOrEqual(Math.max(sizes().heap, sizes().files));
+    const { model } = await host.open(manifest.name, 'latest', waitUntil);
+    expect(room()).toBe(0);
+    expect(budget.leasedBytes).toBeGreaterThanOrEqual(sizes().files);
+    expect(budget.growthBytes).toBe(sizes().heap);
     resolve();
-    await expect(host.get(manifest.name, 'latest', waitUntil)).resolves.toBeDefined();
-    expect(budget.loadingBytes).toBe(0);
+    await model;
+    expect(room()).toBe(0);
+    expect([budget.leasedBytes, budget.growthBytes]).toEqual([0, 0]);
+  });
+
+  it('finds its room where bodies that wait for it have left it, though they took all else', async () => {
+    const room = await host.loadRoom(manifest.name, 'latest');
+    const body = await budget.acquire(budget.capacityBytes - room() - BASE_HEAP_BYTES, 'bodies', room);
+    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v1');
     body.release();
   });
 
-  it('is given back where the load fails, and whoever only reserved it hears of it', async () => {
+  it('is given back where the load fails', async () => {
     store.failing = /weights\.bin$/;
-    await host.reserve(manifest.name, 'latest', waitUntil);
-    await settle();
-    expect([budget.leasedBytes, budget.loadingBytes]).toEqual([0, 0]);
-    store.failing = /manifest\.json$/;
-    await expect(host.reserve(manifest.name, 'latest', waitUntil)).rejects.toMatchObject({ code: 'model_unavailable' });
+    await expect(host.get(manifest.name, 'latest', waitUntil)).rejects.toMatchObject({ code: 'model_unavailable' });
+    expect([budget.leasedBytes, budget.growthBytes]).toEqual([0, 0]);
+  });
+
+  it('is not asked for a model that is not there, or can never fit', async () => {
+    await expect(host.loadRoom('nobody', 'latest')).rejects.toMatchObject({ code: 'model_not_found' });
+    modelBytes = BASE_HEAP_BYTES;
+    makeHost();
+    modelBytes = BUDGET_BYTES;
+    await expect(host.loadRoom(manifest.name, 'latest')).rejects.toMatchObject({ code: 'model_too_large' });
   });
 
   it('stays counted as heap: a session grows it with its first run, not when it is made', async () => {
@@ -368,7 +387,7 @@ describe('a model that is on its way', () => {
     expect((await model).manifest.version).toBe('v1');
   });
 
-  it('has an image decoded for it meanwhile, and answers it when it is there', async () => {
+  it('has an image decoded for it meanwhile, whose pixel values are leased until they have run', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     store.gate = promise;
     const acquire = vi.spyOn(budget, 'acquire');
@@ -377,8 +396,11 @@ describe('a model that is on its way', () => {
     const answer = classifier.infer(readPhoto(), reference, ['logits'], {}, waitUntil);
     await expect.poll(() => acquire.mock.calls.map(([, what]) => what)).toContain('decoding the image');
     expect(host.loadedModels).toEqual([]);
+    const load = loadBytes(manifest.variants[manifest.default_variant]!, budget.growthBytes);
+    await expect.poll(() => budget.leasedBytes - load).toBe(3 * 64 * 64 * 4);
     resolve();
     expect((await answer).outputs.get('logits')?.shape).toEqual([1, manifest.num_labels]);
+    expect(budget.leasedBytes).toBe(0);
   });
 
   it('is the old version after all where the new one fails behind its description', async () => {
@@ -399,7 +421,41 @@ async function folderProcessor(): Promise<ProcessorConfig> {
   return parseProcessorConfig(JSON.parse(await readFile(join(folder, manifest.preprocessor.path), 'utf8')));
 }
 
+describe('a load that hangs', () => {
+  it('is given up after a minute: its memory comes back, and the next load is not held up', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      store.gate = new Promise(() => {});
+      const first = host.get(manifest.name, 'latest', waitUntil);
+      const failed = expect(first).rejects.toMatchObject({ code: 'model_unavailable', retryAfterSeconds: 5 });
+      await vi.waitFor(() => expect(budget.growthBytes).toBeGreaterThan(0));
+      await vi.advanceTimersByTimeAsync(60_000);
+      await failed;
+      expect([budget.leasedBytes, budget.growthBytes]).toEqual([0, 0]);
+    } finally {
+      vi.useRealTimers();
+    }
+    store.gate = Promise.resolve();
+    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v1');
+  });
+});
+
 describe('a runtime that aborted', () => {
+  it('while another model is on its way: that one gets the new runtime', async () => {
+    const first = await host.get(manifest.name, 'v1', waitUntil);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    store.gate = promise;
+    const { model: pending } = await host.open(manifest.name, 'v2', waitUntil);
+    first.session.runtime.glue._OrtRun = () => {
+      throw new WebAssembly.RuntimeError('unreachable');
+    };
+    expect(() => host.run(first, blankTensor(first), ['logits'])).toThrow(/aborted/);
+    resolve();
+    const second = await pending;
+    expect(second.session.runtime.abortReason).toBeNull();
+    expect(host.run(second, blankTensor(second), ['logits']).size).toBe(1);
+  });
+
   it('is replaced: the request at hand fails with a retryable error, the next one is answered', async () => {
     const model = await host.get(manifest.name, 'latest', waitUntil);
     const tensor = blankTensor(model);

@@ -4,7 +4,7 @@ import { type BodyMemory, readBody } from '../../worker/routes/request-body.ts';
 const LIMIT = 300_000;
 
 function memory(held: ArrayBuffer[] = []): BodyMemory {
-  return { maxBytes: LIMIT, hold: (buffer) => void held.push(buffer) };
+  return { maxBytes: LIMIT, hold: (buffer) => void held.push(buffer), settle() {} };
 }
 
 const bytesOf = (length: number): Uint8Array<ArrayBuffer> => Uint8Array.from({ length }, (_, i) => (i * 17) & 0xff);

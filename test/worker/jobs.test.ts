@@ -142,6 +142,10 @@ describe('a bulk job', () => {
     await env.UPLOADS.put('incoming/late.png', photo);
     const retry = await SELF.fetch(`http://localhost/v1/jobs/${job.id}/retry`, { method: 'POST' });
     expect(await retry.json()).toMatchObject({ retried: 1, state: 'running' });
+    const list = (await (await SELF.fetch('http://localhost/v1/jobs')).json()) as {
+      jobs: { id: string; state: string }[];
+    };
+    expect(['running', (await get(job.id)).state]).toContain(list.jobs.find(({ id }) => id === job.id)?.state);
     expect((await finished(job.id)).counts).toMatchObject({ total: 2, succeeded: 2, failed: 0 });
     const { lines } = await results(job.id);
     expect(lines).toHaveLength(2);

@@ -6,7 +6,7 @@ import { ModelError, RuntimeError } from '../errors.ts';
 import type { ImageInfo } from '../imaging/image.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
 import { preprocess } from '../preprocess/preprocess.ts';
-import type { MemoryBudget } from './memory-budget.ts';
+import type { Lease, MemoryBudget } from './memory-budget.ts';
 import type { ModelHost, WaitUntil } from './model-host.ts';
 import type { DescribedModel, LoadedModel } from './model-loader.ts';
 import { activate, type FunctionToApply, type Prediction, topK } from './scores.ts';
@@ -110,22 +110,32 @@ export class Classifier {
       const { described, model: pending } = await host.open(reference.name, reference.reference, waitUntil);
       checkOutputs(described, outputNames);
       checkNotAborted(options.signal);
-      // Behind the last image, or while the weights are still on their way.
-      const prepared = await preprocess(bytes, described.processor, {
-        limits: this.#limitsFor(bytes),
-        exact: options.exact ?? false,
-        now,
-        acquire: (needed) => budget.acquire(needed, 'decoding the image'),
-      });
-      const model = await pending;
-      if (model.manifest.version !== described.manifest.version) continue;
-      if (model.session.released || model.session.runtime.abortReason !== null) continue;
-      checkNotAborted(options.signal);
-      const start = now();
-      const { pixelValues, height, width, info, decodeMs, preprocessMs } = prepared;
-      const tensor: Tensor = { type: 'float32', shape: [1, 3, height, width], data: pixelValues };
-      const outputs = host.run(model, tensor, outputNames);
-      return { model, outputs, image: info, timing: timing(decodeMs, preprocessMs, now() - start) };
+      let lease: Lease | null = null;
+      try {
+        // Behind the last image, or while the weights are still on their way.
+        const prepared = await preprocess(bytes, described.processor, {
+          limits: this.#limitsFor(bytes),
+          exact: options.exact ?? false,
+          now,
+          acquire: async (needed) => {
+            lease = await budget.acquire(needed, 'decoding the image');
+            return { release() {} };
+          },
+        });
+        const { pixelValues, height, width, info, decodeMs, preprocessMs } = prepared;
+        // The pixel values wait for the weights; the rest of the lease need not.
+        (lease as Lease | null)?.shrink(pixelValues.byteLength);
+        const model = await pending;
+        if (model.manifest.version !== described.manifest.version) continue;
+        if (model.session.released || model.session.runtime.abortReason !== null) continue;
+        checkNotAborted(options.signal);
+        const start = now();
+        const tensor: Tensor = { type: 'float32', shape: [1, 3, height, width], data: pixelValues };
+        const outputs = host.run(model, tensor, outputNames);
+        return { model, outputs, image: info, timing: timing(decodeMs, preprocessMs, now() - start) };
+      } finally {
+        (lease as Lease | null)?.release();
+      }
     }
     throw new RuntimeError('overloaded', `the model was replaced ${MAX_ATTEMPTS} times while the image was decoded`, {
       retryAfterSeconds: 1,

@@ -10,6 +10,8 @@ import { RuntimeError } from '../errors.ts';
 /** Memory that someone holds. */
 export interface Lease {
   readonly bytes: number;
+  /** Gives back all but `bytes` of it; a lease does not grow. */
+  shrink(bytes: number): void;
   /** Gives it back; safe to call twice. */
   release(): void;
 }
@@ -36,13 +38,21 @@ export interface MemoryBudgetOptions {
   after(ms: number, call: () => void): () => void;
 }
 
-interface Waiter {
+/** What someone wants. */
+interface Want {
   readonly bytes: number;
-  readonly headroomBytes: number;
+  /** What must stay free beside it, by the time it is granted; null for the next step of someone who holds a lease already. */
+  readonly headroom: (() => number) | null;
+  readonly growthBytes: number;
+}
+
+interface Waiter extends Want {
+  refuse(): void;
   grant(lease: Lease): void;
 }
 
 interface Held extends Lease {
+  bytes: number;
   readonly takenAt: number;
 }
 
@@ -52,7 +62,7 @@ export class MemoryBudget {
   readonly #held = new Set<Held>();
   readonly #waiting: Waiter[] = [];
   #heldBytes = 0;
-  #loadingBytes = 0;
+  #growthBytes = 0;
 
   constructor(options: MemoryBudgetOptions) {
     this.#options = options;
@@ -68,24 +78,9 @@ export class MemoryBudget {
     return this.#heldBytes;
   }
 
-  /** Bytes of leases that are for loading models. */
-  get loadingBytes(): number {
-    return this.#loadingBytes;
-  }
-
-  /** Takes memory for loading a model, as `acquire` does; counted apart, because bodies leave room for it. */
-  async acquireForLoad(bytes: number, what: string): Promise<Lease> {
-    const lease = await this.acquire(bytes, what);
-    let held = true;
-    this.#loadingBytes += bytes;
-    return {
-      bytes,
-      release: () => {
-        if (held) this.#loadingBytes -= bytes;
-        held = false;
-        lease.release();
-      },
-    };
+  /** Bytes by which the heap will have grown once the loads that hold a lease are done. */
+  get growthBytes(): number {
+    return this.#growthBytes;
   }
 
   /** Requests that wait. */
@@ -93,31 +88,39 @@ export class MemoryBudget {
     return this.#waiting.length;
   }
 
-  /** The most that a lease could get with nothing else leased. */
+  /** The most that a lease could get with nothing else leased, once the loads under way are done. */
   get capacityBytes(): number {
-    return this.#options.limitBytes - this.#options.heapBytes() - this.#options.baselineBytes;
+    const { limitBytes, baselineBytes } = this.#options;
+    return limitBytes - this.#options.heapBytes() - baselineBytes - this.#growthBytes;
+  }
+
+  /**
+   * Takes memory for loading a model, as `acquire` does.
+   * @param growthBytes what the heap will keep of it.
+   */
+  acquireForLoad(bytes: number, growthBytes: number, what: string): Promise<Lease> {
+    return this.#acquire({ bytes, headroom: null, growthBytes }, what);
   }
 
   /**
    * Takes `bytes`, at once or in turn.
    * @param what names the use in errors: `the request body`.
-   * @param headroomBytes must stay free beside it, so that those who hold one lease can get the next.
+   * @param headroom what must stay free beside it, so that those who hold one lease can get the next; asked for anew as long as
+   * it waits. Without one it is itself such a next step.
    * @throws RuntimeError `memory_budget_exceeded`: it can never fit, or waited `maxWaitMs`; `overloaded`: too many wait.
    */
-  acquire(bytes: number, what: string, headroomBytes = 0): Promise<Lease> {
-    const { limitBytes, maxWaiting, maxWaitMs } = this.#options;
+  acquire(bytes: number, what: string, headroom: (() => number) | null = null): Promise<Lease> {
+    return this.#acquire({ bytes, headroom, growthBytes: 0 }, what);
+  }
+
+  #acquire(want: Want, what: string): Promise<Lease> {
+    const { maxWaiting, maxWaitMs } = this.#options;
+    const { bytes, headroom } = want;
     this.#takeBackForgotten();
-    // The next step of a lease's holder (no headroom asked for) passes those who wait for a first one: they wait for it.
-    const isBehind = this.#waiting.some((waiter) => headroomBytes > 0 || waiter.headroomBytes === 0);
-    if (!isBehind && this.#fits(bytes, headroomBytes)) return Promise.resolve(this.#take(bytes));
-    if (bytes + headroomBytes > this.capacityBytes) {
-      return Promise.reject(
-        this.#exceeded(
-          `${what} needs ${mib(bytes)} MiB; the isolate has ${mib(Math.max(0, this.capacityBytes - headroomBytes))} of ${mib(limitBytes)} MiB for it`,
-          bytes,
-        ),
-      );
-    }
+    // The next step of a lease's holder passes all who wait: some of them wait for it.
+    const isBehind = headroom !== null && this.#waiting.length > 0;
+    if (!isBehind && this.#fits(want)) return Promise.resolve(this.#take(want));
+    if (!this.#canEverFit(want)) return Promise.reject(this.#neverFits(want, what));
     if (this.#waiting.length >= maxWaiting) {
       return Promise.reject(
         new RuntimeError('overloaded', `${this.#waiting.length} requests wait already; limit ${maxWaiting}`, {
@@ -128,11 +131,14 @@ export class MemoryBudget {
     }
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
-        bytes,
-        headroomBytes,
+        ...want,
         grant(lease) {
           cancel();
           resolve(lease);
+        },
+        refuse: () => {
+          cancel();
+          reject(this.#neverFits(want, what));
         },
       };
       const cancel = this.#options.after(maxWaitMs, () => {
@@ -146,33 +152,51 @@ export class MemoryBudget {
     });
   }
 
-  #fits(bytes: number, headroomBytes: number): boolean {
+  #fits({ bytes, headroom }: Want): boolean {
     const { limitBytes, maxLeases } = this.#options;
-    return this.#held.size < maxLeases && this.usedBytes + bytes + headroomBytes <= limitBytes;
+    return this.#held.size < maxLeases && this.usedBytes + bytes + (headroom?.() ?? 0) <= limitBytes;
   }
 
-  #take(bytes: number): Lease {
+  #canEverFit({ bytes, headroom }: Want): boolean {
+    return bytes + (headroom?.() ?? 0) <= this.capacityBytes;
+  }
+
+  #take({ bytes, growthBytes }: Want): Lease {
     const lease: Held = {
       bytes,
       takenAt: this.#options.now(),
+      shrink: (left) => {
+        if (!this.#held.has(lease) || left >= lease.bytes) return;
+        this.#heldBytes -= lease.bytes - left;
+        lease.bytes = left;
+        this.#grantWaiting();
+      },
       release: () => {
         if (!this.#held.delete(lease)) return;
-        this.#heldBytes -= bytes;
+        this.#heldBytes -= lease.bytes;
+        this.#growthBytes -= growthBytes;
         this.#grantWaiting();
       },
     };
     this.#held.add(lease);
     this.#heldBytes += bytes;
+    this.#growthBytes += growthBytes;
     return lease;
   }
 
-  /** Serves those who wait in order, but lets a small lease pass a large one that cannot be served yet. */
+  /**
+   * Serves those who wait in order, but lets a small lease pass a large one that cannot be served yet. What can never fit any more,
+   * because a model has been loaded meanwhile, need not wait longer.
+   */
   #grantWaiting(): void {
     for (let i = 0; i < this.#waiting.length; ) {
       const waiter = this.#waiting[i]!;
-      if (this.#fits(waiter.bytes, waiter.headroomBytes)) {
+      if (this.#fits(waiter)) {
         this.#waiting.splice(i, 1);
-        waiter.grant(this.#take(waiter.bytes));
+        waiter.grant(this.#take(waiter));
+      } else if (!this.#canEverFit(waiter)) {
+        this.#waiting.splice(i, 1);
+        waiter.refuse();
       } else i++;
     }
   }
@@ -180,6 +204,15 @@ export class MemoryBudget {
   #takeBackForgotten(): void {
     const oldest = this.#options.now() - this.#options.maxLeaseAgeMs;
     for (const lease of this.#held) if (lease.takenAt < oldest) lease.release();
+  }
+
+  #neverFits({ bytes, headroom }: Want, what: string): RuntimeError {
+    const room = Math.max(0, this.capacityBytes - (headroom?.() ?? 0));
+    const limit = mib(this.#options.limitBytes);
+    return this.#exceeded(
+      `${what} needs ${mib(bytes)} MiB; the isolate has ${mib(room)} of ${limit} MiB for it`,
+      bytes,
+    );
   }
 
   #exceeded(message: string, bytes: number): RuntimeError {

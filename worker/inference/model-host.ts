@@ -4,24 +4,28 @@
  */
 import type { StartDigest } from '../../model-store/digest.ts';
 import { type BlobCache, whileReading } from '../../model-store/load.ts';
+import type { Manifest } from '../../model-store/manifest.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
-import { resolveVersion } from '../../model-store/versions.ts';
+import { readManifest, resolveVersion } from '../../model-store/versions.ts';
 import { AppError, ModelError } from '../errors.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import { BASE_HEAP_BYTES, sessionHeapBytes } from './memory-plan.ts';
+import { BASE_HEAP_BYTES, checkModelFits, loadBytes, sessionHeapBytes } from './memory-plan.ts';
 import {
   type DescribedModel,
   type HeapRoom,
   type LoadedModel,
-  type LoadProgress,
+  type LoadOptions,
   type LoadTiming,
   ModelLoader,
 } from './model-loader.ts';
 import { OrtRuntime, type WasmModules } from './runtime.ts';
 import type { Tensor } from './session.ts';
 
-/** How long one load may take before its waiters give up, in ms. */
+/** How long one load may take before it is given up, in ms. */
 const LOAD_TIMEOUT_MS = 60_000;
+
+/** Look-ups and manifests that are kept. */
+const MAX_REMEMBERED = 64;
 
 /** Keeps a promise alive after the response that started it: `ExecutionContext.waitUntil`. */
 export type WaitUntil = (promise: Promise<unknown>) => void;
@@ -51,8 +55,6 @@ interface Resolution {
 /** A look-up, and the load that follows where the version is not loaded. */
 interface Refresh {
   readonly model: Promise<LoadedModel>;
-  /** The load has its memory, or none was needed. */
-  readonly reserved: Promise<void>;
   /** What is known before the weights are there; of the loaded model where there is one. */
   readonly described: Promise<DescribedModel>;
 }
@@ -69,7 +71,12 @@ export class ModelHost {
   readonly #loader: ModelLoader;
   #runtimeStart: Promise<OrtRuntime> | null = null;
   #runtime: OrtRuntime | null = null;
+  /** What answers, by `name@reference`: a version that was loaded. */
   readonly #resolutions = new Map<string, Resolution>();
+  readonly #lookUps = new Map<string, Resolution>();
+  readonly #manifests = new Map<string, Manifest>();
+  /** Versions that are being loaded and have their memory. */
+  readonly #reserved = new Set<string>();
   /** Look-ups and loads under way, by `name@reference`; requests for the same share one. */
   readonly #refreshes = new Map<string, Refresh>();
   /** Loaded models by `name@version`, least recently used first. */
@@ -82,8 +89,11 @@ export class ModelHost {
     this.#loader = new ModelLoader({
       ...options,
       runtime: () => this.#startRuntime(),
+      readManifest: (name, version) => this.#readManifest(name, version),
       planRoom: (heapBytes) => this.#planRoom(heapBytes),
+      onReserved: (id) => void this.#reserved.add(id),
       onLoaded: (id, model, timing) => {
+        this.#release(id);
         this.#loaded.set(id, model);
         options.onLoaded(id, timing);
       },
@@ -103,7 +113,8 @@ export class ModelHost {
 
   /** Bytes that the heap has, or will have once each loaded model has run. */
   get committedHeapBytes(): number {
-    return Math.max(this.heapBytes, this.#plannedHeapBytes());
+    const started = this.#runtimeStart === null ? 0 : BASE_HEAP_BYTES;
+    return Math.max(this.heapBytes, started, this.#plannedHeapBytes());
   }
 
   /**
@@ -130,12 +141,21 @@ export class ModelHost {
   }
 
   /**
-   * Begins to load what is not loaded, and waits until the load has its memory: what is leased afterwards cannot keep it waiting.
-   * @throws as `get`, where it fails before that.
+   * Bytes that a load of this model would take now; 0 where it is loaded or has its memory already. Who leases memory and then
+   * needs the model leaves so much free: else those who wait for it could hold what its load waits for.
+   * @throws as `get`, where the version cannot be found or can never fit.
    */
-  async reserve(name: string, reference: string, waitUntil: WaitUntil): Promise<void> {
-    const found = this.#find(name, reference, waitUntil);
-    if ('model' in found) await found.reserved;
+  async loadRoom(name: string, reference: string): Promise<() => number> {
+    const version = await this.resolve(name, reference);
+    const id = `${name}@${version}`;
+    if (this.#loaded.has(id)) return () => 0;
+    const manifest = await this.#readManifest(name, version);
+    const variant = manifest.variants[manifest.default_variant]!;
+    checkModelFits(manifest, variant, this.#options.modelBytes);
+    return () =>
+      this.#loaded.has(id) || this.#reserved.has(id)
+        ? 0
+        : loadBytes(variant, this.#planRoom(sessionHeapBytes(variant)).growthBytes);
   }
 
   /** The loaded model where it can be believed, else the look-up under way. */
@@ -152,13 +172,22 @@ export class ModelHost {
     return ready;
   }
 
-  /** The version that `reference` stands for, without loading it; as old as `get` would accept. @throws as `get`. */
+  /**
+   * The version that `reference` stands for, without loading it; as old as `get` would accept, or as what is loaded where the
+   * bucket does not answer.
+   * @throws as `get`.
+   */
   async resolve(name: string, reference: string): Promise<string> {
     const known = this.#resolutions.get(`${name}@${reference}`);
     if (known !== undefined && this.#options.now() - known.checkedAt < 2 * this.#options.aliasMaxAgeMs) {
       return known.version;
     }
-    return this.#lookUp(name, reference);
+    try {
+      return await this.#lookUp(name, reference);
+    } catch (error) {
+      if (known === undefined || !isTemporary(error)) throw error;
+      return known.version;
+    }
   }
 
   /**
@@ -174,12 +203,13 @@ export class ModelHost {
     }
   }
 
+  /** A loaded model, from now on the last one to be released; one whose runtime has aborted is none. */
   #use(id: string): LoadedModel | undefined {
     const model = this.#loaded.get(id);
-    if (model !== undefined) {
-      this.#loaded.delete(id);
-      this.#loaded.set(id, model);
-    }
+    if (model === undefined) return undefined;
+    this.#loaded.delete(id);
+    if (model.session.runtime.abortReason !== null) return undefined;
+    this.#loaded.set(id, model);
     return model;
   }
 
@@ -187,58 +217,74 @@ export class ModelHost {
     const id = `${name}@${reference}`;
     const underWay = this.#refreshes.get(id);
     if (underWay !== undefined) return underWay;
-    const reserved = Promise.withResolvers<void>();
     const described = Promise.withResolvers<DescribedModel>();
-    const progress: LoadProgress = { onReserved: reserved.resolve, onDescribed: described.resolve };
-    const model = this.#resolveAndLoad(name, reference, progress).finally(() => this.#refreshes.delete(id));
-    model.then(
-      (loaded) => {
-        reserved.resolve();
-        described.resolve(loaded);
-      },
-      (error: unknown) => {
-        reserved.reject(error);
-        described.reject(error);
-      },
-    );
-    const refresh: Refresh = { model, reserved: reserved.promise, described: described.promise };
+    const model = this.#resolveAndLoad(name, reference, described.resolve).finally(() => this.#refreshes.delete(id));
+    model.then(described.resolve, described.reject);
+    const refresh: Refresh = { model, described: described.promise };
     this.#refreshes.set(id, refresh);
     // Other requests wait for it too: it must outlive the one that began it. Whoever asks for a part of it hears of its failure.
-    const settled = [model, reserved.promise, described.promise].map((promise) => promise.catch(() => {}));
-    waitUntil(Promise.all(settled));
+    waitUntil(Promise.all([model, described.promise].map((promise) => promise.catch(() => {}))));
     return refresh;
   }
 
-  async #resolveAndLoad(name: string, reference: string, progress: LoadProgress): Promise<LoadedModel> {
+  async #resolveAndLoad(
+    name: string,
+    reference: string,
+    onDescribed: LoadOptions['onDescribed'],
+  ): Promise<LoadedModel> {
     const id = `${name}@${reference}`;
     const known = this.#resolutions.get(id);
     try {
       const version = await this.#lookUp(name, reference);
-      const model = this.#use(`${name}@${version}`) ?? (await this.#load(name, version, progress));
+      const model = this.#use(`${name}@${version}`) ?? (await this.#load(name, version, onDescribed));
       this.#resolutions.set(id, { version, checkedAt: this.#options.now() });
       if (known !== undefined && known.version !== version) this.#release(`${name}@${known.version}`);
       return model;
     } catch (error) {
       if (known === undefined || !isTemporary(error)) throw error;
       // The version at hand may have made room for the one that failed.
-      const fallback = this.#use(`${name}@${known.version}`) ?? (await this.#load(name, known.version, progress));
+      const fallback = this.#use(`${name}@${known.version}`) ?? (await this.#load(name, known.version, onDescribed));
       this.#resolutions.set(id, { version: known.version, checkedAt: this.#options.now() });
       this.#options.onBackgroundError(error, id);
       return fallback;
     }
   }
 
-  #lookUp(name: string, reference: string): Promise<string> {
-    const { store } = this.#options;
-    return whileReading(`model ${name}@${reference}`, () => resolveVersion(store, name, reference));
+  /** Look-ups are believed for `aliasMaxAgeMs` here too, so that the steps of one request share one. */
+  async #lookUp(name: string, reference: string): Promise<string> {
+    const { store, aliasMaxAgeMs, now } = this.#options;
+    const id = `${name}@${reference}`;
+    const last = this.#lookUps.get(id);
+    if (last !== undefined && now() - last.checkedAt < aliasMaxAgeMs) return last.version;
+    const version = await whileReading(`model ${id}`, () => resolveVersion(store, name, reference));
+    remember(this.#lookUps, id, { version, checkedAt: now() });
+    return version;
   }
 
-  async #load(name: string, version: string, progress: LoadProgress): Promise<LoadedModel> {
+  /** Versions never change: a manifest that was read stays true. */
+  async #readManifest(name: string, version: string): Promise<Manifest> {
+    const id = `${name}@${version}`;
+    const { store } = this.#options;
+    const manifest =
+      this.#manifests.get(id) ??
+      (await whileReading(`the manifest of ${id}`, () => readManifest(store, name, version)));
+    remember(this.#manifests, id, manifest);
+    return manifest;
+  }
+
+  async #load(name: string, version: string, onDescribed: LoadOptions['onDescribed']): Promise<LoadedModel> {
     const id = `${name}@${version}`;
     const load = this.#lastLoad.then(async () => {
       const ready = this.#use(id);
       if (ready !== undefined) return ready;
-      return withTimeout(this.#loader.load(name, version, progress), LOAD_TIMEOUT_MS, id);
+      const controller = new AbortController();
+      const timer = setTimeout(() => controller.abort(tookTooLong(id)), LOAD_TIMEOUT_MS);
+      try {
+        return await this.#loader.load(name, version, { signal: controller.signal, onDescribed });
+      } finally {
+        clearTimeout(timer);
+        this.#reserved.delete(id);
+      }
     });
     this.#lastLoad = load.catch(() => this.#dropIfAborted());
     return load;
@@ -302,12 +348,19 @@ function isTemporary(error: unknown): boolean {
   return !(error instanceof AppError) || error.code !== 'model_not_found';
 }
 
-function withTimeout<T>(promise: Promise<T>, ms: number, id: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      const message = `loading ${id} took over ${ms / 1000} s`;
-      reject(new ModelError('model_unavailable', message, { details: { model: id }, retryAfterSeconds: 5 }));
-    }, ms);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+function tookTooLong(id: string): ModelError {
+  return new ModelError('model_unavailable', `loading ${id} took over ${LOAD_TIMEOUT_MS / 1000} s`, {
+    details: { model: id },
+    retryAfterSeconds: 5,
   });
+}
+
+/** Puts a value into a map that forgets the oldest beyond `MAX_REMEMBERED`: names come from requests. */
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= MAX_REMEMBERED) return;
+    map.delete(oldest);
+  }
 }

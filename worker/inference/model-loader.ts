@@ -9,12 +9,11 @@ import {
   readVerified,
   readVerifiedJson,
   readVerifiedPieces,
-  whileReading,
+  type VerifiedPieces,
 } from '../../model-store/load.ts';
 import type { Manifest, TensorSpecification, Variant } from '../../model-store/manifest.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import type { PieceFile } from '../../model-store/piece-file.ts';
-import { readManifest } from '../../model-store/versions.ts';
 import { ModelError, RuntimeError } from '../errors.ts';
 import { type ProcessorConfig, parseProcessorConfig } from '../preprocess/config.ts';
 import type { MemoryBudget } from './memory-budget.ts';
@@ -36,10 +35,10 @@ export interface LoadedModel {
 /** What is known of a version before its weights are there: enough to preprocess an image for it. */
 export type DescribedModel = Pick<LoadedModel, 'manifest' | 'variant' | 'processor'>;
 
-/** How far a load has come. */
-export interface LoadProgress {
-  /** Its memory is set aside. */
-  onReserved(): void;
+/** One load. */
+export interface LoadOptions {
+  /** Aborted, with the error to fail with, where it takes too long: it lets go of its streams and its memory. */
+  readonly signal: AbortSignal;
   onDescribed(model: DescribedModel): void;
 }
 
@@ -70,9 +69,13 @@ export interface ModelLoaderOptions {
   now(): number;
   /** Starts the runtime, or gives the one that runs. */
   runtime(): Promise<OrtRuntime>;
+  /** The manifest of a version. @throws ModelError. */
+  readManifest(name: string, version: string): Promise<Manifest>;
   /** Plans for `heapBytes` more. */
   planRoom(heapBytes: number): HeapRoom;
   readonly startDigest: StartDigest;
+  /** Told that a load has its memory. */
+  onReserved(id: string): void;
   /** Given the loaded model while its memory is still leased. */
   onLoaded(id: string, model: LoadedModel, timing: LoadTiming): void;
 }
@@ -90,33 +93,36 @@ export class ModelLoader {
    * @throws ModelError `model_not_found`, `model_unavailable`, `model_corrupt`, `model_too_large`, `invalid_manifest`;
    * RuntimeError `memory_budget_exceeded`, `overloaded`.
    */
-  async load(name: string, version: string, progress: LoadProgress): Promise<LoadedModel> {
+  async load(name: string, version: string, { signal, onDescribed }: LoadOptions): Promise<LoadedModel> {
     const { store, blobs, budget, modelBytes, now, startDigest } = this.#options;
     const id = `${name}@${version}`;
     const start = now();
     // Not awaited yet: it starts while the manifest and the files are on their way.
-    const runtimeStart = this.#options.runtime();
-    runtimeStart.catch(() => {});
-    const manifest = await whileReading(`the manifest of ${id}`, () => readManifest(store, name, version));
+    this.#options.runtime().catch(() => {});
+    const manifest = await this.#options.readManifest(name, version);
     const variant = manifest.variants[manifest.default_variant]!;
     checkModelFits(manifest, variant, modelBytes);
     const room = this.#options.planRoom(sessionHeapBytes(variant));
-    const lease = await budget.acquireForLoad(loadBytes(variant, room.growthBytes), `model ${id}`);
+    const lease = await budget.acquireForLoad(loadBytes(variant, room.growthBytes), room.growthBytes, `model ${id}`);
     const read = now();
-    room.make();
-    progress.onReserved();
     const { weights: weightsFile } = variant;
-    const weightsRead =
-      weightsFile === null ? null : readVerifiedPieces(store, manifest, weightsFile, blobs, startDigest);
+    let weightsRead: Promise<VerifiedPieces> | null = null;
     try {
-      const [graph, weights, labels, processor, runtime] = await Promise.all([
+      this.#options.onReserved(id);
+      signal.throwIfAborted();
+      room.make();
+      if (weightsFile !== null) {
+        weightsRead = readVerifiedPieces(store, manifest, weightsFile, blobs, { startDigest, signal });
+      }
+      const files = Promise.all([
         readVerified(store, manifest, variant.model, blobs),
         weightsRead,
         readVerifiedJson(store, manifest, manifest.labels, blobs),
-        this.#describe(manifest, variant, progress),
-        // Asked for again: the one that was started may have been lost to another model's abort meanwhile.
-        this.#options.runtime(),
+        this.#describe(manifest, variant, onDescribed),
       ]);
+      const [graph, weights, labels, processor] = await Promise.race([files, rejectedBy(signal)]);
+      // Behind the files, and with nothing awaited before the session: another model's abort may have taken the first one.
+      const runtime = await this.#options.runtime();
       const create = now();
       const external = new Map(
         weightsFile === null || weights === null ? [] : [[weightsFile.path, weights.pieces] as const],
@@ -129,28 +135,39 @@ export class ModelLoader {
         input: variant.inputs[0]!,
         session: createSession(runtime, graph, external, id),
       };
+      const timing = { manifestMs: read - start, filesMs: create - read, sessionMs: now() - create };
+      this.#options.onLoaded(id, model, timing);
       if (blobs !== null && weightsFile !== null && weights?.cached === false) {
         keepLarge(store, manifest, weightsFile, blobs);
       }
-      const timing = { manifestMs: read - start, filesMs: create - read, sessionMs: now() - create };
-      this.#options.onLoaded(id, model, timing);
       return model;
     } finally {
-      // Where another file failed, these are still on their way; their memory is leased until they have gone.
-      await weightsRead?.then(
+      const released = weightsRead?.then(
         ({ pieces }) => pieces.release(),
         () => {},
       );
+      // Where another file failed, the weights are still on their way; their memory is leased until they have gone. Not where the
+      // bucket itself hangs.
+      if (!signal.aborted) await released;
       lease.release();
     }
   }
 
-  async #describe(manifest: Manifest, variant: Variant, progress: LoadProgress): Promise<ProcessorConfig> {
+  async #describe(
+    manifest: Manifest,
+    variant: Variant,
+    onDescribed: LoadOptions['onDescribed'],
+  ): Promise<ProcessorConfig> {
     const { store, blobs } = this.#options;
     const processor = parseProcessorConfig(await readVerifiedJson(store, manifest, manifest.preprocessor, blobs));
-    progress.onDescribed({ manifest, variant, processor });
+    onDescribed({ manifest, variant, processor });
     return processor;
   }
+}
+
+/** Rejects with the signal's reason, once it has one. */
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
 }
 
 function createSession(

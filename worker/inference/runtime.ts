@@ -100,6 +100,7 @@ export class OrtRuntime {
    */
   createSession(model: Uint8Array, options: SessionOptions = {}): OrtSession {
     const { glue } = this;
+    if (this.#abortReason !== null) throw this.#abort(this.#abortReason);
     const arena = options.arena ?? false;
     const sessionOptions = this.guard(() =>
       glue._OrtCreateSessionOptions(

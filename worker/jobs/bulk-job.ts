@@ -160,6 +160,11 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
     if (header.state !== 'completed') {
       return conflict(header, `it is ${header.state}; only a completed job can be retried`);
     }
+    // First, because it may fail: then nothing has changed. The list of jobs says where this one is.
+    await this.#directory(header).setState(header.specification.id, 'running');
+    if ((await this.ctx.storage.get<Header>('header'))?.state !== 'completed') {
+      return conflict(header, 'another retry has begun meanwhile');
+    }
     let retried = 0;
     for (const chunk of this.#chunks.chunksWithFailures()) {
       const [results] = this.#chunks.results(chunk, 1);
@@ -170,6 +175,8 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
     if (retried > 0) {
       await this.#put({ ...header, state: 'running', finishedAtMs: null });
       await this.ctx.storage.setAlarm(Date.now());
+    } else {
+      await this.#directory(header).setState(header.specification.id, header.state);
     }
     return retried;
   }

@@ -7,10 +7,10 @@ import { type BodyMemory, bodyLeaseBytes } from './request-body.ts';
 
 /**
  * Answers a request whose body is in memory while `answer` runs, and no longer: what was read of it is gone afterwards.
- * @param reference the model that will answer, where the request says so before its body is read: then its load comes first,
+ * @param reference the model that will answer, where the request says so before its body is read: room for its load stays free,
  * because it could not begin while bodies that wait for it hold its memory. Null where only the body says.
  * @param answer is given the largest body to read, in bytes: the configured limit, or what the isolate has room for beside its model.
- * @throws RuntimeError `memory_budget_exceeded`, `overloaded`; ModelError as `ModelHost.reserve`; and as `answer` does.
+ * @throws RuntimeError `memory_budget_exceeded`, `overloaded`; ModelError as `ModelHost.loadRoom`; and as `answer` does.
  */
 export async function withBody(
   c: Context<AppEnvironment>,
@@ -19,18 +19,24 @@ export async function withBody(
 ): Promise<Response> {
   const { services, record } = c.var;
   const { budget, host } = services;
+  const loadRoom = reference === null ? null : await host.loadRoom(reference.name, reference.reference);
+  const headroom = (): number => bodyHeadroomBytes(services, loadRoom);
+  const maxBytes = imageRoom(services, loadRoom);
+  const wanted = Math.min(bodyLeaseBytes(c.req.raw, maxBytes), Math.max(0, budget.capacityBytes - headroom()));
   const start = Date.now();
-  if (reference !== null) {
-    await host.reserve(reference.name, reference.reference, (promise) => c.executionCtx.waitUntil(promise));
-  }
-  const headroom = bodyHeadroomBytes(services);
-  const maxBytes = imageRoom(services);
-  const wanted = Math.min(bodyLeaseBytes(c.req.raw, maxBytes), Math.max(0, budget.capacityBytes - headroom));
   const lease = await budget.acquire(wanted, 'the request body', headroom);
   record.queueMs = Date.now() - start;
   const buffers: ArrayBuffer[] = [];
+  const memory: BodyMemory = {
+    maxBytes,
+    hold: (buffer) => void buffers.push(buffer),
+    settle(bytes) {
+      buffers.splice(0).forEach(discard);
+      lease.shrink(bytes);
+    },
+  };
   try {
-    return await answer({ maxBytes, hold: (buffer) => void buffers.push(buffer) });
+    return await answer(memory);
   } finally {
     buffers.forEach(discard);
     lease.release();

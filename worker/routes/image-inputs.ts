@@ -42,7 +42,11 @@ export interface ImageInputs {
 export async function readImageInputs(request: Request, memory: BodyMemory): Promise<ImageInputs> {
   const mediaType = mediaTypeOf(request);
   if (mediaType === 'multipart/form-data') return readForm(request, memory);
-  if (mediaType === 'application/json') return readJson(parseJsonObject(await readBody(request, base64Memory(memory))));
+  if (mediaType === 'application/json') {
+    const read = readJson(parseJsonObject(await readBody(request, base64Memory(memory))));
+    settle(read.inputs, memory);
+    return read;
+  }
   if (mediaType === '' || mediaType.startsWith('image/') || RAW_TYPES.includes(mediaType)) {
     return { inputs: [{ bytes: await readBody(request, memory) }], isList: false, parameters: {} };
   }
@@ -51,6 +55,13 @@ export async function readImageInputs(request: Request, memory: BodyMemory): Pro
     `content type "${mediaType}" is not accepted; send image/*, application/octet-stream, multipart/form-data or application/json`,
     { details: { content_type: mediaType } },
   );
+}
+
+/** Of a body whose images are taken out of it: they stay, and the text or the form that they came from, until it is collected. */
+function settle(inputs: readonly ImageInput[], memory: BodyMemory): void {
+  const images = inputs.flatMap((input) => ('bytes' in input ? [input.bytes] : []));
+  memory.settle(2 * images.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  for (const { buffer } of images) memory.hold(buffer);
 }
 
 async function readForm(request: Request, memory: BodyMemory): Promise<ImageInputs> {
@@ -71,11 +82,11 @@ async function readForm(request: Request, memory: BodyMemory): Promise<ImageInpu
       continue;
     }
     const bytes = new Uint8Array(await new Response(value).arrayBuffer());
-    memory.hold(bytes.buffer);
     inputs.push(bytes.byteLength === 0 ? { error: emptyImage() } : { bytes });
   }
   if (inputs.length === 0) throw new RequestError('missing_image', 'the form has no field "image"');
   if (inputs.length === 1 && 'error' in inputs[0]!) throw inputs[0].error;
+  settle(inputs, memory);
   return { inputs, isList: inputs.length > 1, parameters };
 }
 

@@ -15,11 +15,13 @@ export interface BodyMemory {
   readonly maxBytes: number;
   /** Told of the memory that holds the body: its owner gives it back. */
   hold(buffer: ArrayBuffer): void;
+  /** What was held is read, and given back; `bytes` are kept of it in another form. */
+  settle(bytes: number): void;
 }
 
 /** Memory that the garbage collector gives back: for small bodies. */
 export function collectedMemory(maxBytes: number): BodyMemory {
-  return { maxBytes, hold() {} };
+  return { maxBytes, hold() {}, settle() {} };
 }
 
 /** Memory for a JSON body whose images are base64: 4/3 of their bytes. */

@@ -45,7 +45,7 @@ const READERS = {
     return readVerified(store, MANIFEST, FILE, cache);
   },
   async readVerifiedPieces(store: MemoryObjectStore, cache: BlobCache | null) {
-    const { pieces } = await readVerifiedPieces(store, MANIFEST, FILE, cache, startPortableDigest);
+    const { pieces } = await readVerifiedPieces(store, MANIFEST, FILE, cache, { startDigest: startPortableDigest });
     return pieces.subarray(0, BYTES.length);
   },
 } as const;
@@ -100,9 +100,30 @@ describe.each(Object.entries(READERS))('%s', (_, read) => {
 it('keeps a large file in the cache by reading it once more', async () => {
   const cache = new FakeCache();
   const store = await storeWith(BYTES);
-  const { cached } = await readVerifiedPieces(store, MANIFEST, FILE, cache, startPortableDigest);
+  const { cached } = await readVerifiedPieces(store, MANIFEST, FILE, cache, { startDigest: startPortableDigest });
   expect(cached).toBe(false);
   keepLarge(store, MANIFEST, FILE, cache);
   await cache.pending;
-  expect((await readVerifiedPieces(store, MANIFEST, FILE, cache, startPortableDigest)).cached).toBe(true);
+  expect((await readVerifiedPieces(store, MANIFEST, FILE, cache, { startDigest: startPortableDigest })).cached).toBe(
+    true,
+  );
+});
+
+it('lets go of a stream that hangs once nobody waits any more', async () => {
+  const store = await storeWith(BYTES);
+  const get = store.get.bind(store);
+  const cancelled = Promise.withResolvers<unknown>();
+  store.get = async (key, range) => {
+    const object = await get(key, range);
+    const body = new ReadableStream<Uint8Array>({ type: 'bytes', cancel: cancelled.resolve });
+    return object && { ...object, body };
+  };
+  const controller = new AbortController();
+  const options = { startDigest: startPortableDigest, signal: controller.signal };
+  const read = readVerifiedPieces(store, MANIFEST, FILE, null, options);
+  const failed = expect(read).rejects.toMatchObject({ code: 'model_corrupt' });
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  controller.abort('too long');
+  expect(await cancelled.promise).toBe('too long');
+  await failed;
 });
