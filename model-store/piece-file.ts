@@ -26,11 +26,6 @@ export class PieceFile {
     this.byteLength = this.#unread.reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  /** Bytes of the pieces that are still there. */
-  get heldBytes(): number {
-    return [...this.#pieces, ...this.#spent].reduce((sum, piece) => sum + piece.byteLength, 0);
-  }
-
   /**
    * Bytes `begin` to `end`, until the next call.
    * @throws RangeError where they were read before, or lie outside.

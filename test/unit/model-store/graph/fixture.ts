@@ -6,6 +6,8 @@ import { memoryDirectory } from '../../../../model-store/checkpoint/checkpoint-d
 import { readHuggingFace } from '../../../../model-store/checkpoint/huggingface.ts';
 import type { BuiltGraph } from '../../../../model-store/graph/build.ts';
 import { readSafetensors, tensorToFloat32 } from '../../../../model-store/safetensors.ts';
+import { compileWasm } from '../../../../scripts/local-model.ts';
+import { OrtRuntime } from '../../../../worker/inference/runtime.ts';
 
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = 'error';
@@ -40,7 +42,7 @@ export function referenceName(output: string): string {
   return output.startsWith('stage') ? `hidden_states.${output.slice('stage'.length)}` : output;
 }
 
-/** Opens a session on a built graph, with every optimization on, as the worker does. */
+/** Opens a session on a built graph with every optimization on, as others who take the file do. */
 export async function openSession(
   { model, weights }: Pick<BuiltGraph, 'model' | 'weights'>,
   weightsFile = 'weights.bin',
@@ -66,6 +68,36 @@ export async function runGraph(
     );
   } finally {
     await session.release();
+  }
+}
+
+let workerRuntime: Promise<OrtRuntime> | null = null;
+
+/** The same in the worker's runtime: without onnxruntime's optimizer, with our 8-bit kernel. */
+export async function runAsWorker(
+  graph: BuiltGraph,
+  input: WeightTensor,
+): Promise<Map<string, { shape: readonly number[]; data: Float32Array }>> {
+  workerRuntime ??= compileWasm().then((modules) => OrtRuntime.start(modules));
+  const runtime = await workerRuntime;
+  const externalData = new Map(graph.weights === null ? [] : [['weights.bin', graph.weights] as const]);
+  const session = runtime.createSession(graph.model, { externalData });
+  try {
+    const feeds = new Map([
+      [graph.inputs[0]!.name, { type: 'float32', shape: input.shape, data: input.data } as const],
+    ]);
+    const results = session.run(
+      feeds,
+      graph.outputs.map(({ name }) => name),
+    );
+    return new Map(
+      [...results].map(([name, { shape, data }]) => {
+        if (!(data instanceof Float32Array)) throw new Error(`${name} is no float32`);
+        return [name, { shape, data }];
+      }),
+    );
+  } finally {
+    session.release();
   }
 }
 

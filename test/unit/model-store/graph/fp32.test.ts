@@ -1,4 +1,4 @@
-/** The fp32 graph gives the numbers of HF transformers, through onnxruntime-web with every optimization on. */
+/** The fp32 graph gives the numbers of HF transformers, in the worker's runtime and with every optimization of onnxruntime's. */
 import { describe, expect, test } from 'vitest';
 import { memoryDirectory } from '../../../../model-store/checkpoint/checkpoint-directory.ts';
 import { readCheckpoint } from '../../../../model-store/checkpoint/read-checkpoint.ts';
@@ -15,6 +15,7 @@ import {
   fixtureTensors,
   referenceName,
   relativeDifference,
+  runAsWorker,
   runGraph,
 } from './fixture.ts';
 
@@ -31,12 +32,14 @@ describe.each(NETWORKS)('network %s', (network) => {
     const outputs = outputNames(checkpoint.config);
     for (const inputSize of [{ height: image.shape[2]!, width: image.shape[3]! }, null]) {
       const graph = buildBitGraph(checkpoint, { outputs, inputSize, externalWeights: 'weights.bin' });
-      const results = await runGraph(graph, image);
-      for (const output of outputs) {
-        const expected = reference.get(`${referenceName(output)}.${size}`)!;
-        const actual = results.get(output)!;
-        expect(actual.shape, output).toEqual(expected.shape);
-        expect(relativeDifference(actual.data, expected.data), output).toBeLessThan(TOLERANCE);
+      for (const run of [runGraph, runAsWorker]) {
+        const results = await run(graph, image);
+        for (const output of outputs) {
+          const expected = reference.get(`${referenceName(output)}.${size}`)!;
+          const actual = results.get(output)!;
+          expect(actual.shape, output).toEqual(expected.shape);
+          expect(relativeDifference(actual.data, expected.data), output).toBeLessThan(TOLERANCE);
+        }
       }
     }
   });
@@ -48,11 +51,14 @@ test.each(['valid', 'gelu', 'silu', 'width2', 'stride8'])('option %s has the ref
   const image = reference.get('pixel_values')!;
   const outputs = [...reference.keys()].filter((name) => name !== 'pixel_values');
   for (const inputSize of [{ height: image.shape[2]!, width: image.shape[3]! }, null]) {
-    const results = await runGraph(buildBitGraph(checkpoint, { outputs, inputSize, externalWeights: null }), image);
-    for (const output of outputs) {
-      expect(results.get(output)!.shape, output).toEqual(reference.get(output)!.shape);
-      const difference = relativeDifference(results.get(output)!.data, reference.get(output)!.data);
-      expect(difference, output).toBeLessThan(TOLERANCE);
+    const graph = buildBitGraph(checkpoint, { outputs, inputSize, externalWeights: null });
+    for (const run of [runGraph, runAsWorker]) {
+      const results = await run(graph, image);
+      for (const output of outputs) {
+        expect(results.get(output)!.shape, output).toEqual(reference.get(output)!.shape);
+        const difference = relativeDifference(results.get(output)!.data, reference.get(output)!.data);
+        expect(difference, output).toBeLessThan(TOLERANCE);
+      }
     }
   }
 });

@@ -1,4 +1,4 @@
-/** The int8 graph agrees with the fp32 graph, through onnxruntime-web with every optimization on. */
+/** The int8 graph, in the worker's runtime, agrees with the fp32 graph. */
 import { readFile } from 'node:fs/promises';
 import baboonImageUri from 'baboon-image-uri';
 import { describe, expect, test, vi } from 'vitest';
@@ -11,7 +11,7 @@ import { buildInt8Graph } from '../../../../model-store/quantize/build-int8.ts';
 import { parseCalibration } from '../../../../model-store/quantize/calibration.ts';
 import { calibrate } from '../../../../scripts/calibrate.ts';
 import { decodeImage } from '../../../../worker/imaging/decode.ts';
-import { fixtureCheckpoint, fixtureTensors, relativeDifference, runGraph } from '../graph/fixture.ts';
+import { fixtureCheckpoint, fixtureTensors, relativeDifference, runAsWorker, runGraph } from '../graph/fixture.ts';
 
 /** For slow or busy machines: each of these takes a second or two. */
 vi.setConfig({ testTimeout: 60_000 });
@@ -68,7 +68,7 @@ describe('the default model', () => {
     const { checkpoint, calibration } = await defaultModel();
     const images = await photoWindows();
     const expected = await runGraph(buildBitGraph(checkpoint, OPTIONS), images);
-    const actual = await runGraph(
+    const actual = await runAsWorker(
       buildInt8Graph(checkpoint, calibration, { ...OPTIONS, pixelGrid: { step: 2 / 255, offset: -1 } }),
       images,
     );
@@ -109,7 +109,7 @@ describe.each(['default', 'same-dynamic', 'bottleneck', 'stride16', 'width2-gray
       );
       const options = { ...OPTIONS, outputs: ['pooler_output', 'last_hidden_state', 'stage1', 'stem'] };
       const expected = await runGraph(buildBitGraph(checkpoint, options), images);
-      const actual = await runGraph(buildInt8Graph(checkpoint, calibration, options), images);
+      const actual = await runAsWorker(buildInt8Graph(checkpoint, calibration, options), images);
       for (const [output, { data, shape }] of expected) {
         expect(actual.get(output)!.shape).toEqual(shape);
         // Random networks of a few channels amplify rounding several times more than trained ones; a wrong scale, zero
@@ -125,8 +125,8 @@ test('each image of a batch has the answer that it has alone', async () => {
   const graph = buildInt8Graph(checkpoint, calibration, OPTIONS);
   const { data } = await photoWindows();
   const bytes = 3 * 64 * 64;
-  const batch = await runGraph(graph, { shape: [3, 3, 64, 64], data: data.slice(0, 3 * bytes) });
-  const alone = await runGraph(graph, { shape: [1, 3, 64, 64], data: data.slice(bytes, 2 * bytes) });
+  const batch = await runAsWorker(graph, { shape: [3, 3, 64, 64], data: data.slice(0, 3 * bytes) });
+  const alone = await runAsWorker(graph, { shape: [1, 3, 64, 64], data: data.slice(bytes, 2 * bytes) });
   expect(alone.get('logits')!.data).toEqual(batch.get('logits')!.data.slice(200, 400));
 });
 
@@ -147,7 +147,7 @@ test.each(['default', 'bottleneck'])('network %s with every layer in float32 is 
   const { layers } = buildInt8Graph(checkpoint, calibration, OPTIONS);
   const floatLayers = new Set(layers.map(({ name }) => name));
   const expected = await runGraph(buildBitGraph(checkpoint, OPTIONS), images);
-  const actual = await runGraph(buildInt8Graph(checkpoint, calibration, { ...OPTIONS, floatLayers }), images);
+  const actual = await runAsWorker(buildInt8Graph(checkpoint, calibration, { ...OPTIONS, floatLayers }), images);
   for (const [output, { data }] of expected) {
     expect(relativeDifference(actual.get(output)!.data, data), output).toBeLessThan(1e-4);
   }
