@@ -265,6 +265,9 @@ describe('a moved alias', () => {
     store.failing = /./;
     clock = 2 * ALIAS_MAX_AGE_MS;
     expect(await versionNow()).toBe('v1');
+    clock = 5 * ALIAS_MAX_AGE_MS;
+    expect(await host.resolve(manifest.name, 'latest')).toBe('v1');
+    expect((await host.loadRoom(manifest.name, 'latest'))()).toBe(0);
   });
 
   it('looks the alias up once for many requests', async () => {

@@ -97,7 +97,10 @@ function wanted(result: RuntimeResult): string {
   return table(
     ['figure', 'measured', 'wanted'],
     [
-      ...Object.entries(ratios).map(([name, value]) => [name, show(value), '']),
+      ...Object.entries(ratios).map(([name, value]) => {
+        const limit = TARGETS.ratios[name];
+        return limit === undefined ? [name, show(value), ''] : below(name, value, limit, true);
+      }),
       below('cold_ms_default', result.cold_ms_default, TARGETS.coldMs, false),
       [
         'rps_default',
