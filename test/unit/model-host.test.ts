@@ -361,6 +361,15 @@ describe('the memory of a load', () => {
     expect([budget.leasedBytes, budget.growthBytes]).toEqual([0, 0]);
   });
 
+  it('is nothing where an alias has moved to a version that cannot be loaded: the old one answers', async () => {
+    await host.get(manifest.name, 'latest', waitUntil);
+    await moveAlias(store, manifest.name, 'latest', 'v2', NOW);
+    clock = 2 * ALIAS_MAX_AGE_MS;
+    store.failing = /v2\/manifest\.json$/;
+    expect((await host.loadRoom(manifest.name, 'latest'))()).toBe(0);
+    expect((await host.get(manifest.name, 'latest', waitUntil)).manifest.version).toBe('v1');
+  });
+
   it('is not asked for a model that is not there, or can never fit', async () => {
     await expect(host.loadRoom('nobody', 'latest')).rejects.toMatchObject({ code: 'model_not_found' });
     modelBytes = BASE_HEAP_BYTES;

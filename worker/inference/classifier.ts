@@ -110,7 +110,7 @@ export class Classifier {
       const { described, model: pending } = await host.open(reference.name, reference.reference, waitUntil);
       checkOutputs(described, outputNames);
       checkNotAborted(options.signal);
-      let lease: Lease | null = null;
+      const held: { lease?: Lease } = {};
       try {
         // Behind the last image, or while the weights are still on their way.
         const prepared = await preprocess(bytes, described.processor, {
@@ -118,13 +118,13 @@ export class Classifier {
           exact: options.exact ?? false,
           now,
           acquire: async (needed) => {
-            lease = await budget.acquire(needed, 'decoding the image');
+            held.lease = await budget.acquire(needed, 'decoding the image');
             return { release() {} };
           },
         });
         const { pixelValues, height, width, info, decodeMs, preprocessMs } = prepared;
         // The pixel values wait for the weights; the rest of the lease need not.
-        (lease as Lease | null)?.shrink(pixelValues.byteLength);
+        held.lease?.shrink(pixelValues.byteLength);
         const model = await pending;
         if (model.manifest.version !== described.manifest.version) continue;
         if (model.session.released || model.session.runtime.abortReason !== null) continue;
@@ -134,7 +134,7 @@ export class Classifier {
         const outputs = host.run(model, tensor, outputNames);
         return { model, outputs, image: info, timing: timing(decodeMs, preprocessMs, now() - start) };
       } finally {
-        (lease as Lease | null)?.release();
+        held.lease?.release();
       }
     }
     throw new RuntimeError('overloaded', `the model was replaced ${MAX_ATTEMPTS} times while the image was decoded`, {

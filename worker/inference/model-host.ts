@@ -3,10 +3,8 @@
  * what broke. One host an isolate. Store, compiled WASM module, budget and clock are passed in.
  */
 import type { StartDigest } from '../../model-store/digest.ts';
-import { type BlobCache, whileReading } from '../../model-store/load.ts';
-import type { Manifest } from '../../model-store/manifest.ts';
+import type { BlobCache } from '../../model-store/load.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
-import { readManifest, resolveVersion } from '../../model-store/versions.ts';
 import { AppError, ModelError } from '../errors.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { BASE_HEAP_BYTES, checkModelFits, loadBytes, sessionHeapBytes } from './memory-plan.ts';
@@ -20,12 +18,10 @@ import {
 } from './model-loader.ts';
 import { OrtRuntime, type WasmModules } from './runtime.ts';
 import type { Tensor } from './session.ts';
+import { type Resolution, VersionLookup } from './version-lookup.ts';
 
 /** How long one load may take before it is given up, in ms. */
 const LOAD_TIMEOUT_MS = 60_000;
-
-/** Look-ups and manifests that are kept. */
-const MAX_REMEMBERED = 64;
 
 /** Keeps a promise alive after the response that started it: `ExecutionContext.waitUntil`. */
 export type WaitUntil = (promise: Promise<unknown>) => void;
@@ -45,11 +41,6 @@ export interface ModelHostOptions {
   /** Told of failures that a request does not see: the version it has went on answering. */
   onBackgroundError(error: unknown, model: string): void;
   onLoaded(model: string, timing: LoadTiming): void;
-}
-
-interface Resolution {
-  readonly version: string;
-  readonly checkedAt: number;
 }
 
 /** A look-up, and the load that follows where the version is not loaded. */
@@ -73,8 +64,7 @@ export class ModelHost {
   #runtime: OrtRuntime | null = null;
   /** What answers, by `name@reference`: a version that was loaded. */
   readonly #resolutions = new Map<string, Resolution>();
-  readonly #lookUps = new Map<string, Resolution>();
-  readonly #manifests = new Map<string, Manifest>();
+  readonly #versions: VersionLookup;
   /** Versions that are being loaded and have their memory. */
   readonly #reserved = new Set<string>();
   /** Look-ups and loads under way, by `name@reference`; requests for the same share one. */
@@ -86,10 +76,11 @@ export class ModelHost {
 
   constructor(options: ModelHostOptions) {
     this.#options = options;
+    this.#versions = new VersionLookup(options);
     this.#loader = new ModelLoader({
       ...options,
       runtime: () => this.#startRuntime(),
-      readManifest: (name, version) => this.#readManifest(name, version),
+      readManifest: (name, version) => this.#versions.manifest(name, version),
       planRoom: (heapBytes) => this.#planRoom(heapBytes),
       onReserved: (id) => void this.#reserved.add(id),
       onLoaded: (id, model, timing) => {
@@ -142,14 +133,24 @@ export class ModelHost {
 
   /**
    * Bytes that a load of this model would take now; 0 where it is loaded or has its memory already. Who leases memory and then
-   * needs the model leaves so much free: else those who wait for it could hold what its load waits for.
+   * needs the model leaves so much free: else those who wait for it could hold what its load waits for. A version that cannot be
+   * loaded takes nothing where the one before it is at hand: that one will answer.
    * @throws as `get`, where the version cannot be found or can never fit.
    */
   async loadRoom(name: string, reference: string): Promise<() => number> {
-    const version = await this.resolve(name, reference);
+    const known = this.#resolutions.get(`${name}@${reference}`);
+    try {
+      return await this.#loadRoom(name, await this.resolve(name, reference));
+    } catch (error) {
+      if (known !== undefined && isTemporary(error) && this.#loaded.has(`${name}@${known.version}`)) return () => 0;
+      throw error;
+    }
+  }
+
+  async #loadRoom(name: string, version: string): Promise<() => number> {
     const id = `${name}@${version}`;
     if (this.#loaded.has(id)) return () => 0;
-    const manifest = await this.#readManifest(name, version);
+    const manifest = await this.#versions.manifest(name, version);
     const variant = manifest.variants[manifest.default_variant]!;
     checkModelFits(manifest, variant, this.#options.modelBytes);
     return () =>
@@ -183,7 +184,7 @@ export class ModelHost {
       return known.version;
     }
     try {
-      return await this.#lookUp(name, reference);
+      return await this.#versions.resolve(name, reference);
     } catch (error) {
       if (known === undefined || !isTemporary(error)) throw error;
       return known.version;
@@ -235,7 +236,7 @@ export class ModelHost {
     const id = `${name}@${reference}`;
     const known = this.#resolutions.get(id);
     try {
-      const version = await this.#lookUp(name, reference);
+      const version = await this.#versions.resolve(name, reference);
       const model = this.#use(`${name}@${version}`) ?? (await this.#load(name, version, onDescribed));
       this.#resolutions.set(id, { version, checkedAt: this.#options.now() });
       if (known !== undefined && known.version !== version) this.#release(`${name}@${known.version}`);
@@ -248,28 +249,6 @@ export class ModelHost {
       this.#options.onBackgroundError(error, id);
       return fallback;
     }
-  }
-
-  /** Look-ups are believed for `aliasMaxAgeMs` here too, so that the steps of one request share one. */
-  async #lookUp(name: string, reference: string): Promise<string> {
-    const { store, aliasMaxAgeMs, now } = this.#options;
-    const id = `${name}@${reference}`;
-    const last = this.#lookUps.get(id);
-    if (last !== undefined && now() - last.checkedAt < aliasMaxAgeMs) return last.version;
-    const version = await whileReading(`model ${id}`, () => resolveVersion(store, name, reference));
-    remember(this.#lookUps, id, { version, checkedAt: now() });
-    return version;
-  }
-
-  /** Versions never change: a manifest that was read stays true. */
-  async #readManifest(name: string, version: string): Promise<Manifest> {
-    const id = `${name}@${version}`;
-    const { store } = this.#options;
-    const manifest =
-      this.#manifests.get(id) ??
-      (await whileReading(`the manifest of ${id}`, () => readManifest(store, name, version)));
-    remember(this.#manifests, id, manifest);
-    return manifest;
   }
 
   async #load(name: string, version: string, onDescribed: LoadOptions['onDescribed']): Promise<LoadedModel> {
@@ -353,14 +332,4 @@ function tookTooLong(id: string): ModelError {
     details: { model: id },
     retryAfterSeconds: 5,
   });
-}
-
-/** Puts a value into a map that forgets the oldest beyond `MAX_REMEMBERED`: names come from requests. */
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key);
-  map.set(key, value);
-  for (const oldest of map.keys()) {
-    if (map.size <= MAX_REMEMBERED) return;
-    map.delete(oldest);
-  }
 }
