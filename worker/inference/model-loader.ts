@@ -63,7 +63,7 @@ export interface ModelLoaderOptions {
   readonly store: ObjectStore;
   readonly blobs: BlobCache | null;
   readonly budget: MemoryBudget;
-  /** Bytes that an isolate has for one model's heap and files. */
+  /** Bytes that an isolate has for its models' heap. */
   readonly modelBytes: number;
   /** Milliseconds; may stand still. */
   now(): number;
@@ -97,9 +97,10 @@ export class ModelLoader {
     const { store, blobs, budget, modelBytes, now, startDigest } = this.#options;
     const id = `${name}@${version}`;
     const start = now();
-    // Not awaited yet: it starts while the manifest and the files are on their way.
+    const within = giveUpWith(signal);
+    // Not awaited yet: it starts while the files are on their way.
     this.#options.runtime().catch(() => {});
-    const manifest = await this.#options.readManifest(name, version);
+    const manifest = await within(this.#options.readManifest(name, version));
     const variant = manifest.variants[manifest.default_variant]!;
     checkModelFits(manifest, variant, modelBytes);
     const room = this.#options.planRoom(sessionHeapBytes(variant));
@@ -120,7 +121,7 @@ export class ModelLoader {
         readVerifiedJson(store, manifest, manifest.labels, blobs),
         this.#describe(manifest, variant, onDescribed),
       ]);
-      const [graph, weights, labels, processor] = await Promise.race([files, rejectedBy(signal)]);
+      const [graph, weights, labels, processor] = await within(files);
       // Behind the files, and with nothing awaited before the session: another model's abort may have taken the first one.
       const runtime = await this.#options.runtime();
       const create = now();
@@ -165,9 +166,14 @@ export class ModelLoader {
   }
 }
 
-/** Rejects with the signal's reason, once it has one. */
-function rejectedBy(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+/** Waits for a step of a load, but no longer than its signal allows: a bucket may never answer. */
+function giveUpWith(signal: AbortSignal): <T>(step: Promise<T>) => Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  // Nobody may be waiting when it is.
+  aborted.catch(() => {});
+  return (step) => Promise.race([step, aborted]);
 }
 
 function createSession(

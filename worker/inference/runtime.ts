@@ -29,8 +29,6 @@ export interface WasmModules {
 export interface SessionOptions {
   /** Files that the graph names as external data, by path. */
   readonly externalData?: ReadonlyMap<string, ExternalData>;
-  /** Keep freed activations in onnxruntime's arena: faster by little, larger by much. Default false. */
-  readonly arena?: boolean;
 }
 
 /**
@@ -101,12 +99,12 @@ export class OrtRuntime {
   createSession(model: Uint8Array, options: SessionOptions = {}): OrtSession {
     const { glue } = this;
     if (this.#abortReason !== null) throw this.#abort(this.#abortReason);
-    const arena = options.arena ?? false;
     const sessionOptions = this.guard(() =>
       glue._OrtCreateSessionOptions(
         OPTIMIZATION_NONE,
-        arena,
-        // No memory pattern: it would set all activations aside as one block, larger than what is alive at any time.
+        // No arena, which would keep freed activations, and no memory pattern, which would set them all aside as one block:
+        // both are larger than what is alive at any time.
+        false,
         false,
         EXECUTION_SEQUENTIAL,
         false,

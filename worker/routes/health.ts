@@ -1,4 +1,4 @@
-/** `GET /healthz`: the worker runs. `GET /readyz`: the default model is loaded and has answered once. */
+/** `GET /healthz`: the worker runs. `GET /readyz`: the default model is loaded and warm. */
 import { Hono } from 'hono';
 import { RuntimeError } from '../errors.ts';
 import type { AppEnvironment } from '../services.ts';

@@ -96,8 +96,7 @@ async function answer(
   compute: (request: HfRequest, reference: ModelReference) => Promise<unknown>,
 ): Promise<Response> {
   const reference = parseModelReference(c.req.param('name'), c.var.services.config);
-  // No reference: a client that does not ask to wait must not wait for a load's memory either.
-  return withBody(c, null, async (memory) => {
+  return withBody(c, reference, async (memory) => {
     const request = await readRequest(c.req.raw, memory);
     const { maxImagesPerRequest } = c.var.services.config;
     if (request.images.length > maxImagesPerRequest) {

@@ -10,7 +10,7 @@ import { type InferenceRow, SIDES, type Side } from './result.ts';
 const BUDGET_BYTES = 1024 ** 3;
 const R50_SIDE_PX = 224;
 
-/** Untimed rounds: V8 compiles during the first run. */
+/** Untimed rounds: V8 has compiled what is hot after six or so. */
 const WARM_ROUNDS = 8;
 
 /** What to compare. */

@@ -31,31 +31,29 @@ const webhook = [
 
 const shared = { tag: 'Moderation', scope: 'moderate', status: 200, codes: KEYED_CODES } as const;
 
+const accept = {
+  ...shared,
+  method: 'post',
+  scope: null,
+  body: { 'application/json': z.looseObject({}) },
+  status: 202,
+  answer: json(acceptedWebhookSchema),
+  codes: webhook,
+} as const;
+
 /** The routes below `/v1/webhooks`. */
 export const WEBHOOKS: readonly Operation[] = [
   {
-    ...shared,
-    method: 'post',
+    ...accept,
     path: '/v1/webhooks/images',
     id: 'acceptWebhook',
     summary: 'Takes a signed webhook of the only source',
-    scope: null,
-    body: { 'application/json': z.looseObject({}) },
-    status: 202,
-    answer: json(acceptedWebhookSchema),
-    codes: webhook,
   },
   {
-    ...shared,
-    method: 'post',
+    ...accept,
     path: '/v1/webhooks/images/:source',
     id: 'acceptWebhookOf',
     summary: 'Takes a signed webhook of a source',
-    scope: null,
-    body: { 'application/json': z.looseObject({}) },
-    status: 202,
-    answer: json(acceptedWebhookSchema),
-    codes: webhook,
   },
   {
     ...shared,
