@@ -1,5 +1,5 @@
 /**
- * JPEG to RGB8 rows: baseline, extended sequential and progressive, 8 bits, Huffman coded.
+ * JPEG to RGB8 rows: baseline, extended sequential and progressive, 8 bits, Huffman or arithmetic coded.
  *
  * Pixels equal libjpeg-turbo's as Pillow uses it (accurate integer inverse DCT, fancy upsampling, block smoothing), damaged
  * files included; so do the refusals. Pure: bytes in, rows out, nothing kept.
@@ -14,8 +14,8 @@ import { MarkerReader, type Scan } from './marker-reader.ts';
 import { decodeMultiScan, multiScanBytes } from './multi-scan.ts';
 import { readJpegInfo } from './probe.ts';
 import { RowOutput } from './row-output.ts';
-import { planScans, type ScanPlan } from './scan-plan.ts';
-import { ScanReader } from './scan-reader.ts';
+import { planArithmeticScan, planScans, type ScanPlan } from './scan-plan.ts';
+import { findScanEnd, ScanReader } from './scan-reader.ts';
 import { mcuBlocks, mcuCount, requireHuffmanSpec } from './scan-setup.ts';
 import { MAX_BLOCK_BYTES } from './sequential.ts';
 import { decodeSingleScan, singleScanBytes } from './single-scan.ts';
@@ -34,7 +34,7 @@ interface Start {
   readonly layout: Layout;
   readonly scan: Scan;
   readonly progressive: boolean;
-  /** Undefined where the first scan is the only one. */
+  /** Undefined where the first scan is the only one and Huffman coded. */
   readonly plan: ScanPlan | undefined;
 }
 
@@ -71,6 +71,10 @@ export function decodeJpeg(bytes: Uint8Array, sink: RowSink, options: DecodeOpti
   sink.start(layout.outputWidth, layout.outputHeight);
   if (plan !== undefined) {
     decodeMultiScan(bytes, plan, layout, progressive, allowTruncated, output);
+    if (hasWholeScan(headers, scan)) {
+      const end = findScanEnd(bytes, scan, mcuCount(scan, layout));
+      checkTrailer(headers, end.marker, end.next);
+    }
     return;
   }
   const mcuBytes = mcuBlocks(scan, layout) * MAX_BLOCK_BYTES;
@@ -81,9 +85,19 @@ export function decodeJpeg(bytes: Uint8Array, sink: RowSink, options: DecodeOpti
     if (!allowTruncated && reader.bitsLeft < AMPLE_BITS) requireCompletion(bytes, scan, layout, reader);
     return;
   }
-  headers.resume(marker, reader.bits.sourceNext);
-  // What follows up to the end-of-image marker must make sense too; that the marker is there is not asked for.
+  checkTrailer(headers, marker, reader.bits.sourceNext);
+}
+
+/** What follows the only scan up to the end-of-image marker must make sense too; that the marker is there is not asked for. */
+function checkTrailer(headers: MarkerReader, marker: number, next: number): void {
+  if (marker === END_OF_DATA) return;
+  headers.resume(marker, next);
   if (headers.next().kind === 'scan') throw corrupt('has a second scan, but its first one held all components');
+}
+
+/** True where the first scan is the only one: sequential, with every component of the frame. */
+function hasWholeScan({ frame }: MarkerReader, scan: Scan): boolean {
+  return frame !== undefined && !frame.progressive && scan.components.length === frame.components.length;
 }
 
 /** Refuses files that end right behind their data where the reference decoder does. */
@@ -110,7 +124,8 @@ function start(bytes: Uint8Array, options: DecodeOptions): Start {
   const { scan } = stop;
   const layout = layOut(frame, options.scaleDenominator ?? 1);
   const { progressive } = frame;
-  const multiple = progressive || scan.components.length < frame.components.length;
-  const plan = multiple ? planScans(bytes, headers, layout, scan, options.allowTruncated === true) : undefined;
+  let plan: ScanPlan | undefined;
+  if (!hasWholeScan(headers, scan)) plan = planScans(bytes, headers, layout, scan, options.allowTruncated === true);
+  else if (frame.arithmetic) plan = planArithmeticScan(scan, layout);
   return { headers, layout, scan, progressive, plan };
 }

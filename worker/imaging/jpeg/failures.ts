@@ -28,6 +28,8 @@ export function requireSupportedFrame(marker: number, bitsPerSample: number): vo
     case MARKER.SOF0:
     case MARKER.SOF1:
     case MARKER.SOF2:
+    case MARKER.SOF9:
+    case MARKER.SOF10:
       break;
     case MARKER.SOF3:
       throw unsupported('lossless coding (SOF3)');
@@ -35,9 +37,6 @@ export function requireSupportedFrame(marker: number, bitsPerSample: number): vo
     case MARKER.SOF6:
     case MARKER.SOF7:
       throw unsupported(`hierarchical coding (SOF${marker - MARKER.SOF0})`);
-    case MARKER.SOF9:
-    case MARKER.SOF10:
-      throw unsupported(`arithmetic coding (SOF${marker - MARKER.SOF0})`);
     case MARKER.SOF11:
       throw unsupported('lossless arithmetic coding (SOF11)');
     case MARKER.JPG:

@@ -22,6 +22,8 @@ export interface FrameComponent {
 /** The frame header (ITU-T T.81 B.2.2). */
 export interface Frame {
   readonly progressive: boolean;
+  /** Arithmetic coded, not Huffman coded. */
+  readonly arithmetic: boolean;
   readonly width: number;
   readonly height: number;
   readonly components: readonly FrameComponent[];
@@ -33,8 +35,20 @@ export interface ScanComponent {
   readonly index: number;
   readonly dcSpec: HuffmanSpec | undefined;
   readonly acSpec: HuffmanSpec | undefined;
+  /** Numbers of the tables: of the statistics where the data is arithmetic coded. */
+  readonly dcSlot: number;
+  readonly acSlot: number;
   /** 64 values in natural order; undefined where the slot was never filled. */
   readonly quantTable: Uint16Array | undefined;
+}
+
+/** Conditioning of arithmetic coding by table (ITU-T T.81 B.2.4.3). */
+export interface Conditioning {
+  /** L and U: bounds of small DC differences. */
+  readonly dcLow: Uint8Array;
+  readonly dcHigh: Uint8Array;
+  /** Kx: the last coefficient of the lower AC bins. */
+  readonly acThreshold: Uint8Array;
 }
 
 /** A scan header (ITU-T T.81 B.2.3). */
@@ -46,6 +60,8 @@ export interface Scan {
   readonly approxLow: number;
   /** MCUs between restart markers; 0 for none. */
   readonly restartInterval: number;
+  /** As it stands where the scan starts. */
+  readonly conditioning: Conditioning;
   /** Where the entropy-coded data starts. */
   readonly dataStart: number;
 }
@@ -60,6 +76,8 @@ const END: Stop = { kind: 'end' };
 const OUT_OF_DATA: Stop = { kind: 'out-of-data' };
 
 const TABLE_SLOTS = 4;
+/** Tables of arithmetic coding, DC and AC each. */
+const ARITHMETIC_SLOTS = 16;
 const MAX_SCAN_COMPONENTS = 4;
 
 /** Bytes of an APP0 that make it a JFIF segment. */
@@ -83,6 +101,7 @@ export class MarkerReader {
   private readonly quantTables: (Uint16Array | undefined)[] = [];
   private readonly dcSpecs: (HuffmanSpec | undefined)[] = [];
   private readonly acSpecs: (HuffmanSpec | undefined)[] = [];
+  private conditioning = defaultConditioning();
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
@@ -146,6 +165,7 @@ export class MarkerReader {
     this.restartInterval = 0;
     this.sawJfif = false;
     this.adobeTransform = undefined;
+    this.conditioning = defaultConditioning();
   }
 
   /** An abbreviated stream that carries tables alone may precede the image (ITU-T T.81 B.5); its tables stay. */
@@ -181,7 +201,7 @@ export class MarkerReader {
     if (marker === MARKER.DRI) this.readRestartInterval(segment);
     else if (marker === MARKER.APP0) this.readApp0(segment);
     else if (marker === MARKER.APP14) this.readApp14(segment);
-    else if (marker === MARKER.DAC) checkArithmeticConditioning(segment);
+    else if (marker === MARKER.DAC) this.readConditioning(segment);
     else if (isFrameMarker(marker)) this.readFrame(marker, segment);
     return undefined;
   }
@@ -229,7 +249,29 @@ export class MarkerReader {
         quantSlot: segment[at + 2]!,
       });
     }
-    this.frame = { progressive: marker === MARKER.SOF2, width, height, components };
+    const progressive = marker === MARKER.SOF2 || marker === MARKER.SOF10;
+    const arithmetic = marker === MARKER.SOF9 || marker === MARKER.SOF10;
+    this.frame = { progressive, arithmetic, width, height, components };
+  }
+
+  /** Source: libjpeg-turbo jdmarker.c `get_dac`: wrong values are fatal, whatever the frame's coding. */
+  private readConditioning(segment: Uint8Array): void {
+    if (segment.length % 2 !== 0) throw corrupt('arithmetic conditioning segment has a stray byte');
+    const dcLow = this.conditioning.dcLow.slice();
+    const dcHigh = this.conditioning.dcHigh.slice();
+    const acThreshold = this.conditioning.acThreshold.slice();
+    for (let at = 0; at < segment.length; at += 2) {
+      const slot = segment[at]!;
+      const value = segment[at + 1]!;
+      if (slot >= 2 * ARITHMETIC_SLOTS || (slot < ARITHMETIC_SLOTS && (value & 15) > value >> 4)) {
+        throw corrupt(`arithmetic conditioning is invalid: slot ${slot}, value ${value}`);
+      }
+      if (slot < ARITHMETIC_SLOTS) {
+        dcLow[slot] = value & 15;
+        dcHigh[slot] = value >> 4;
+      } else acThreshold[slot - ARITHMETIC_SLOTS] = value;
+    }
+    this.conditioning = { dcLow, dcHigh, acThreshold };
   }
 
   /** Source: libjpeg-turbo jdmarker.c `get_dqt`. Stops where the file ends within the segment. */
@@ -296,6 +338,8 @@ export class MarkerReader {
       const tables = segment[2 + 2 * i]!;
       components.push({
         index,
+        dcSlot: tables >> 4,
+        acSlot: tables & 15,
         dcSpec: this.dcSpecs[tables >> 4] ?? (frame.progressive ? undefined : STANDARD_DC[tables >> 4]),
         acSpec: this.acSpecs[tables & 15] ?? (frame.progressive ? undefined : STANDARD_AC[tables & 15]),
         quantTable: this.quantTables[frame.components[index]!.quantSlot],
@@ -310,21 +354,19 @@ export class MarkerReader {
       approxHigh: approx! >> 4,
       approxLow: approx! & 15,
       restartInterval: this.restartInterval,
+      conditioning: this.conditioning,
       dataStart: this.at,
     };
   }
 }
 
-/** Source: libjpeg-turbo jdmarker.c `get_dac`: nothing here uses the values, but wrong ones are fatal. */
-function checkArithmeticConditioning(segment: Uint8Array): void {
-  if (segment.length % 2 !== 0) throw corrupt('arithmetic conditioning segment has a stray byte');
-  for (let at = 0; at < segment.length; at += 2) {
-    const slot = segment[at]!;
-    const value = segment[at + 1]!;
-    if (slot >= 32 || (slot < 16 && (value & 15) > value >> 4)) {
-      throw corrupt(`arithmetic conditioning is invalid: slot ${slot}, value ${value}`);
-    }
-  }
+/** What holds where a file says nothing (ITU-T T.81 F.1.4.4.1.4 and F.1.4.4.2.1). */
+function defaultConditioning(): Conditioning {
+  return {
+    dcLow: new Uint8Array(ARITHMETIC_SLOTS),
+    dcHigh: new Uint8Array(ARITHMETIC_SLOTS).fill(1),
+    acThreshold: new Uint8Array(ARITHMETIC_SLOTS).fill(5),
+  };
 }
 
 /** Tells whether what is there of a segment is enough to see that it is wrong. */

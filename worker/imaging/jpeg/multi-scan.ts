@@ -1,9 +1,11 @@
 /**
- * Decoding of files with several scans: progressive ones, and sequential ones that are not interleaved.
+ * Decoding of files with several scans (progressive ones, and sequential ones that are not interleaved), and of all that are
+ * arithmetic coded.
  *
  * Source: libjpeg-turbo jdcoefct.c `consume_data`, `decompress_data`; but instead of the whole image's coefficients, one row
  * of MCUs' is kept (see coefficient-scan.ts).
  */
+import { ARITHMETIC_SCAN_BYTES, ArithmeticScan } from './arithmetic-scan.ts';
 import { BitWindow } from './bit-window.ts';
 import { CoefficientRow } from './coefficient-row.ts';
 import { CoefficientScan } from './coefficient-scan.ts';
@@ -28,6 +30,13 @@ const MIN_WINDOW_BYTES = 1 << 10;
 /** Most bytes that an MCU of a progressive scan can take: 63 symbols of 31 bits, or 10 DC differences, and a run. */
 const PROGRESSIVE_MCU_BYTES = 288;
 
+/** One scan of the file, which decodes its share of each row of MCUs. */
+interface RowScan {
+  /** The last row of MCUs in which an MCU began with data to read. */
+  readonly lastGoodRow: number;
+  decodeRow(mcuRow: number, rows: readonly CoefficientRow[]): void;
+}
+
 /** Decodes all scans and flushes every row of MCUs. */
 export function decodeMultiScan(
   bytes: Uint8Array,
@@ -38,25 +47,26 @@ export function decodeMultiScan(
   output: RowOutput,
 ): void {
   const rows = layout.components.map((component) => new CoefficientRow(component));
+  const notesNonzero = progressive && !plan.arithmetic;
   const smooth = progressive && smoothingApplies(plan);
   let smoother: BlockSmoother | undefined;
   if (smooth) {
     // Smoothing looks at neighbouring blocks' DC, two rows up and down: a first pass collects them.
-    const scans = openScans(bytes, plan.scans, layout, progressive, allowTruncated, true);
+    const scans = openScans(bytes, plan, plan.scans, layout, progressive, allowTruncated, true);
     smoother = new BlockSmoother(plan, layout);
     for (let mcuRow = 0; mcuRow < layout.mcuRows; mcuRow++) {
-      decodeRow(scans, mcuRow, rows, progressive);
+      decodeRow(scans, mcuRow, rows, notesNonzero);
       smoother.collect(mcuRow, rows);
     }
     smoother.lastGoodRow = scans[scans.length - 1]!.lastGoodRow;
   }
   const needed = smooth ? plan.scans : neededScans(plan, layout, progressive);
-  const scans = openScans(bytes, needed, layout, progressive, allowTruncated, false);
+  const scans = openScans(bytes, plan, needed, layout, progressive, allowTruncated, false);
   const outputs = layout.components.map(
     (component, c) => new ComponentOutput(component, output.planes[c]!, plan.quantTables[c]),
   );
   for (let mcuRow = 0; mcuRow < layout.mcuRows; mcuRow++) {
-    decodeRow(scans, mcuRow, rows, progressive);
+    decodeRow(scans, mcuRow, rows, notesNonzero);
     for (let c = 0; c < outputs.length; c++) {
       smoother?.smooth(c, mcuRow, rows[c]!);
       outputs[c]!.transformRow(mcuRow, rows[c]!);
@@ -72,6 +82,10 @@ export function multiScanBytes(plan: ScanPlan, layout: Layout, progressive: bool
   let bytes = smooth ? BlockSmoother.bytes(layout) : 0;
   for (const component of layout.components) bytes += CoefficientRow.bytes(component) + BLOCK_BUFFER_LENGTH * 2 + 512;
   for (const scan of scans) {
+    if (plan.arithmetic) {
+      bytes += ARITHMETIC_SCAN_BYTES * (smooth ? 2 : 1);
+      continue;
+    }
     const perScan = BitWindow.bytes(windowBytes(scans.length, progressive), scanMcuBytes(scan, layout, progressive));
     bytes += (perScan + scan.components.length * 10_000) * (smooth ? 2 : 1);
   }
@@ -79,24 +93,26 @@ export function multiScanBytes(plan: ScanPlan, layout: Layout, progressive: bool
 }
 
 function decodeRow(
-  scans: readonly CoefficientScan[],
+  scans: readonly RowScan[],
   mcuRow: number,
   rows: readonly CoefficientRow[],
-  progressive: boolean,
+  notesNonzero: boolean,
 ): void {
   for (const row of rows) row.clear();
   for (const scan of scans) scan.decodeRow(mcuRow, rows);
-  if (!progressive) for (const row of rows) row.findNonzero();
+  if (!notesNonzero) for (const row of rows) row.findNonzero();
 }
 
 function openScans(
   bytes: Uint8Array,
+  { arithmetic }: ScanPlan,
   scans: readonly Scan[],
   layout: Layout,
   progressive: boolean,
   allowTruncated: boolean,
   trackGoodRows: boolean,
-): CoefficientScan[] {
+): RowScan[] {
+  if (arithmetic) return scans.map((scan) => new ArithmeticScan(bytes, scan, layout, progressive, allowTruncated));
   const window = windowBytes(scans.length, progressive);
   return scans.map((scan) => {
     const mcuBytes = scanMcuBytes(scan, layout, progressive);

@@ -51,7 +51,7 @@ export function readJpegInfo(bytes: Uint8Array): ImageInfo {
     components: frame[5]!,
     bitsPerSample: 8,
     frames: 1,
-    interlaced: frameMarker === MARKER.SOF2,
+    interlaced: frameMarker === MARKER.SOF2 || frameMarker === MARKER.SOF10,
   };
 }
 

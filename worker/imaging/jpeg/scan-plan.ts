@@ -40,6 +40,8 @@ export interface Precision {
 /** The scans of a file, and what is known of them beforehand. */
 export interface ScanPlan {
   readonly scans: readonly Scan[];
+  /** Arithmetic coded, not Huffman coded. */
+  readonly arithmetic: boolean;
   /** The table of each component: the one that stood in its slot when its first scan began. */
   readonly quantTables: readonly (Uint16Array | undefined)[];
   readonly precision: readonly Precision[];
@@ -65,12 +67,13 @@ export function planScans(
     (): Precision => ({ current: new Int8Array(64).fill(-1), previous: new Int8Array(64).fill(-1) }),
   );
   const progressive = headers.frame?.progressive === true;
+  const arithmetic = headers.frame?.arithmetic === true;
   let scan = first;
   let visits = 0;
   for (;;) {
     visits += mcuBlocks(scan, layout) * mcuCount(scan, layout);
     requireBounds(scans.length + 1, visits);
-    checkScanTables(scan, scanKind(scan, progressive));
+    if (!arithmetic) checkScanTables(scan, scanKind(scan, progressive));
     for (const { index, quantTable } of scan.components) quantTables[index] ??= requireQuantTable(quantTable);
     if (progressive) trackPrecision(scan, scans.length === 0, precision);
     scans.push(scan);
@@ -90,8 +93,20 @@ export function planScans(
         },
       );
     }
-    return { scans, quantTables, precision };
+    return { scans, arithmetic, quantTables, precision };
   }
+}
+
+/**
+ * The plan of an arithmetic-coded sequential file whose first scan holds every component; it reads no further.
+ *
+ * @throws ImageError `corrupt_image` where a quantization table is missing or an MCU has too many blocks
+ */
+export function planArithmeticScan(scan: Scan, layout: Layout): ScanPlan {
+  requireBounds(1, mcuBlocks(scan, layout) * mcuCount(scan, layout));
+  const quantTables: (Uint16Array | undefined)[] = layout.components.map(() => undefined);
+  for (const { index, quantTable } of scan.components) quantTables[index] = requireQuantTable(quantTable);
+  return { scans: [scan], arithmetic: true, quantTables, precision: [] };
 }
 
 function requireBounds(scans: number, visits: number): void {

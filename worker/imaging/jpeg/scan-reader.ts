@@ -10,7 +10,7 @@ import type { Scan } from './marker-reader.ts';
 import { MARKER } from './markers.ts';
 
 /** Where a segment starts, or that there is none: the marker at hand then still counts. */
-interface Segment {
+export interface Segment {
   readonly empty: boolean;
   readonly marker: number;
   readonly at: number;
@@ -211,7 +211,7 @@ export function truncatedScan(bytes: number, mcusRead: number, mcuCount: number)
  * @param at where the file goes on behind it
  * @param expected number of the restart marker that should be there, 0 to 7
  */
-function nextSegment(bytes: Uint8Array, marker: number, at: number, expected: number): Segment {
+export function nextSegment(bytes: Uint8Array, marker: number, at: number, expected: number): Segment {
   let found = marker;
   let next = at;
   for (;;) {

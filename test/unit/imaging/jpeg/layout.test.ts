@@ -4,7 +4,7 @@ import type { Frame } from '../../../../worker/imaging/jpeg/marker-reader.ts';
 
 function frame(width: number, height: number, ...factors: readonly (readonly [number, number])[]): Frame {
   const components = factors.map(([horizontal, vertical], i) => ({ id: i + 1, horizontal, vertical, quantSlot: 0 }));
-  return { progressive: false, width, height, components };
+  return { progressive: false, arithmetic: false, width, height, components };
 }
 
 describe('layOut', () => {

@@ -1,5 +1,5 @@
 /** What decoding JPEG allocates, against what `estimateJpegBytes` says. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../../worker/errors.ts';
@@ -31,7 +31,13 @@ async function encode(width: number, height: number, progressive: boolean): Prom
 }
 
 describe('estimateJpegBytes', () => {
-  const names = readdirSync(FOLDER).filter((name) => name.endsWith('.jpg') && !name.startsWith('refused'));
+  const { files }: { files: Readonly<Record<string, Readonly<Record<string, string>>>> } = JSON.parse(
+    readFileSync(new URL('expected.json', FOLDER), 'utf8'),
+  );
+  // Damage to progressive arithmetic data makes markers of it, and then the headers themselves are refused.
+  const isRefused = (name: string) =>
+    name.startsWith('arithmetic-damaged-progressive') && files[name]?.['1']?.startsWith('error');
+  const names = Object.keys(files).filter((name) => !name.startsWith('refused') && isRefused(name) !== true);
 
   it.each(names)('%s: bounds what is allocated, at every scale', async (name) => {
     const bytes = new Uint8Array(readFileSync(new URL(name, FOLDER)));
