@@ -1,5 +1,6 @@
 /** Recognises image formats by their first bytes; file names and media types are not believed. */
 import { ImageError } from '../errors.ts';
+import { DIB_MAGICS } from './bmp/header.ts';
 import type { ImageFormat } from './image.ts';
 
 /** A format's name, where its magic stands, and the magics (Latin-1) that it may have there. */
@@ -17,6 +18,19 @@ const REFUSED: readonly Signature[] = [
   ['JPEG XR', 0, ['II\xbc\x01']],
   ['TIFF', 0, ['II*\0', 'MM\0*', 'II+\0', 'MM\0+']],
   ['ICO', 0, ['\0\0\x01\0']],
+  // Before CUR, which has the number of its images where these have zeros.
+  [
+    'TGA',
+    0,
+    [
+      '\0\0\x02\0\0\0\0\0',
+      '\0\0\x03\0\0\0\0\0',
+      '\0\0\x0a\0\0\0\0\0',
+      '\0\0\x0b\0\0\0\0\0',
+      '\0\x01\x01\0\0',
+      '\0\x01\x09\0\0',
+    ],
+  ],
   ['CUR', 0, ['\0\0\x02\0']],
   ['PSD', 0, ['8BPS']],
   ['PDF', 0, ['%PDF-']],
@@ -39,7 +53,7 @@ const DECODED: ReadonlyArray<readonly [ImageFormat, readonly string[]]> = [
   ['jpeg', ['\xff\xd8\xff']],
   ['png', ['\x89PNG\r\n\x1a\n']],
   ['gif', ['GIF87a', 'GIF89a']],
-  ['bmp', ['BM']],
+  ['bmp', ['BM', ...DIB_MAGICS]],
 ];
 
 /** What may stand before an SVG's root element: byte order mark, XML declaration, comments, document type. */

@@ -14,6 +14,8 @@ describe('detectFormat', () => {
     ['gif', 'GIF87a\x01\0'],
     ['gif', 'GIF89a\x01\0'],
     ['bmp', 'BM\x3a\0'],
+    ['bmp', '(\0\0\0\x05\0\0\0'],
+    ['bmp', '|\0\0\0\x05\0\0\0'],
   ])('recognises %s', (format, start) => {
     expect(detectFormat(latin1(start))).toBe(format);
   });
@@ -29,6 +31,9 @@ describe('detectFormat', () => {
     ['TIFF', 'II*\0\x08\0\0\0'],
     ['TIFF', 'MM\0*\0\0\0\x08'],
     ['ICO', '\0\0\x01\0\x01\0'],
+    ['CUR', '\0\0\x02\0\x01\0'],
+    ['TGA', '\0\0\x02\0\0\0\0\0\0\0\0\0'],
+    ['TGA', '\0\x01\x09\0\0\0\x01\x18'],
     ['PSD', '8BPS\0\x01'],
     ['PDF', '%PDF-1.7'],
     ['SVG', '<svg xmlns="http://www.w3.org/2000/svg">'],

@@ -1,5 +1,5 @@
 /**
- * BMP headers: OS/2 1 and 2, Windows 3 to 5.
+ * BMP headers: OS/2 1 and 2, Windows 3 to 5, with the file header or, as clipboards have it (DIB), without.
  *
  * Accepts what Pillow's `BmpImagePlugin` accepts and reads it the same way, odd corners included: a palette of black and
  * white (or of grays in order) replaces the declared depth by 1 (or 8) bits.
@@ -32,6 +32,11 @@ const FILE_HEADER_BYTES = 14;
 /** BITMAPCOREHEADER, whose palette entries have 3 bytes. */
 const CORE_HEADER_BYTES = 12;
 const HEADER_BYTES = [40, 52, 56, 64, 108, 124];
+
+/** First bytes of a bitmap without file header: the size of one of the headers above. */
+export const DIB_MAGICS: readonly string[] = [CORE_HEADER_BYTES, ...HEADER_BYTES].map(
+  (size) => `${String.fromCharCode(size)}\0\0\0`,
+);
 
 const RAW = 0;
 const RLE8 = 1;
@@ -113,14 +118,16 @@ interface Fields {
  * @throws ImageError `truncated_image`, `corrupt_image`, `unsupported_image_feature`
  */
 export function readBmp(bytes: Uint8Array): BmpFile {
-  if (bytes.length < FILE_HEADER_BYTES + 4) throw endsEarly(bytes);
+  const base = bytes[0] === 0x42 && bytes[1] === 0x4d ? FILE_HEADER_BYTES : 0;
+  if (bytes.length < base + 4) throw endsEarly(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const fields = readFields(view);
+  const fields = readFields(view, base);
   const { width, height, bits, compression } = fields;
   if (width === 0 || height === 0) throw new ImageError('corrupt_image', `BMP is ${width}x${height} px`);
 
   const pixels = pixelFormat(fields);
-  let dataStart = view.getUint32(10, true);
+  // Without a file header pixels follow the palette; 0 says the same.
+  let dataStart = base === 0 ? 0 : view.getUint32(10, true);
   if (dataStart === FILE_HEADER_BYTES + fields.headerBytes && bits <= 8) {
     dataStart += fields.entryBytes * fields.colors;
   }
@@ -148,19 +155,20 @@ export function readBmp(bytes: Uint8Array): BmpFile {
   };
 }
 
-function readFields(view: DataView): Fields {
-  const headerBytes = view.getUint32(FILE_HEADER_BYTES, true);
+/** @param base where the headers behind the file header start */
+function readFields(view: DataView, base: number): Fields {
+  const headerBytes = view.getUint32(base, true);
   if (headerBytes !== CORE_HEADER_BYTES && !HEADER_BYTES.includes(headerBytes)) {
     throw unsupported(`a header of ${headerBytes} bytes`);
   }
-  const end = FILE_HEADER_BYTES + headerBytes;
+  const end = base + headerBytes;
   if (end > view.byteLength) throw endsEarly(view);
   if (headerBytes === CORE_HEADER_BYTES) {
-    const bits = view.getUint16(24, true);
+    const bits = view.getUint16(base + 10, true);
     return {
       headerBytes,
-      width: view.getUint16(18, true),
-      height: view.getUint16(20, true),
+      width: view.getUint16(base + 4, true),
+      height: view.getUint16(base + 6, true),
       topDown: false,
       bits,
       compression: RAW,
@@ -170,19 +178,19 @@ function readFields(view: DataView): Fields {
       masks: [],
     };
   }
-  const bits = view.getUint16(28, true);
-  const compression = view.getUint32(30, true);
-  const topDown = view.getUint8(25) === 0xff;
-  const height = view.getUint32(22, true);
-  const masks = compression === BITFIELDS ? readMasks(view, headerBytes) : [];
+  const bits = view.getUint16(base + 14, true);
+  const compression = view.getUint32(base + 16, true);
+  const topDown = view.getUint8(base + 11) === 0xff;
+  const height = view.getUint32(base + 8, true);
+  const masks = compression === BITFIELDS ? readMasks(view, base, headerBytes) : [];
   return {
     headerBytes,
-    width: view.getUint32(18, true),
+    width: view.getUint32(base + 4, true),
     height: topDown ? 2 ** 32 - height : height,
     topDown,
     bits,
     compression,
-    colors: view.getUint32(46, true) || 2 ** bits,
+    colors: view.getUint32(base + 32, true) || 2 ** bits,
     entryBytes: 4,
     end: compression === BITFIELDS && headerBytes < 52 ? end + 12 : end,
     masks,
@@ -190,9 +198,9 @@ function readFields(view: DataView): Fields {
 }
 
 /** Masks lie behind a 40-byte header and at the same place within a longer one; alpha's only in those. */
-function readMasks(view: DataView, headerBytes: number): number[] {
+function readMasks(view: DataView, base: number, headerBytes: number): number[] {
   const count = headerBytes >= 56 ? 4 : 3;
-  const at = FILE_HEADER_BYTES + 40;
+  const at = base + 40;
   if (at + count * 4 > view.byteLength) throw endsEarly(view);
   return [0, 1, 2, 3].map((i) => (i < count ? view.getUint32(at + i * 4, true) : 0));
 }
