@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { FetchError, ModerationError, RequestError } from '../errors.ts';
 import { judgeUrl, type UrlPolicy } from '../fetch/url-policy.ts';
+import { checkJsonShape, type JsonLimits } from '../json-shape.ts';
 import { eventId } from './identifiers.ts';
 import { MAX_METADATA_BYTES } from './ledger/payload.ts';
 import type { ImageLocation, IncomingItem } from './ledger/records.ts';
@@ -32,12 +33,16 @@ const itemSchema = z
     r2: r2Schema.optional(),
     policy: z.string().max(130).optional(),
     callback_url: z.string().optional(),
-    metadata: z.json().optional(),
+    /** Any JSON. Not `z.json()`, which looks at every value again. */
+    metadata: z.unknown().optional(),
   })
   .refine(oneReference, ONE_REFERENCE);
 type WebhookItem = z.infer<typeof itemSchema>;
 
-const listSchema = z.array(itemSchema).min(1).max(MAX_ITEMS);
+const listSchema = z.array(itemSchema).min(1);
+
+/** What a webhook may hold: all its items with as much metadata as is allowed. */
+const JSON_LIMITS: JsonLimits = { maxDepth: 64, maxValues: MAX_ITEMS * (MAX_METADATA_BYTES / 2 + 16) };
 
 /**
  * Checks a webhook's body, all of it, before anything is accepted: an item, a list of items, or either as the `data` of
@@ -54,6 +59,11 @@ export async function parseWebhookBody(
 ): Promise<IncomingItem[]> {
   const value = unwrap(parseJson(body));
   const isList = Array.isArray(value);
+  if (isList && value.length > MAX_ITEMS) {
+    throw new RequestError('invalid_body', `the webhook has ${value.length} items; limit ${MAX_ITEMS}`, {
+      details: { items: value.length, limit: MAX_ITEMS },
+    });
+  }
   const result = listSchema.safeParse(isList ? value : [value]);
   if (!result.success) {
     const issue = result.error.issues[0]!;
@@ -69,6 +79,7 @@ export async function parseWebhookBody(
 }
 
 function parseJson(body: Uint8Array): unknown {
+  checkJsonShape(body, JSON_LIMITS);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body)) as unknown;
   } catch (cause) {

@@ -8,6 +8,7 @@ import { DATATYPE_BYTES, elementCount, type NumericTensor, type Tensor } from '.
 import {
   buildMessage,
   type Message,
+  type MessageLimits,
   type Parameters,
   parametersSchema,
   readTensors,
@@ -71,10 +72,15 @@ export function reserveInferRequest(
 /**
  * Decodes a request. Tensors are views of `body` where its alignment allows.
  * @param headerLength the value of `Inference-Header-Content-Length`; null where the body is JSON alone.
- * @throws RequestError `invalid_body`, naming the field or tensor, with the numbers.
+ * @param limits of the JSON; looked at before it is parsed.
+ * @throws RequestError `body_too_large`; `invalid_body`, naming the field or tensor, with the numbers.
  */
-export function decodeInferRequest(body: Uint8Array, headerLength: number | null): InferRequest {
-  const { header, binary } = splitMessage(body, headerLength, requestSchema);
+export function decodeInferRequest(
+  body: Uint8Array,
+  headerLength: number | null,
+  limits?: MessageLimits,
+): InferRequest {
+  const { header, binary } = splitMessage(body, headerLength, requestSchema, limits);
   const names = header.outputs?.map((output) => output.name) ?? [];
   const repeated = names.find((name, index) => names.indexOf(name) !== index);
   if (repeated !== undefined) throw new RequestError('invalid_body', `output "${repeated}" is asked for twice`);

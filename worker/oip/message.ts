@@ -4,8 +4,9 @@
  */
 import * as z from 'zod';
 import { RequestError } from '../errors.ts';
+import { checkJsonShape } from '../json-shape.ts';
 import { binarySize, readBinary, writeBinary } from './binary-data.ts';
-import { isDatatype, type Tensor } from './datatypes.ts';
+import { elementCount, isDatatype, type Tensor } from './datatypes.ts';
 import { readJson, writeJson } from './json-data.ts';
 
 /** The HTTP header that gives the length in bytes of a message's JSON; absent where the whole body is JSON. */
@@ -43,13 +44,31 @@ export function parseHeaderLength(value: string | null | undefined): number | nu
   return Number(value);
 }
 
+/** What a message's JSON may hold: names and parameters, and the elements of its tensors. */
+export interface MessageLimits {
+  readonly maxElements: number;
+  /** Arrays within `data`, which may nest as the tensor does. */
+  readonly maxArrays: number;
+}
+
+/** For those who have memory: a batch of 64 images of 224 px, nested. */
+const DEFAULT_LIMITS: MessageLimits = { maxElements: 32 * 1024 * 1024, maxArrays: 4 * 1024 * 1024 };
+
+/** Values of a header besides tensor data, and how deep data may nest: as deep as shapes are long, and what is around them. */
+const MAX_HEADER_VALUES = 4096;
+const MAX_RANK = 8;
+const HEADER_DEPTH = 4;
+
+/** Elements of a BYTES tensor: each is an object, however short. */
+const MAX_BYTES_ELEMENTS = 4096;
+
 /** Schema of `parameters`. */
 export const parametersSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
 /** Schema of one tensor in a header: with `data`, or with the parameter `binary_data_size`. */
 export const tensorEntrySchema = z.object({
   name: z.string().min(1),
-  shape: z.array(z.number()),
+  shape: z.array(z.number()).max(MAX_RANK),
   datatype: z.string(),
   parameters: parametersSchema.optional(),
   data: z.unknown().optional(),
@@ -64,6 +83,7 @@ export function splitMessage<T>(
   body: Uint8Array,
   headerLength: number | null,
   schema: z.ZodType<T>,
+  { maxElements, maxArrays }: MessageLimits = DEFAULT_LIMITS,
 ): { header: T; binary: Uint8Array } {
   const length = headerLength ?? body.byteLength;
   if (length > body.byteLength) {
@@ -75,9 +95,15 @@ export function splitMessage<T>(
       },
     );
   }
+  const text = body.subarray(0, length);
+  checkJsonShape(text, {
+    maxDepth: MAX_RANK + HEADER_DEPTH,
+    maxValues: MAX_HEADER_VALUES,
+    bulk: { member: 'data', maxValues: maxElements + maxArrays, maxContainers: maxArrays },
+  });
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body.subarray(0, length)));
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(text));
   } catch (cause) {
     throw new RequestError('invalid_body', `the first ${length} bytes are no JSON`, {
       cause,
@@ -103,6 +129,14 @@ export function readTensors(entries: readonly TensorEntry[], binary: Uint8Array)
     const { name, datatype, shape } = entry;
     if (seen.has(name)) throw new RequestError('invalid_body', `tensor "${name}" is given twice`);
     seen.add(name);
+    const isBytes = datatype === 'BYTES';
+    if (isBytes && elementCount(name, shape) > MAX_BYTES_ELEMENTS) {
+      throw new RequestError(
+        'invalid_body',
+        `tensor "${name}": shape [${shape}] of BYTES has over ${MAX_BYTES_ELEMENTS} elements`,
+        { details: { tensor: name, limit: MAX_BYTES_ELEMENTS } },
+      );
+    }
     if (!isDatatype(datatype)) {
       throw new RequestError('invalid_body', `tensor "${name}": "${datatype.slice(0, 40)}" is no data type we know`);
     }

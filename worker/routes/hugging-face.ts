@@ -14,7 +14,7 @@ import type { AppEnvironment } from '../services.ts';
 import { withBody } from './body-lease.ts';
 import { classifyTask } from './classify.ts';
 import { embedTask } from './embed.ts';
-import type { ImageInput } from './image-inputs.ts';
+import { type ImageInput, imageJsonLimits } from './image-inputs.ts';
 import { answerImage } from './image-task.ts';
 import { requireLoaded } from './loaded-model.ts';
 import { parseModelReference } from './model-reference.ts';
@@ -23,10 +23,11 @@ import {
   type BodyMemory,
   base64Memory,
   decodeBase64,
+  isJson,
   mediaTypeOf,
-  parseJsonObject,
   RAW_TYPES,
   readBody,
+  readJsonObject,
 } from './request-body.ts';
 
 /** `parameters` of image classification; in the query string for raw bytes. */
@@ -97,25 +98,24 @@ async function answer(
 ): Promise<Response> {
   const reference = parseModelReference(c.req.param('name'), c.var.services.config);
   return withBody(c, reference, async (memory) => {
-    const request = await readRequest(c.req.raw, memory);
-    const { maxImagesPerRequest } = c.var.services.config;
-    if (request.images.length > maxImagesPerRequest) {
-      throw new RequestError('too_many_images', `${request.images.length} inputs; limit ${maxImagesPerRequest}`, {
-        details: { images: request.images.length, limit: maxImagesPerRequest },
-      });
-    }
+    const request = await readRequest(c.req.raw, memory, c.var.services.config.maxImagesPerRequest);
     if (!request.waitForModel) await requireLoaded(c, reference);
     return c.json(await compute(request, reference));
   });
 }
 
-async function readRequest(request: Request, memory: BodyMemory): Promise<HfRequest> {
+async function readRequest(request: Request, memory: BodyMemory, maxImages: number): Promise<HfRequest> {
   const waits = request.headers.get('x-wait-for-model') === 'true';
   const mediaType = mediaTypeOf(request);
-  if (mediaType === 'application/json') {
-    const body = parseJsonObject(await readBody(request, base64Memory(memory)));
+  if (isJson(mediaType)) {
+    const body = await readJsonObject(request, base64Memory(memory), imageJsonLimits(maxImages));
     const { inputs, parameters, options } = parseParameters(hfRequestSchema, new URLSearchParams(), body);
     const list = typeof inputs === 'string' ? [inputs] : inputs;
+    if (list.length > maxImages) {
+      throw new RequestError('too_many_images', `${list.length} inputs; limit ${maxImages}`, {
+        details: { images: list.length, limit: maxImages },
+      });
+    }
     return {
       images: list.map(toImage),
       isList: typeof inputs !== 'string',

@@ -1,13 +1,17 @@
 /** The images of a request: one or several, sent along or named, in the shapes that `docs/api.md` lists. */
 import { RequestError } from '../errors.ts';
+import { MultipartScanner } from '../form-data/multipart-scanner.ts';
+import { boundaryOf } from '../form-data/part-headers.ts';
+import type { JsonLimits } from '../json-shape.ts';
 import {
   type BodyMemory,
   base64Memory,
   decodeBase64,
+  isJson,
   mediaTypeOf,
-  parseJsonObject,
   RAW_TYPES,
   readBody,
+  readJsonObject,
 } from './request-body.ts';
 
 /** An image that was sent along. */
@@ -35,15 +39,22 @@ export interface ImageInputs {
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
+/** What the JSON body of a request with at most `maxImages` images may hold: each may be named by `{"r2": {"bucket", "key"}}`. */
+export function imageJsonLimits(maxImages: number): JsonLimits {
+  return { maxDepth: 8, maxValues: 256 + 16 * maxImages };
+}
+
 /**
  * Reads the images of a request.
- * @throws RequestError `empty_body`, `body_too_large`, `unsupported_media_type`, `invalid_body`, `missing_image`.
+ * @param maxImages a request with more is refused before they are looked at.
+ * @throws RequestError `empty_body`, `body_too_large`, `unsupported_media_type`, `invalid_body`, `missing_image`, `too_many_images`.
  */
-export async function readImageInputs(request: Request, memory: BodyMemory): Promise<ImageInputs> {
+export async function readImageInputs(request: Request, memory: BodyMemory, maxImages: number): Promise<ImageInputs> {
   const mediaType = mediaTypeOf(request);
-  if (mediaType === 'multipart/form-data') return readForm(request, memory);
-  if (mediaType === 'application/json') {
-    const read = readJson(parseJsonObject(await readBody(request, base64Memory(memory))));
+  if (mediaType === 'multipart/form-data') return readForm(request, memory, maxImages);
+  if (isJson(mediaType)) {
+    const body = await readJsonObject(request, base64Memory(memory), imageJsonLimits(maxImages));
+    const read = readJson(body, maxImages);
     settle(read.inputs, memory);
     return read;
   }
@@ -57,40 +68,61 @@ export async function readImageInputs(request: Request, memory: BodyMemory): Pro
   );
 }
 
-/** Of a body whose images are taken out of it: they stay, and the text or the form that they came from, until it is collected. */
+/** Of a body whose images are taken out of it: they stay, and the text that they came from, until it is collected. */
 function settle(inputs: readonly ImageInput[], memory: BodyMemory): void {
   const images = inputs.flatMap((input) => ('bytes' in input ? [input.bytes] : []));
   memory.settle(2 * images.reduce((sum, { byteLength }) => sum + byteLength, 0));
   for (const { buffer } of images) memory.hold(buffer);
 }
 
-async function readForm(request: Request, memory: BodyMemory): Promise<ImageInputs> {
-  const body = await readBody(request, memory);
-  let form: FormData;
-  try {
-    const headers = { 'content-type': request.headers.get('content-type') ?? '' };
-    form = await new Response(body, { headers }).formData();
-  } catch (cause) {
-    throw new RequestError('invalid_body', 'the body is no valid multipart/form-data', { cause });
-  }
+/** Fields of a form besides its images, and the bytes of each: parameters. */
+const MAX_FORM_FIELDS = 32;
+const MAX_FORM_FIELD_BYTES = 8192;
+
+/** The images of a form are ranges of its body. */
+async function readForm(request: Request, memory: BodyMemory, maxImages: number): Promise<ImageInputs> {
+  let images = 0;
+  let fields = 0;
+  const scanner = new MultipartScanner(boundaryOf(request.headers.get('content-type') ?? ''), {
+    accept({ name, isFile }) {
+      if (name === 'image') {
+        images++;
+        if (images > maxImages) throw tooManyImages(`at least ${images}`, images, maxImages);
+        return memory.maxBytes;
+      }
+      if (isFile) {
+        throw new RequestError(
+          'unknown_parameter',
+          `the form has a file "${name.slice(0, 80)}"; images are fields "image"`,
+          { details: { parameter: name.slice(0, 80) } },
+        );
+      }
+      fields++;
+      if (fields <= MAX_FORM_FIELDS) return MAX_FORM_FIELD_BYTES;
+      throw new RequestError('body_too_large', `the form has over ${MAX_FORM_FIELDS} fields besides images`, {
+        details: { limit_fields: MAX_FORM_FIELDS },
+      });
+    },
+  });
+  const body = await readBody(request, memory, (chunk) => scanner.push(chunk));
   const inputs: ImageInput[] = [];
-  const parameters: Record<string, unknown> = {};
-  for (const [name, value] of form) {
-    if (name !== 'image') {
-      if (Object.hasOwn(parameters, name)) throw new RequestError('invalid_parameter', `"${name}" is given twice`);
-      parameters[name] = value;
-      continue;
+  const parameters = new Map<string, unknown>();
+  for (const { name, start, end } of scanner.finish()) {
+    const bytes = body.subarray(start, end);
+    if (name === 'image') {
+      inputs.push(bytes.byteLength === 0 ? { error: emptyImage() } : { bytes });
+    } else if (parameters.has(name)) {
+      throw new RequestError('invalid_parameter', `"${name.slice(0, 80)}" is given twice`);
+    } else {
+      parameters.set(name, new TextDecoder().decode(bytes));
     }
-    const bytes = new Uint8Array(await new Response(value).arrayBuffer());
-    inputs.push(bytes.byteLength === 0 ? { error: emptyImage() } : { bytes });
   }
   if (inputs.length === 0) throw new RequestError('missing_image', 'the form has no field "image"');
   if (inputs.length === 1 && 'error' in inputs[0]!) throw inputs[0].error;
-  settle(inputs, memory);
-  return { inputs, isList: inputs.length > 1, parameters };
+  return { inputs, isList: inputs.length > 1, parameters: Object.fromEntries(parameters) };
 }
 
-function readJson(body: Record<string, unknown>): ImageInputs {
+function readJson(body: Record<string, unknown>, maxImages: number): ImageInputs {
   const { image, images, url, r2, ...parameters } = body;
   if (url !== undefined || r2 !== undefined) {
     if (image !== undefined || images !== undefined) {
@@ -105,6 +137,7 @@ function readJson(body: Record<string, unknown>): ImageInputs {
     if (!Array.isArray(images) || images.length === 0) {
       throw new RequestError('invalid_body', '"images" must be a list of one image or more');
     }
+    if (images.length > maxImages) throw tooManyImages(String(images.length), images.length, maxImages);
     const inputs = images.map((each: unknown, index): ImageInput => {
       try {
         return parseImage(each, `images[${index}]`);
@@ -133,6 +166,16 @@ function parseImage(value: unknown, member: string): ImageInput {
     });
   }
   return { url, r2, member };
+}
+
+function tooManyImages(count: string, images: number, limit: number): RequestError {
+  return new RequestError(
+    'too_many_images',
+    `${count} images in one request; limit ${limit}. Send a job: POST /v1/jobs`,
+    {
+      details: { images, limit },
+    },
+  );
 }
 
 function emptyImage(): RequestError {

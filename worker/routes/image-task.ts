@@ -5,7 +5,6 @@
 import { type Context, type Handler, Hono } from 'hono';
 import type * as z from 'zod';
 import type { Scope } from '../auth/api-key.ts';
-import { RequestError } from '../errors.ts';
 import type { ModelReference, Timing } from '../inference/classifier.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import { locateImage } from '../moderation/intake.ts';
@@ -15,7 +14,7 @@ import { withBody } from './body-lease.ts';
 import { type ImageInput, readImageInputs } from './image-inputs.ts';
 import { parseModelReference } from './model-reference.ts';
 import { parseParameters } from './parameters.ts';
-import { mediaTypeOf } from './request-body.ts';
+import { isJson, mediaTypeOf } from './request-body.ts';
 import { cachedAnswer } from './result-caching.ts';
 
 /** What every task's answer says besides its result. */
@@ -41,14 +40,12 @@ export interface ImageTask<P extends TaskParameters, A extends TaskAnswer> {
   compute(c: Context<AppEnvironment>, image: Uint8Array, reference: ModelReference, parameters: P): Promise<A>;
 }
 
-/** Bodies that have parameters in them, the model among them. */
-const NAMING_TYPES: readonly string[] = ['application/json', 'multipart/form-data'];
-
 /** The route of a task. */
 export function imageTaskRoute<P extends TaskParameters, A extends TaskAnswer>(task: ImageTask<P, A>) {
   const answer: Handler<AppEnvironment> = (c) =>
     withBody(c, referenceBeforeBody(c), async (memory) => {
-      const { inputs, isList, parameters: inBody } = await readImageInputs(c.req.raw, memory);
+      const { maxImagesPerRequest } = c.var.services.config;
+      const { inputs, isList, parameters: inBody } = await readImageInputs(c.req.raw, memory, maxImagesPerRequest);
       const parameters = parseParameters(task.parameters, new URL(c.req.url).searchParams, inBody);
       const reference = parseModelReference(parameters.model, c.var.services.config);
       const run = (input: ImageInput): Promise<A> => answerImage(c, task, input, reference, parameters);
@@ -58,14 +55,6 @@ export function imageTaskRoute<P extends TaskParameters, A extends TaskAnswer>(t
         if (serverTiming !== '') c.header('server-timing', serverTiming);
         c.header('x-cache', c.var.record.cache ?? 'bypass');
         return c.json(only);
-      }
-      const { maxImagesPerRequest } = c.var.services.config;
-      if (inputs.length > maxImagesPerRequest) {
-        throw new RequestError(
-          'too_many_images',
-          `${inputs.length} images in one request; limit ${maxImagesPerRequest}. Send a job: POST /v1/jobs`,
-          { details: { images: inputs.length, limit: maxImagesPerRequest } },
-        );
       }
       const results: (A | { error: Problem })[] = [];
       for (const input of inputs) results.push(await run(input).catch((error: unknown) => failed(error, c)));
@@ -77,8 +66,13 @@ export function imageTaskRoute<P extends TaskParameters, A extends TaskAnswer>(t
 /** The model that the query names, or the default where the body is an image and cannot name another; null where it can. */
 function referenceBeforeBody(c: Context<AppEnvironment>): ModelReference | null {
   const model = c.req.query('model');
-  if (model === undefined && NAMING_TYPES.includes(mediaTypeOf(c.req.raw))) return null;
+  if (model === undefined && namesParameters(mediaTypeOf(c.req.raw))) return null;
   return parseModelReference(model, c.var.services.config);
+}
+
+/** Bodies that have parameters in them, the model among them. */
+function namesParameters(mediaType: string): boolean {
+  return isJson(mediaType) || mediaType === 'multipart/form-data';
 }
 
 /**

@@ -11,7 +11,7 @@ import type { ModelReference } from '../inference/classifier.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import { decodeInferRequest, wantsBinary } from '../oip/infer-request.ts';
 import { encodeInferResponse } from '../oip/infer-response.ts';
-import { HEADER_LENGTH_HEADER, messageHeaders, parseHeaderLength } from '../oip/message.ts';
+import { HEADER_LENGTH_HEADER, type MessageLimits, messageHeaders, parseHeaderLength } from '../oip/message.ts';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '../oip/metadata.ts';
 import type { AppEnvironment } from '../services.ts';
 import { withBody } from './body-lease.ts';
@@ -25,6 +25,9 @@ const SERVER: ServerMetadata = { name: 'bit-edge', version: '0.1.0', extensions:
 
 /** As Triton names models that onnxruntime runs. */
 const PLATFORM = 'onnxruntime_onnx';
+
+/** Tensors in JSON: 16 rows of 3 x 224 x 224, nested, with room to spare. Parsed they take up to 16 bytes an element. */
+const JSON_LIMITS: MessageLimits = { maxElements: 4 * 1024 * 1024, maxArrays: 64 * 1024 };
 
 const DATATYPES = { float32: 'FP32', float16: 'FP16', uint8: 'UINT8' } as const;
 
@@ -44,7 +47,7 @@ const infer: Handler<AppEnvironment> = (c) => {
   const reference = referenceOf(c);
   return withBody(c, reference, async (memory) => {
     const body = await readBody(c.req.raw, memory);
-    const request = decodeInferRequest(body, parseHeaderLength(c.req.header(HEADER_LENGTH_HEADER)));
+    const request = decodeInferRequest(body, parseHeaderLength(c.req.header(HEADER_LENGTH_HEADER)), JSON_LIMITS);
     const { model, outputs, lease } = await inferTensors(c, request, reference);
     try {
       const answer = { modelName: model.name, modelVersion: model.version, id: request.id, outputs };

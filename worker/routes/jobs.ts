@@ -7,18 +7,27 @@ import { judgeUrl } from '../fetch/url-policy.ts';
 import type { NewInputs } from '../jobs/job-service.ts';
 import { JOB_TASKS, type JobSpecification, type JobStatus, type JobTask } from '../jobs/records.ts';
 import { resultLines } from '../jobs/result-lines.ts';
+import { type JsonLimits, JsonShape } from '../json-shape.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import { findReceiver } from '../moderation/settings.ts';
 import type { AppEnvironment } from '../services.ts';
 import { parseModelReference } from './model-reference.ts';
 import { classifyParametersSchema, embedParametersSchema, parseParameters, refuseParameters } from './parameters.ts';
-import { collectedMemory, mediaTypeOf, parseJsonObject, readBody } from './request-body.ts';
+import { collectedMemory, isJson, mediaTypeOf, parseJsonObject, readBody } from './request-body.ts';
 
 /** How often progress is sent, in ms. */
 const PROGRESS_MS = 1000;
 
-/** Largest JSON body of a new job; longer lists are manifests. */
+/** Largest JSON body of a new job, and the inputs in it; longer lists are manifests. */
 const MAX_JSON_BYTES = 8 * 1024 * 1024;
+const MAX_JSON_INPUTS = 100_000;
+
+/** An input is at most `{"r2": {"bucket", "key"}, "id"}`: two objects, four names, three values. */
+const JSON_LIMITS: JsonLimits = {
+  maxDepth: 16,
+  maxValues: 1024,
+  bulk: { member: 'inputs', maxValues: 10 * MAX_JSON_INPUTS, maxContainers: 2 * MAX_JSON_INPUTS + 1 },
+};
 
 const r2Reference = z.union([
   z.string().min(1).max(1024),
@@ -30,7 +39,7 @@ export const newJobSchema = z.strictObject({
   task: z.enum(JOB_TASKS).default('classify'),
   model: z.string().optional(),
   parameters: z.record(z.string(), z.json()).default({}),
-  inputs: z.array(z.json()).min(1).max(100_000).optional(),
+  inputs: z.array(z.unknown()).min(1).max(MAX_JSON_INPUTS).optional(),
   manifest: z.strictObject({ r2: r2Reference, format: z.enum(['ndjson', 'csv']).default('ndjson') }).optional(),
   prefix: z.strictObject({ r2: r2Reference }).optional(),
   callback_url: z.string().max(2048).optional(),
@@ -158,8 +167,9 @@ interface JobRequest {
 async function readNewJob(c: Context<AppEnvironment>): Promise<JobRequest> {
   const mediaType = mediaTypeOf(c.req.raw);
   const query = new URL(c.req.url).searchParams;
-  if (mediaType === 'application/json') {
-    const bytes = await readBody(c.req.raw, collectedMemory(MAX_JSON_BYTES));
+  if (isJson(mediaType)) {
+    const shape = new JsonShape(JSON_LIMITS);
+    const bytes = await readBody(c.req.raw, collectedMemory(MAX_JSON_BYTES), (chunk) => shape.push(chunk));
     const body = parseParameters(newJobSchema, query, parseJsonObject(bytes));
     const inputs = namedInputs(body, c);
     return {

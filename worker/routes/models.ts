@@ -12,7 +12,7 @@ import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
 import { parseModelReference } from './model-reference.ts';
 import { parseParameters, refuseParameters } from './parameters.ts';
-import { collectedMemory, parseJsonObject, readBody } from './request-body.ts';
+import { collectedMemory, readJsonObject, SMALL_JSON } from './request-body.ts';
 
 /** Largest body of an administrative request. */
 const MAX_REQUEST_BYTES = 16 * 1024;
@@ -70,7 +70,7 @@ export const modelsRoute = new Hono<AppEnvironment>()
   })
   .put('/v1/models/:name/aliases/:alias', requireScope('admin'), async (c) => {
     refuseParameters(c.req.url);
-    const body = parseJsonObject(await readBody(c.req.raw, collectedMemory(MAX_REQUEST_BYTES)));
+    const body = await readJsonObject(c.req.raw, collectedMemory(MAX_REQUEST_BYTES), SMALL_JSON);
     const { version } = parseParameters(aliasRequestSchema, new URLSearchParams(), body);
     const { name, alias } = c.req.param();
     const now = new Date(Date.now()).toISOString();

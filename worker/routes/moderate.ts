@@ -11,7 +11,7 @@ import { ACTIONS } from '../moderation/policy/schema.ts';
 import type { ModerationService } from '../moderation/service.ts';
 import { API_SOURCE } from '../moderation/settings.ts';
 import { type Decision, toOpenAi, toRekognition } from '../moderation/verdict-shapes.ts';
-import type { AppEnvironment } from '../services.ts';
+import type { AppEnvironment, Services } from '../services.ts';
 import { withBody } from './body-lease.ts';
 import { readImageInputs } from './image-inputs.ts';
 import { parseParameters, refuseParameters } from './parameters.ts';
@@ -63,7 +63,7 @@ export const moderateRoute = new Hono<AppEnvironment>()
     // Its model is the policy's, which the body names.
     withBody(c, null, async (memory) => {
       const { moderation } = c.var.services;
-      const { image, parameters: inBody } = await readModerationRequest(c.req.raw, moderation, memory);
+      const { image, parameters: inBody } = await readModerationRequest(c.req.raw, c.var.services, memory);
       const parameters = parseParameters(moderateParametersSchema, new URL(c.req.url).searchParams, inBody);
       const waitUntil = (promise: Promise<unknown>) => c.executionCtx.waitUntil(promise);
       const judge = (bytes: Uint8Array<ArrayBuffer>) => {
@@ -136,10 +136,10 @@ interface ModerationRequest {
 /** The shapes of `/v1/classify`, one image of them; JSON may also have `url` or `r2` at its top. */
 async function readModerationRequest(
   request: Request,
-  moderation: ModerationService,
+  { moderation, config }: Services,
   memory: BodyMemory,
 ): Promise<ModerationRequest> {
-  const { inputs, isList, parameters } = await readImageInputs(request, memory);
+  const { inputs, isList, parameters } = await readImageInputs(request, memory, config.maxImagesPerRequest);
   const input = inputs[0]!;
   if (isList) throw new RequestError('invalid_body', `one image is judged at a time; the request has ${inputs.length}`);
   if ('error' in input) throw input.error;

@@ -7,6 +7,9 @@ import { RequestError } from '../errors.ts';
 /** Largest `top_k` that is accepted; more labels than a model has are cut to those it has. */
 const MAX_TOP_K = 10_000;
 
+/** Most characters of a request that an error repeats. */
+const MAX_SHOWN = 80;
+
 const integer = z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)], 'must be an integer');
 const boolean = z.union(
   [z.boolean(), z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')],
@@ -70,7 +73,8 @@ export function parseParameters<T extends z.ZodType>(
   const values: Record<string, unknown> = { ...body };
   for (const [name, value] of query) {
     if (Object.hasOwn(values, name)) {
-      throw new RequestError('invalid_parameter', `"${name}" is given twice`, { details: { parameter: name } });
+      const shown = name.slice(0, MAX_SHOWN);
+      throw new RequestError('invalid_parameter', `"${shown}" is given twice`, { details: { parameter: shown } });
     }
     values[name] = value;
   }
@@ -79,11 +83,11 @@ export function parseParameters<T extends z.ZodType>(
   const issue = result.error.issues[0]!;
   if (issue.code === 'unrecognized_keys') {
     const name = String(issue.keys[0]);
-    const where = issue.path.length === 0 ? name : `${issue.path.join('.')}.${name}`;
+    const where = (issue.path.length === 0 ? name : `${issue.path.join('.')}.${name}`).slice(0, MAX_SHOWN);
     throw new RequestError('unknown_parameter', `there is no parameter "${where}"`, { details: { parameter: where } });
   }
   const name = issue.path.join('.');
-  const given = String(issue.path.reduce<unknown>(memberOf, values)).slice(0, 80);
+  const given = String(issue.path.reduce<unknown>(memberOf, values)).slice(0, MAX_SHOWN);
   throw new RequestError('invalid_parameter', `"${name}" is "${given}": ${issue.message}`, {
     details: { parameter: name },
   });

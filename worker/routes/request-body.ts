@@ -1,6 +1,7 @@
 /** Request bodies: read with a limit while they stream. */
-import { openByteSource, readAll } from '../../model-store/byte-source.ts';
+import { type ByteSource, openByteSource, readAll } from '../../model-store/byte-source.ts';
 import { RequestError } from '../errors.ts';
+import { type JsonLimits, JsonShape } from '../json-shape.ts';
 
 /** Media types whose body is taken as the image itself; curl's `--data-binary` sends the form type. */
 export const RAW_TYPES: readonly string[] = [
@@ -32,18 +33,27 @@ export function base64Memory(memory: BodyMemory): BodyMemory {
 /** What a JSON body may have beside its images. */
 const JSON_MEMBERS_BYTES = 4096;
 
+/** Looks at what has arrived of a body, in order; what it throws ends the reading. */
+export type BodyWatch = (chunk: Uint8Array) => void;
+
 /**
  * Reads a whole body, and stops at the first byte over the limit.
- * @throws RequestError `empty_body`, `body_too_large`.
+ * @param watch sees every byte as it arrives.
+ * @throws RequestError `empty_body`, `body_too_large`; what `watch` throws.
  */
-export async function readBody(request: Request, memory: BodyMemory): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBody(
+  request: Request,
+  memory: BodyMemory,
+  watch: BodyWatch | null = null,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { maxBytes } = memory;
   const declared = declaredLength(request);
   if (declared !== null && declared > maxBytes) throw tooLarge(declared, maxBytes);
   if (request.body === null) throw new RequestError('empty_body', 'the request has no body');
   const source = openByteSource(request.body);
   try {
-    const { buffer, length } = await readAll(source, maxBytes, declared);
+    const watched = watch === null ? source : watching(source, watch);
+    const { buffer, length } = await readAll(watched, maxBytes, declared);
     if (length > maxBytes) throw tooLarge(length, maxBytes);
     if (length === 0) throw new RequestError('empty_body', 'the request body is empty: 0 bytes');
     memory.hold(buffer);
@@ -55,6 +65,16 @@ export async function readBody(request: Request, memory: BodyMemory): Promise<Ui
   }
 }
 
+function watching(source: ByteSource, watch: BodyWatch): Pick<ByteSource, 'read'> {
+  return {
+    async read(buffer, offset) {
+      const filled = await source.read(buffer, offset);
+      if (filled.length > 0) watch(new Uint8Array(filled.buffer, offset, filled.length));
+      return filled;
+    },
+  };
+}
+
 function declaredLength(request: Request): number | null {
   const declared = Number(request.headers.get('content-length') ?? Number.NaN);
   return Number.isInteger(declared) && declared >= 0 ? declared : null;
@@ -62,7 +82,6 @@ function declaredLength(request: Request): number | null {
 
 /** How often a body of each shape is in memory at once, with what is decoded from it. */
 const COPIES_UNDECLARED = 2;
-const COPIES_FORM = 2;
 const COPIES_JSON = 3;
 
 /**
@@ -73,8 +92,7 @@ export function bodyLeaseBytes(request: Request, maxBytes: number): number {
   const declared = declaredLength(request);
   const bytes = declared === null ? maxBytes : Math.min(declared, maxBytes);
   const mediaType = mediaTypeOf(request);
-  if (mediaType === 'multipart/form-data') return COPIES_FORM * bytes;
-  if (mediaType === 'application/json') return COPIES_JSON * bytes;
+  if (isJson(mediaType)) return COPIES_JSON * bytes;
   return declared === null ? COPIES_UNDECLARED * bytes : bytes;
 }
 
@@ -83,7 +101,28 @@ export function mediaTypeOf(request: Request): string {
   return (request.headers.get('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase();
 }
 
-/** @throws RequestError `invalid_body` where the bytes are no JSON object. */
+/** True for `application/json` and for types with its suffix (RFC 6839): `application/vnd.api+json`. */
+export function isJson(mediaType: string): boolean {
+  return mediaType === 'application/json' || /^application\/[^+]+\+json$/.test(mediaType);
+}
+
+/**
+ * Reads a body that is a JSON object, its shape checked as it arrives.
+ * @throws RequestError as `readBody`; `invalid_body` where it is none or nests too deep; `body_too_large` where it holds too much.
+ */
+export async function readJsonObject(
+  request: Request,
+  memory: BodyMemory,
+  limits: JsonLimits,
+): Promise<Record<string, unknown>> {
+  const shape = new JsonShape(limits);
+  return parseJsonObject(await readBody(request, memory, (chunk) => shape.push(chunk)));
+}
+
+/** What a small body holds: an administrative request. */
+export const SMALL_JSON: JsonLimits = { maxDepth: 8, maxValues: 256 };
+
+/** @throws RequestError `invalid_body` where the bytes are no JSON object. Its shape must have been checked. */
 export function parseJsonObject(body: Uint8Array): Record<string, unknown> {
   let value: unknown;
   try {

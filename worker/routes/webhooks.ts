@@ -14,7 +14,7 @@ import { verifyRequest } from '../moderation/signatures/verify-request.ts';
 import type { AppEnvironment } from '../services.ts';
 import { allSources, checkSource } from './moderate.ts';
 import { parseParameters, refuseParameters } from './parameters.ts';
-import { collectedMemory, parseJsonObject, readBody } from './request-body.ts';
+import { collectedMemory, readBody, readJsonObject, SMALL_JSON } from './request-body.ts';
 
 /** Largest webhook: 100 items with URLs and metadata. */
 const MAX_WEBHOOK_BYTES = 1024 * 1024;
@@ -91,7 +91,7 @@ export const webhooksRoute = new Hono<AppEnvironment>()
   })
   .post('/v1/webhooks/replay', async (c) => {
     const { moderation } = c.var.services;
-    const body = parseJsonObject(await readBody(c.req.raw, collectedMemory(MAX_REQUEST_BYTES)));
+    const body = await readJsonObject(c.req.raw, collectedMemory(MAX_REQUEST_BYTES), SMALL_JSON);
     const { source, state } = parseParameters(replayParametersSchema, new URL(c.req.url).searchParams, body);
     checkSource(source, moderation);
     return c.json({ replayed: await moderation.ledger(source).replayAll(state) }, 202);
@@ -118,7 +118,7 @@ export const webhooksRoute = new Hono<AppEnvironment>()
   })
   .post('/v1/webhooks/endpoints/enable', async (c) => {
     const { moderation } = c.var.services;
-    const body = parseJsonObject(await readBody(c.req.raw, collectedMemory(MAX_REQUEST_BYTES)));
+    const body = await readJsonObject(c.req.raw, collectedMemory(MAX_REQUEST_BYTES), SMALL_JSON);
     const { source, url } = parseParameters(enableParametersSchema, new URL(c.req.url).searchParams, body);
     checkSource(source, moderation);
     const enabled = await moderation.ledger(source).enable(url);
