@@ -8,7 +8,7 @@ import { readUrlPolicy } from './fetch/settings.ts';
 import type { ImageLimits } from './imaging/limits.ts';
 import { Classifier } from './inference/classifier.ts';
 import { MemoryBudget } from './inference/memory-budget.ts';
-import { BASELINE_BYTES } from './inference/memory-plan.ts';
+import { BASELINE_BYTES, decodeHeadroomBytes, modelRoomBytes } from './inference/memory-plan.ts';
 import { ModelHost } from './inference/model-host.ts';
 import { Readiness } from './inference/readiness.ts';
 import { type HttpCache, ResultCache } from './inference/result-cache.ts';
@@ -25,36 +25,43 @@ import { readModerationSettings } from './moderation/settings.ts';
 import { Metrics } from './observability/metrics.ts';
 import type { AnalyticsSink, RequestRecord } from './observability/request-record.ts';
 
-const MIB = 1024 * 1024;
-
-/** What is kept free beside request bodies, so that one of them can always be decoded. */
-const DECODE_HEADROOM_BYTES = 8 * MIB;
-
-/** Share of the budget that bodies leave to the model until one is loaded: those who hold a body wait for it. */
+/** Share of the budget that bodies leave to a model that only they name, until one is loaded: those who hold a body wait for it. */
 const COLD_MODEL_SHARE = 0.6;
+
+type MemoryServices = Pick<Services, 'budget' | 'host' | 'config'>;
+
+/** What a load takes where only the body says of which model: a share of the budget, until one is loaded. */
+function unknownLoadRoom({ budget, host, config }: MemoryServices): () => number {
+  const model = Math.ceil(COLD_MODEL_SHARE * (config.memoryBudgetBytes - BASELINE_BYTES));
+  return () => Math.max(0, model - host.committedHeapBytes - budget.growthBytes);
+}
+
+/** The same, and at least what the default model's takes: it is likely to be the one. */
+export async function likelyLoadRoom(services: MemoryServices): Promise<() => number> {
+  const { host, config } = services;
+  const share = unknownLoadRoom(services);
+  try {
+    const room = await host.loadRoom(config.defaultModel, config.defaultModelVersion);
+    return () => Math.max(share(), room());
+  } catch {
+    // The body may name another model; if it does not, loading this one says what is wrong with it.
+    return share;
+  }
+}
 
 /**
  * What bodies must leave free: room to decode one, and to load the model that they wait for.
- * @param loadRoom what that load takes; null where it is not known yet which model: a share of the budget, until one is loaded.
+ * @param loadRoom what that load takes.
  */
-export function bodyHeadroomBytes(
-  { budget, host, config }: Pick<Services, 'budget' | 'host' | 'config'>,
-  loadRoom: (() => number) | null,
-): number {
-  const share = (): number => {
-    const model = Math.ceil(COLD_MODEL_SHARE * (config.memoryBudgetBytes - BASELINE_BYTES));
-    return Math.max(0, model - host.committedHeapBytes - budget.growthBytes);
-  };
-  return DECODE_HEADROOM_BYTES + (loadRoom ?? share)();
+export function bodyHeadroomBytes({ budget }: Pick<Services, 'budget'>, loadRoom: () => number): number {
+  const load = loadRoom();
+  return load + decodeHeadroomBytes(budget.capacityBytes - load);
 }
 
 /** The largest image that has room beside the model, in bytes. */
-export function imageRoom(
-  services: Pick<Services, 'budget' | 'host' | 'config'>,
-  loadRoom: (() => number) | null,
-): number {
-  const room = services.budget.capacityBytes - bodyHeadroomBytes(services, loadRoom);
-  return Math.min(services.config.maxBodyBytes, Math.max(0, room));
+export function imageRoom({ budget, config }: Pick<Services, 'budget' | 'config'>, loadRoom: () => number): number {
+  const room = budget.capacityBytes - bodyHeadroomBytes({ budget }, loadRoom);
+  return Math.min(config.maxBodyBytes, Math.max(0, room));
 }
 
 /** A lease older than this belongs to a request that is gone: longer than any load, body or decode takes. */
@@ -135,7 +142,7 @@ export function createServices(config: Config, platform: Platform): Services {
     store: platform.models,
     blobs: platform.blobs,
     budget,
-    modelBytes: config.memoryBudgetBytes - BASELINE_BYTES,
+    modelBytes: modelRoomBytes(config.memoryBudgetBytes),
     wasmModules: platform.wasmModules,
     aliasMaxAgeMs: config.aliasMaxAgeMs,
     startDigest: platform.startDigest,
@@ -259,10 +266,11 @@ function createModeration(
     fetch: (url, init) => fetch(url, init),
     memory: {
       get maxBytes() {
-        return imageRoom({ budget, host, config }, null);
+        return imageRoom({ budget, config }, unknownLoadRoom({ budget, host, config }));
       },
       async acquire(bytes) {
-        const lease = await budget.acquire(bytes, 'the image', () => bodyHeadroomBytes({ budget, host, config }, null));
+        const loadRoom = await likelyLoadRoom({ budget, host, config });
+        const lease = await budget.acquire(bytes, 'the image', () => bodyHeadroomBytes({ budget }, loadRoom));
         return () => lease.release();
       },
     },

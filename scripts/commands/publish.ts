@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { manifestFiles, publishVersion } from '../../model-store/publish.ts';
 import { moveAlias } from '../../model-store/versions.ts';
-import { BASELINE_BYTES, checkModelFits, DEFAULT_MEMORY_BUDGET_BYTES } from '../../worker/inference/memory-plan.ts';
+import {
+  bodyRoomBytes,
+  checkModelFits,
+  DEFAULT_MEMORY_BUDGET_BYTES,
+  modelRoomBytes,
+  plannedHeapBytes,
+  sessionMemory,
+} from '../../worker/inference/memory-plan.ts';
 import { readManifestFile } from '../files/manifest-file.ts';
 import { readBytes } from '../files/read-file.ts';
 import { formatBytes, Progress } from '../progress.ts';
@@ -40,7 +47,10 @@ export async function run(args: readonly string[]): Promise<number> {
   const memoryMib = Number(values['memory-mib']);
   if (!(memoryMib >= 48)) return wrongUsage('publish', '--memory-mib must be a number from 48', HELP);
   const { manifest, text } = await readManifestFile(folder);
-  checkModelFits(manifest, manifest.variants[manifest.default_variant]!, memoryMib * MIB - BASELINE_BYTES);
+  const budgetBytes = memoryMib * MIB;
+  const memory = sessionMemory(manifest.variants[manifest.default_variant]!);
+  checkModelFits(manifest, memory, modelRoomBytes(budgetBytes));
+  const heapBytes = plannedHeapBytes([memory]);
   const files = manifestFiles(manifest);
   const result = await withStore(toStoreOptions(values), async ({ store, description }) => {
     const progress = new Progress(`${manifest.name}/${manifest.version}`, sum(files), formatBytes);
@@ -56,12 +66,18 @@ export async function run(args: readonly string[]): Promise<number> {
     for (const alias of values.alias) {
       aliases.push(await moveAlias(store, manifest.name, alias, manifest.version, new Date().toISOString()));
     }
-    return { store: description, ...published, aliases };
+    return {
+      store: description,
+      ...published,
+      aliases,
+      edge: { heap_bytes: heapBytes, body_bytes: bodyRoomBytes(budgetBytes, heapBytes) },
+    };
   });
   const written = result.files.filter(({ action }) => action !== 'skipped');
   const lines = [
     `${result.name}/${result.version} ${result.alreadyPublished ? 'was published before' : 'published'} in ${result.store}: ` +
       `${written.length} of ${result.files.length} files written, ${formatBytes(sum(written))}`,
+    `at the edge: WASM heap ${mib(heapBytes)} MiB of a budget of ${mib(budgetBytes)} MiB, image files up to ${mib(result.edge.body_bytes)} MiB`,
     ...result.aliases.map(({ alias, from, to }) => `${alias}: ${from ?? 'new'} -> ${to}`),
   ];
   print(values.json, result, lines.join('\n'));
@@ -70,4 +86,8 @@ export async function run(args: readonly string[]): Promise<number> {
 
 function sum(files: readonly { readonly bytes: number }[]): number {
   return files.reduce((total, { bytes }) => total + bytes, 0);
+}
+
+function mib(bytes: number): string {
+  return (bytes / MIB).toFixed(1);
 }

@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { variantNameSchema } from '../../model-store/manifest.ts';
+import { type Manifest, type VariantName, variantNameSchema } from '../../model-store/manifest.ts';
 import { readManifestFile } from '../files/manifest-file.ts';
 import { openVariant } from './variant-runner.ts';
 
@@ -39,20 +39,30 @@ export async function measureVariant(
 }
 
 async function measure(folder: string, variantName: string, height: number, width: number): Promise<Measurement> {
+  const name = variantNameSchema.parse(variantName);
   const { manifest } = await readManifestFile(folder);
-  const { variant, session, runtime, createMs } = await openVariant(
-    folder,
-    manifest,
-    variantNameSchema.parse(variantName),
-  );
+  const outputs = manifest.variants[name]?.outputs.map((output) => output.name) ?? [];
+  const answers = outputs.filter((output) => output === 'logits' || output === 'pooler_output');
+  const measured = await measureOutputs(folder, manifest, name, { height, width }, answers);
+  if (answers.length < 2) return measured;
+  // What the heap comes to depends on the order of its blocks: a run for one output may take more of it than a run for both.
+  const classified = await measureOutputs(folder, manifest, name, { height, width }, ['logits']);
+  return { ...measured, wasm_heap_bytes: Math.max(measured.wasm_heap_bytes, classified.wasm_heap_bytes) };
+}
+
+async function measureOutputs(
+  folder: string,
+  manifest: Manifest,
+  name: VariantName,
+  { height, width }: { readonly height: number; readonly width: number },
+  fetches: readonly string[],
+): Promise<Measurement> {
+  const { variant, session, runtime, createMs } = await openVariant(folder, manifest, name);
   const input = variant.inputs[0]!;
   const channels = Number(input.shape[1]);
   const data = new Float32Array(channels * height * width);
   for (let i = 0; i < data.length; i++) data[i] = ((i * 2654435761) >>> 0) / 2 ** 31 - 1;
   const feeds = new Map([[input.name, { type: 'float32', shape: [1, channels, height, width], data } as const]]);
-  const fetches = variant.outputs
-    .map(({ name }) => name)
-    .filter((name) => name === 'logits' || name === 'pooler_output');
   const times: number[] = [];
   for (let run = 0; run <= TIMED_RUNS; run++) {
     const start = performance.now();

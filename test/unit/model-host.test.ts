@@ -13,7 +13,7 @@ import { compileWasm } from '../../scripts/local-model.ts';
 import { DEFAULT_LIMITS } from '../../worker/imaging/limits.ts';
 import { Classifier } from '../../worker/inference/classifier.ts';
 import { MemoryBudget } from '../../worker/inference/memory-budget.ts';
-import { BASE_HEAP_BYTES, loadBytes, sessionHeapBytes } from '../../worker/inference/memory-plan.ts';
+import { BASE_HEAP_BYTES, loadBytes, type SessionMemory, sessionMemory } from '../../worker/inference/memory-plan.ts';
 import { ModelHost } from '../../worker/inference/model-host.ts';
 import type { LoadedModel } from '../../worker/inference/model-loader.ts';
 import { Readiness } from '../../worker/inference/readiness.ts';
@@ -60,6 +60,10 @@ let loads: string[];
 let modelBytes = BUDGET_BYTES;
 const pending: Promise<unknown>[] = [];
 const waitUntil = (promise: Promise<unknown>): void => void pending.push(promise);
+
+function memory(): SessionMemory {
+  return sessionMemory(manifest.variants[manifest.default_variant]!);
+}
 
 function modelKey(version = manifest.version): string {
   return modelFileKey(manifest.name, version, manifest.variants[manifest.default_variant]!.model.path);
@@ -290,13 +294,12 @@ describe('room for models', () => {
 
   /** A host with room for exactly `count` of the default model's sessions. */
   function roomFor(count: number): number {
-    const variant = manifest.variants[manifest.default_variant]!;
-    return BASE_HEAP_BYTES + count * sessionHeapBytes(variant) + (count === 1 ? variant.model.bytes : 0);
+    const { sessionBytes, marginBytes } = memory();
+    return BASE_HEAP_BYTES + count * sessionBytes + marginBytes;
   }
 
   it('refuses a model that can never fit, with the numbers', async () => {
-    const variant = manifest.variants[manifest.default_variant]!;
-    modelBytes = BASE_HEAP_BYTES + sessionHeapBytes(variant) + variant.model.bytes - 1;
+    modelBytes = roomFor(1) - 1;
     makeHost();
     await expect(host.get(manifest.name, 'v1', waitUntil)).rejects.toMatchObject({
       code: 'model_too_large',
@@ -333,7 +336,7 @@ describe('room for models', () => {
 describe('the memory of a load', () => {
   const sizes = () => {
     const variant = manifest.variants[manifest.default_variant]!;
-    return { heap: sessionHeapBytes(variant), files: variant.model.bytes + variant.weights!.bytes };
+    return { heap: memory().sessionBytes, files: variant.model.bytes + variant.weights!.bytes };
   };
 
   it('is what loadRoom says until the load has it, and 0 from then on', async () => {
@@ -382,9 +385,8 @@ describe('the memory of a load', () => {
   });
 
   it('stays counted as heap: a session grows it with its first run, not when it is made', async () => {
-    const variant = manifest.variants[manifest.default_variant]!;
     await host.get(manifest.name, 'latest', waitUntil);
-    expect(host.committedHeapBytes).toBe(BASE_HEAP_BYTES + sessionHeapBytes(variant));
+    expect(host.committedHeapBytes).toBe(BASE_HEAP_BYTES + memory().sessionBytes);
     expect(host.committedHeapBytes).toBeGreaterThan(host.heapBytes);
     expect(budget.usedBytes).toBe(host.committedHeapBytes);
   });
@@ -411,7 +413,7 @@ describe('a model that is on its way', () => {
     const answer = classifier.infer(readPhoto(), reference, ['logits'], {}, waitUntil);
     await expect.poll(() => acquire.mock.calls.map(([, what]) => what)).toContain('decoding the image');
     expect(host.loadedModels).toEqual([]);
-    const load = loadBytes(manifest.variants[manifest.default_variant]!, budget.growthBytes);
+    const load = loadBytes(memory(), budget.growthBytes);
     await expect.poll(() => budget.leasedBytes - load).toBe(3 * 64 * 64 * 4);
     resolve();
     expect((await answer).outputs.get('logits')?.shape).toEqual([1, manifest.num_labels]);

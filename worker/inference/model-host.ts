@@ -4,10 +4,19 @@
  */
 import type { StartDigest } from '../../model-store/digest.ts';
 import type { BlobCache } from '../../model-store/load.ts';
+import type { Manifest } from '../../model-store/manifest.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import { AppError, ModelError } from '../errors.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import { BASE_HEAP_BYTES, checkModelFits, loadBytes, sessionHeapBytes } from './memory-plan.ts';
+import {
+  BASE_HEAP_BYTES,
+  checkModelFits,
+  loadBytes,
+  modelTooLarge,
+  plannedHeapBytes,
+  type SessionMemory,
+  sessionMemory,
+} from './memory-plan.ts';
 import {
   type DescribedModel,
   type HeapRoom,
@@ -31,7 +40,7 @@ export interface ModelHostOptions {
   readonly store: ObjectStore;
   readonly blobs: BlobCache | null;
   readonly budget: MemoryBudget;
-  /** Bytes that an isolate has for its models' heap. */
+  /** Bytes that an isolate has for its models' heap: `modelRoomBytes`. */
   readonly modelBytes: number;
   readonly wasmModules: WasmModules;
   readonly aliasMaxAgeMs: number;
@@ -71,6 +80,12 @@ export class ModelHost {
   readonly #refreshes = new Map<string, Refresh>();
   /** Loaded models by `name@version`, least recently used first. */
   readonly #loaded = new Map<string, LoadedModel>();
+  /** Sessions that the runtime has had. The first of them tells what a model takes by itself. */
+  #sessionsMade = 0;
+  /** By how much the heap of several models came out larger than planned: allowed for from then on. */
+  #sharedExcessBytes = 0;
+  /** Heaps of versions that turned out too large by themselves, by `name@version`. */
+  readonly #oversized = new Map<string, number>();
   /** Ends when the last load that was begun has ended: loads are made one after the other, as each makes room for itself. */
   #lastLoad: Promise<unknown> = Promise.resolve();
 
@@ -81,11 +96,13 @@ export class ModelHost {
       ...options,
       runtime: () => this.#startRuntime(),
       readManifest: (name, version) => this.#versions.manifest(name, version),
-      planRoom: (heapBytes) => this.#planRoom(heapBytes),
+      checkFits: (manifest) => this.#checkFits(manifest),
+      planRoom: (memory) => this.#planRoom(memory),
       onReserved: (id) => void this.#reserved.add(id),
       onLoaded: (id, model, timing) => {
         this.#release(id);
         this.#loaded.set(id, model);
+        this.#sessionsMade++;
         options.onLoaded(id, timing);
       },
       now: () => options.now(),
@@ -105,7 +122,7 @@ export class ModelHost {
   /** Bytes that the heap has, or will have once each loaded model has run. */
   get committedHeapBytes(): number {
     const started = this.#runtimeStart === null ? 0 : BASE_HEAP_BYTES;
-    return Math.max(this.heapBytes, started, this.#plannedHeapBytes());
+    return Math.max(this.heapBytes, started, plannedHeapBytes(this.#memories()));
   }
 
   /**
@@ -151,12 +168,19 @@ export class ModelHost {
     const id = `${name}@${version}`;
     if (this.#loaded.has(id)) return () => 0;
     const manifest = await this.#versions.manifest(name, version);
-    const variant = manifest.variants[manifest.default_variant]!;
-    checkModelFits(manifest, variant, this.#options.modelBytes);
+    const memory = this.#checkFits(manifest);
     return () =>
-      this.#loaded.has(id) || this.#reserved.has(id)
-        ? 0
-        : loadBytes(variant, this.#planRoom(sessionHeapBytes(variant)).growthBytes);
+      this.#loaded.has(id) || this.#reserved.has(id) ? 0 : loadBytes(memory, this.#planRoom(memory).growthBytes);
+  }
+
+  /** What a version takes. @throws ModelError `model_too_large`, also where only running it has shown that. */
+  #checkFits(manifest: Manifest): SessionMemory {
+    const { modelBytes } = this.#options;
+    const memory = sessionMemory(manifest.variants[manifest.default_variant]!);
+    checkModelFits(manifest, memory, modelBytes);
+    const measured = this.#oversized.get(`${manifest.name}@${manifest.version}`);
+    if (measured !== undefined) throw modelTooLarge(manifest, measured, measured, modelBytes);
+    return memory;
   }
 
   /** The loaded model where it can be believed, else the look-up under way. */
@@ -193,7 +217,7 @@ export class ModelHost {
 
   /**
    * Runs one batch: `[N, C, H, W]` pixel values in, the named outputs out. Synchronous: nothing else runs meanwhile.
-   * A runtime that aborts is thrown away; the next `get` starts another.
+   * A runtime that aborts is thrown away, and so is one whose heap leaves no room for an image; the next `get` starts another.
    * @throws RuntimeError `inference_failed`.
    */
   run(model: LoadedModel, pixelValues: Tensor, outputs: readonly string[]): Map<string, Tensor> {
@@ -201,6 +225,7 @@ export class ModelHost {
       return model.session.run(new Map([[model.input.name, pixelValues]]), outputs);
     } finally {
       this.#dropIfAborted();
+      this.#dropIfOvergrown(model.manifest);
     }
   }
 
@@ -259,7 +284,11 @@ export class ModelHost {
       const controller = new AbortController();
       const timer = setTimeout(() => controller.abort(tookTooLong(id)), LOAD_TIMEOUT_MS);
       try {
-        return await this.#loader.load(name, version, { signal: controller.signal, onDescribed });
+        const options = { signal: controller.signal, onDescribed };
+        const model = await this.#loader.load(name, version, options);
+        if (!this.#dropIfOvergrown(model.manifest)) return model;
+        // By itself it may fit; if it was by itself, the loader refuses it now.
+        return await this.#loader.load(name, version, options);
       } finally {
         clearTimeout(timer);
         this.#reserved.delete(id);
@@ -269,19 +298,17 @@ export class ModelHost {
     return load;
   }
 
-  /** What the heap comes to once every loaded model has run; 0 where there is none. */
-  #plannedHeapBytes(without: ReadonlySet<string> = new Set()): number {
-    let sum = 0;
-    for (const [id, { variant }] of this.#loaded) if (!without.has(id)) sum += sessionHeapBytes(variant);
-    return sum === 0 ? 0 : BASE_HEAP_BYTES + sum;
+  /** What the loaded models take. */
+  *#memories(without: ReadonlySet<string> = new Set()): Generator<SessionMemory, void> {
+    for (const [id, { variant }] of this.#loaded) if (!without.has(id)) yield sessionMemory(variant);
   }
 
-  /** Chooses the least recently used models to release until `heapBytes` more fit. */
-  #planRoom(heapBytes: number): HeapRoom {
+  /** Chooses the least recently used models to release until one more fits. */
+  #planRoom(memory: SessionMemory): HeapRoom {
     const leaving = new Set<string>();
-    const planned = (): number => Math.max(BASE_HEAP_BYTES, this.#plannedHeapBytes(leaving)) + heapBytes;
+    const planned = (): number => plannedHeapBytes([...this.#memories(leaving), memory]);
     for (const id of this.#loaded.keys()) {
-      if (planned() <= this.#options.modelBytes) break;
+      if (planned() + Math.max(memory.marginBytes, this.#sharedExcessBytes) <= this.#options.modelBytes) break;
       leaving.add(id);
     }
     return {
@@ -315,10 +342,30 @@ export class ModelHost {
   }
 
   #dropIfAborted(): void {
-    if (this.#runtime === null || this.#runtime.abortReason === null) return;
+    if (this.#runtime !== null && this.#runtime.abortReason !== null) this.#dropRuntime();
+  }
+
+  /**
+   * A heap never shrinks: one that has grown into the room for images would refuse them all for ever. It is thrown away, and the
+   * models come back when they are asked for, but not one that was alone in it.
+   * @returns true if it was thrown away.
+   */
+  #dropIfOvergrown({ name, version }: Manifest): boolean {
+    const { heapBytes } = this;
+    if (heapBytes <= this.#options.modelBytes) return false;
+    if (this.#sessionsMade === 1) this.#oversized.set(`${name}@${version}`, heapBytes);
+    else if (this.#loaded.size > 1) {
+      this.#sharedExcessBytes = Math.max(0, heapBytes - plannedHeapBytes(this.#memories()));
+    }
+    this.#dropRuntime();
+    return true;
+  }
+
+  #dropRuntime(): void {
+    for (const id of [...this.#loaded.keys()]) this.#release(id);
     this.#runtime = null;
     this.#runtimeStart = null;
-    this.#loaded.clear();
+    this.#sessionsMade = 0;
   }
 }
 

@@ -17,7 +17,7 @@ import type { PieceFile } from '../../model-store/piece-file.ts';
 import { ModelError, RuntimeError } from '../errors.ts';
 import { type ProcessorConfig, parseProcessorConfig } from '../preprocess/config.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import { checkModelFits, loadBytes, sessionHeapBytes } from './memory-plan.ts';
+import { loadBytes, type SessionMemory } from './memory-plan.ts';
 import type { OrtRuntime } from './runtime.ts';
 import type { OrtSession } from './session.ts';
 
@@ -63,16 +63,16 @@ export interface ModelLoaderOptions {
   readonly store: ObjectStore;
   readonly blobs: BlobCache | null;
   readonly budget: MemoryBudget;
-  /** Bytes that an isolate has for its models' heap. */
-  readonly modelBytes: number;
   /** Milliseconds; may stand still. */
   now(): number;
   /** Starts the runtime, or gives the one that runs. */
   runtime(): Promise<OrtRuntime>;
   /** The manifest of a version. @throws ModelError. */
   readManifest(name: string, version: string): Promise<Manifest>;
-  /** Plans for `heapBytes` more. */
-  planRoom(heapBytes: number): HeapRoom;
+  /** What a version will take. @throws ModelError `model_too_large`. */
+  checkFits(manifest: Manifest): SessionMemory;
+  /** Plans for one more session. */
+  planRoom(memory: SessionMemory): HeapRoom;
   readonly startDigest: StartDigest;
   /** Told that a load has its memory. */
   onReserved(id: string): void;
@@ -94,7 +94,7 @@ export class ModelLoader {
    * RuntimeError `memory_budget_exceeded`, `overloaded`.
    */
   async load(name: string, version: string, { signal, onDescribed }: LoadOptions): Promise<LoadedModel> {
-    const { store, blobs, budget, modelBytes, now, startDigest } = this.#options;
+    const { store, blobs, budget, now, startDigest } = this.#options;
     const id = `${name}@${version}`;
     const start = now();
     const within = giveUpWith(signal);
@@ -102,9 +102,9 @@ export class ModelLoader {
     this.#options.runtime().catch(() => {});
     const manifest = await within(this.#options.readManifest(name, version));
     const variant = manifest.variants[manifest.default_variant]!;
-    checkModelFits(manifest, variant, modelBytes);
-    const room = this.#options.planRoom(sessionHeapBytes(variant));
-    const lease = await budget.acquireForLoad(loadBytes(variant, room.growthBytes), room.growthBytes, `model ${id}`);
+    const memory = this.#options.checkFits(manifest);
+    const room = this.#options.planRoom(memory);
+    const lease = await budget.acquireForLoad(loadBytes(memory, room.growthBytes), room.growthBytes, `model ${id}`);
     const read = now();
     const { weights: weightsFile } = variant;
     let weightsRead: Promise<VerifiedPieces> | null = null;

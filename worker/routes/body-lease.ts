@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import { discard } from '../../model-store/byte-source.ts';
 import type { ModelReference } from '../inference/classifier.ts';
-import { type AppEnvironment, bodyHeadroomBytes, imageRoom } from '../services.ts';
+import { type AppEnvironment, bodyHeadroomBytes, imageRoom, likelyLoadRoom } from '../services.ts';
 import { type BodyMemory, bodyLeaseBytes } from './request-body.ts';
 
 /**
@@ -19,7 +19,8 @@ export async function withBody(
 ): Promise<Response> {
   const { services, record } = c.var;
   const { budget, host } = services;
-  const loadRoom = reference === null ? null : await host.loadRoom(reference.name, reference.reference);
+  const loadRoom =
+    reference === null ? await likelyLoadRoom(services) : await host.loadRoom(reference.name, reference.reference);
   const headroom = (): number => bodyHeadroomBytes(services, loadRoom);
   const maxBytes = imageRoom(services, loadRoom);
   const wanted = Math.min(bodyLeaseBytes(c.req.raw, maxBytes), Math.max(0, budget.capacityBytes - headroom()));

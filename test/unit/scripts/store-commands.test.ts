@@ -56,7 +56,7 @@ describe('publish', () => {
     const store = ['--store', join(root, 'heavy-bucket'), '--json'];
     const refused = await bitEdge(['publish', folder, ...store]);
     expect(refused.exitCode).toBe(1);
-    expect(refused.stderr).toMatch(/tiny@heavy needs 120\.0 MiB of WASM heap, .* an isolate has 92\.0 MiB/);
+    expect(refused.stderr).toMatch(/tiny@heavy needs 124\.0 MiB \(WASM heap 120\.0 MiB\); .* has 84\.0 MiB/);
     expect(await bitEdge(['list', ...store])).toMatchObject({
       exitCode: 0,
       stdout: expect.not.stringContaining('heavy'),
