@@ -32,7 +32,11 @@ export type R2Notification = z.infer<typeof notificationSchema>;
 const RETRY_SECONDS = 30;
 
 /** Takes in a batch of notifications. What is not about an upload under a rule is passed over. */
-export async function consumeR2Events(batch: MessageBatch<unknown>, service: ModerationService): Promise<void> {
+export async function consumeR2Events(
+  batch: MessageBatch<unknown>,
+  service: ModerationService,
+  delaySeconds: number = RETRY_SECONDS,
+): Promise<void> {
   for (const message of batch.messages) {
     const parsed = notificationSchema.safeParse(message.body);
     if (!parsed.success) {
@@ -46,9 +50,23 @@ export async function consumeR2Events(batch: MessageBatch<unknown>, service: Mod
     } catch (error) {
       const reason = String(error).slice(0, 300);
       console.error(JSON.stringify({ level: 'warn', event: 'r2_notification_retried', id: message.id, reason }));
-      message.retry({ delaySeconds: RETRY_SECONDS });
+      message.retry({ delaySeconds });
     }
   }
+}
+
+/** Delay before a notification that came to the dead-letter queue is tried again, in seconds. */
+const DEAD_RETRY_SECONDS = 3600;
+
+/**
+ * Takes in notifications that failed for most of an hour. An upload without a verdict must not vanish, so they are tried
+ * every hour for as long as the queue retries, and every try is logged as an error.
+ */
+export async function consumeDeadR2Events(batch: MessageBatch<unknown>, service: ModerationService): Promise<void> {
+  for (const { id, attempts } of batch.messages) {
+    console.error(JSON.stringify({ level: 'error', event: 'r2_notification_dead', id, attempts }));
+  }
+  await consumeR2Events(batch, service, DEAD_RETRY_SECONDS);
 }
 
 async function acceptNotification(notification: R2Notification, service: ModerationService): Promise<void> {

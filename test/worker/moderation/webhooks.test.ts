@@ -381,7 +381,11 @@ describe('the log', () => {
 describe('uploads', () => {
   const ledger = () => env.MODERATION_LEDGER.get(env.MODERATION_LEDGER.idFromName('uploads'));
 
-  async function notify(key: string, change: Record<string, unknown> = {}): Promise<{ explicitAcks: string[] }> {
+  async function notify(
+    key: string,
+    change: Record<string, unknown> = {},
+    queue = 'bit-edge-r2-events',
+  ): Promise<{ explicitAcks: string[] }> {
     const object = await env.UPLOADS.head(key);
     const body = {
       account: '3f4b7e3dcab231cbfdaa90a6a28bd548',
@@ -391,7 +395,7 @@ describe('uploads', () => {
       eventTime: new Date(1_700_000_000_000).toISOString(),
       ...change,
     };
-    const batch = createMessageBatch('bit-edge-r2-events', [{ id: 'n', timestamp: new Date(), attempts: 1, body }]);
+    const batch = createMessageBatch(queue, [{ id: 'n', timestamp: new Date(), attempts: 1, body }]);
     const context = createExecutionContext();
     await worker.queue(batch, env, context);
     return getQueueResult(batch, context);
@@ -433,6 +437,14 @@ describe('uploads', () => {
       },
     ]);
     expect(mine).toHaveLength(1);
+  });
+
+  it('whose notification ended in the dead-letter queue are judged all the same, in any environment', async () => {
+    const key = 'incoming/late.png';
+    await env.UPLOADS.put(key, photo);
+    expect(await notify(key, {}, 'bit-edge-staging-r2-events-dead')).toMatchObject({ explicitAcks: ['n'] });
+    const [event] = await eventsOf(key);
+    expect(await ended(event!.id)).toMatchObject({ state: 'delivered', verdict: 'block' });
   });
 
   it('that an effect wrote are not judged again', async () => {
