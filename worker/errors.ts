@@ -70,6 +70,7 @@ export type JobErrorCode =
   | 'job_state_conflict'
   | 'invalid_manifest_line'
   | 'idempotency_conflict'
+  | 'idempotency_in_progress'
   | 'backend_unavailable';
 
 /** Codes that mean a defect or a misconfiguration of ours. */

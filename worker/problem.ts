@@ -60,6 +60,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, Mapping>> = {
   job_state_conflict: { status: 409, title: 'The job is in another state' },
   invalid_manifest_line: { status: 422, title: 'A line of the manifest is invalid' },
   idempotency_conflict: { status: 409, title: 'The idempotency key was used with another request' },
+  idempotency_in_progress: { status: 409, title: 'A request with this idempotency key is being received' },
   backend_unavailable: { status: 503, title: 'The GPU backend does not answer' },
   invalid_configuration: { status: 500, title: 'The deployment is misconfigured' },
   internal_error: { status: 500, title: 'An internal error' },

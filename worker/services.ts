@@ -229,6 +229,7 @@ function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' 
       directories: platform.jobDirectories,
       host,
       models,
+      startDigest: platform.startDigest,
       now,
     }),
     jobServices: {

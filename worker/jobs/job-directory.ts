@@ -1,9 +1,7 @@
 /** The jobs of one tenant: the list, and which job an Idempotency-Key made. One Durable Object a tenant. */
 import { DurableObject } from 'cloudflare:workers';
-import type { JobState, JobTask } from './records.ts';
-
-/** How long an Idempotency-Key is remembered, in ms. */
-const IDEMPOTENCY_MS = 7 * 24 * 3_600_000;
+import { type Fingerprint, IdempotencyStore, type Reservation } from './idempotency-store.ts';
+import type { JobSpecification, JobState, JobTask } from './records.ts';
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS jobs (
@@ -14,12 +12,6 @@ CREATE TABLE IF NOT EXISTS jobs (
   state TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS jobs_newest ON jobs (created_at DESC, id DESC);
-CREATE TABLE IF NOT EXISTS idempotency (
-  key TEXT PRIMARY KEY,
-  request TEXT NOT NULL,
-  job TEXT NOT NULL,
-  created_at INTEGER NOT NULL
-);
 `;
 
 /** A job in the list. */
@@ -39,47 +31,44 @@ export interface DirectoryPage {
   readonly cursor: string | null;
 }
 
-/** What became of an Idempotency-Key: a new job, the job it made before, or another request's key. */
-export type Reservation =
-  | { readonly kind: 'new' }
-  | { readonly kind: 'same'; readonly job: string }
-  | { readonly kind: 'other' };
-
 type Row = { id: string; created_at: number; task: JobTask; model: string; state: JobState };
 
 /** See the file's header. */
 export class JobDirectory extends DurableObject<object> {
   readonly #sql: SqlStorage;
+  readonly #keys: IdempotencyStore;
 
   constructor(context: DurableObjectState, env: object) {
     super(context, env);
     this.#sql = context.storage.sql;
     this.#sql.exec(SCHEMA);
+    this.#keys = new IdempotencyStore(this.#sql);
   }
 
-  /**
-   * Takes an Idempotency-Key for a job that is about to be made.
-   * @param request hash of the request: another request with the same key is refused.
-   */
-  reserve(key: string, request: string, job: string): Reservation {
-    const now = Date.now();
-    this.#sql.exec('DELETE FROM idempotency WHERE created_at < ?', now - IDEMPOTENCY_MS);
-    const known = this.#sql
-      .exec<{ request: string; job: string }>('SELECT request, job FROM idempotency WHERE key = ?', key)
-      .toArray()[0];
-    if (known !== undefined) return known.request === request ? { kind: 'same', job: known.job } : { kind: 'other' };
-    this.#sql.exec('INSERT INTO idempotency VALUES (?, ?, ?, ?)', key, request, job, now);
-    return { kind: 'new' };
+  /** Takes an Idempotency-Key for a job whose inputs are about to be stored, or says why not. */
+  reserve(key: string, job: string): Reservation {
+    return this.#keys.reserve(key, job, Date.now());
   }
 
-  /** Gives a key back whose job could not be made. */
-  release(key: string): void {
-    this.#sql.exec('DELETE FROM idempotency WHERE key = ?', key);
+  /** The upload of a reserved key goes on. @returns false where another request has taken the key over. */
+  renew(key: string, job: string): boolean {
+    return this.#keys.renew(key, job, Date.now());
   }
 
-  /** Adds a job; a second time changes nothing. */
+  /** The key stands for this job from here on. @returns false where another request has taken it over. */
+  commit(key: string, fingerprint: Fingerprint, specification: JobSpecification): boolean {
+    return this.#keys.commit(key, fingerprint, specification);
+  }
+
+  /** Gives a key back whose inputs could not be stored. */
+  release(key: string, job: string): void {
+    this.#keys.release(key, job);
+  }
+
+  /** Adds a job that is there; a second time changes nothing. */
   add(entry: DirectoryEntry): void {
     const { id, createdAtMs, task, model, state } = entry;
+    this.#keys.made(id);
     this.#sql.exec('INSERT OR IGNORE INTO jobs VALUES (?, ?, ?, ?, ?)', id, createdAtMs, task, model, state);
   }
 

@@ -4,8 +4,12 @@ import { RequestError } from '../errors.ts';
 /** Size of a part; R2 wants 5 MiB at least, all but the last of one size. */
 const PART_BYTES = 8 * 1024 * 1024;
 
+/** Looks at what is stored, in order; what it throws ends the storing. */
+export type StreamWatch = (chunk: Uint8Array<ArrayBuffer>) => Promise<void>;
+
 /**
  * Stores a stream under `key`; nothing is stored where it fails or is too long.
+ * @param watch sees every chunk before it is stored.
  * @returns bytes.
  * @throws RequestError `body_too_large`, `empty_body`; what the stream throws.
  */
@@ -14,6 +18,7 @@ export async function storeStream(
   key: string,
   body: ReadableStream<Uint8Array>,
   maxBytes: number,
+  watch: StreamWatch | null = null,
 ): Promise<number> {
   let part = new Uint8Array(PART_BYTES);
   let filled = 0;
@@ -34,6 +39,7 @@ export async function storeStream(
           details: { limit_bytes: maxBytes },
         });
       }
+      await watch?.(chunk as Uint8Array<ArrayBuffer>);
       for (let at = 0; at < chunk.byteLength; ) {
         const length = Math.min(chunk.byteLength - at, PART_BYTES - filled);
         part.set(chunk.subarray(at, at + length), filled);

@@ -4,7 +4,7 @@ import { streamSSE } from 'hono/streaming';
 import * as z from 'zod';
 import { RequestError } from '../errors.ts';
 import { judgeUrl } from '../fetch/url-policy.ts';
-import type { NewInputs } from '../jobs/job-service.ts';
+import type { NewInputs } from '../jobs/accept-job.ts';
 import { JOB_TASKS, type JobSpecification, type JobStatus, type JobTask } from '../jobs/records.ts';
 import { resultLines } from '../jobs/result-lines.ts';
 import { type JsonLimits, JsonShape } from '../json-shape.ts';
@@ -161,7 +161,6 @@ interface JobRequest {
   readonly parameters: JobSpecification['parameters'];
   readonly inputs: NewInputs;
   readonly callbackUrl: string | null;
-  readonly fingerprint: string;
 }
 
 async function readNewJob(c: Context<AppEnvironment>): Promise<JobRequest> {
@@ -178,7 +177,6 @@ async function readNewJob(c: Context<AppEnvironment>): Promise<JobRequest> {
       parameters: taskParameters(body.task, body.parameters),
       inputs,
       callbackUrl: checkCallback(body.callback_url, c),
-      fingerprint: new TextDecoder().decode(bytes),
     };
   }
   if (mediaType === 'application/x-ndjson' || mediaType === 'text/csv') {
@@ -191,8 +189,6 @@ async function readNewJob(c: Context<AppEnvironment>): Promise<JobRequest> {
       parameters: taskParameters(task, parameters),
       inputs: { kind: 'stream', body: c.req.raw.body, format: mediaType === 'text/csv' ? 'csv' : 'ndjson' },
       callbackUrl: checkCallback(callback_url, c),
-      // A streamed body is not kept to be compared: its length and the query stand for it.
-      fingerprint: `${query}\n${mediaType}\n${c.req.header('content-length') ?? ''}`,
     };
   }
   throw new RequestError(

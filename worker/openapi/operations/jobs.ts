@@ -26,6 +26,7 @@ export const JOBS: readonly Operation[] = [
       ...MODEL_CODES,
       'invalid_manifest_line',
       'idempotency_conflict',
+      'idempotency_in_progress',
       'url_not_allowed',
       'object_not_found',
       'policy_not_found',
