@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type AssembledVersion, assembleVersion, encodeJson, variantFiles } from '../model-store/assemble.ts';
 import { memoryDirectory } from '../model-store/checkpoint/checkpoint-directory.ts';
 import { readCheckpoint } from '../model-store/checkpoint/read-checkpoint.ts';
-import { SAFETENSORS_FILE } from '../model-store/checkpoint/safetensors-weights.ts';
+import { SAFETENSORS_FILE } from '../model-store/checkpoint/weight-files.ts';
 import { buildGpuGraph } from '../model-store/graph/build-gpu.ts';
 import { buildInt8Graph } from '../model-store/quantize/build-int8.ts';
 import { parseCalibration } from '../model-store/quantize/calibration.ts';

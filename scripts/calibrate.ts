@@ -8,7 +8,7 @@ import * as ort from 'onnxruntime-web';
 import type { Checkpoint } from '../model-store/checkpoint/checkpoint.ts';
 import { memoryDirectory } from '../model-store/checkpoint/checkpoint-directory.ts';
 import { readCheckpoint } from '../model-store/checkpoint/read-checkpoint.ts';
-import { SAFETENSORS_FILE } from '../model-store/checkpoint/safetensors-weights.ts';
+import { SAFETENSORS_FILE } from '../model-store/checkpoint/weight-files.ts';
 import type { SpatialSize } from '../model-store/graph/padding.ts';
 import { buildCalibrationGraph } from '../model-store/quantize/build-int8.ts';
 import { type Calibration, Calibrator } from '../model-store/quantize/calibration.ts';

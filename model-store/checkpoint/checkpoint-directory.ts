@@ -1,6 +1,7 @@
 /**
- * What a checkpoint reader needs of the place where the files lie. Interfaces only: disk, hub and tests implement them.
+ * What a checkpoint reader needs of the place where the files lie: disk, hub and tests implement it.
  */
+import { ModelError } from '../../worker/errors.ts';
 
 /** A file that is read by ranges, so that no checkpoint has to lie in memory twice. */
 export interface RandomAccessFile {
@@ -19,6 +20,20 @@ export interface CheckpointDirectory {
   open(name: string): Promise<RandomAccessFile | null>;
   /** Names of all files. */
   list(): Promise<readonly string[]>;
+}
+
+/** Reads a small text file of a checkpoint, as JSON. Null where there is none. @throws ModelError `invalid_checkpoint` */
+export async function readJsonFile(directory: CheckpointDirectory, name: string): Promise<unknown> {
+  const file = await directory.open(name);
+  if (file === null) return null;
+  try {
+    return JSON.parse(new TextDecoder().decode(await file.read(0, file.size)));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new ModelError('invalid_checkpoint', `${file.name}: not JSON (${file.size} bytes)`, { cause });
+  } finally {
+    await file.close();
+  }
 }
 
 /** A file that lies in memory. */

@@ -3,7 +3,6 @@
  */
 import { ModelError } from '../../worker/errors.ts';
 import { type BitConfig, defaultLabels, parseBitConfig } from '../bit-config.ts';
-import type { WeightTensor } from './checkpoint.ts';
 
 /** Groups of every group norm in the published BiT networks (`GroupNorm(32)` in big_transfer, `num_groups=32` in timm). */
 export const PUBLISHED_NUM_GROUPS = 32;
@@ -19,7 +18,7 @@ export interface AssumedConfig {
  * @throws ModelError `invalid_checkpoint` where the stem is missing or a stage is empty.
  */
 export function inferConfig(
-  weights: ReadonlyMap<string, WeightTensor>,
+  weights: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   file: string,
   assumed: AssumedConfig,
 ): BitConfig {

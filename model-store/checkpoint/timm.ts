@@ -1,11 +1,11 @@
 /**
- * timm's BiT checkpoints (`resnetv2_*_bit*`): safetensors with timm's names, and timm's `config.json`. No I/O of its own.
+ * timm's BiT checkpoints (`resnetv2_*_bit*`): safetensors or pickles with timm's names, and timm's `config.json`. No I/O of its own.
  * Source: timm 1.0.29 `models/resnetv2.py` (`_create_resnetv2_bit`: fixed stem, StdConv2d with epsilon 1e-8).
  */
 import * as z from 'zod';
 import { ModelError } from '../../worker/errors.ts';
 import type { BitConfig } from '../bit-config.ts';
-import { type Checkpoint, makeCheckpoint, type WeightTensor } from './checkpoint.ts';
+import { type Checkpoint, type LazyTensor, loadCheckpoint } from './checkpoint.ts';
 import { inferConfig, PUBLISHED_NUM_GROUPS } from './infer-config.ts';
 
 const STEM = 'stem.conv.weight';
@@ -41,8 +41,8 @@ const configSchema = z.looseObject({
 type TimmConfig = z.infer<typeof configSchema>;
 
 /** Whether these are timm's names. */
-export function isTimm(weights: ReadonlyMap<string, WeightTensor>): boolean {
-  return [...weights.keys()].some((name) => name.startsWith('stem.') || name.startsWith('stages.'));
+export function isTimm(names: readonly string[]): boolean {
+  return names.some((name) => name.startsWith('stem.') || name.startsWith('stages.'));
 }
 
 /**
@@ -50,12 +50,16 @@ export function isTimm(weights: ReadonlyMap<string, WeightTensor>): boolean {
  * @param json timm's config.json, parsed; null where there is none.
  * @throws ModelError `invalid_checkpoint` or `invalid_model_config`, naming the file and the tensor or field.
  */
-export function fromTimm(weights: ReadonlyMap<string, WeightTensor>, json: unknown, file: string): Checkpoint {
+export async function fromTimm(
+  weights: ReadonlyMap<string, LazyTensor>,
+  json: unknown,
+  file: string,
+): Promise<Checkpoint> {
   const timm = parseTimmConfig(json);
   if (!weights.has(STEM)) {
     throw new ModelError('invalid_checkpoint', `${file}: no "${STEM}": a ResNetV2 with a deep stem is no BiT network`);
   }
-  const renamed = new Map<string, WeightTensor>();
+  const renamed = new Map<string, LazyTensor>();
   for (const [name, tensor] of weights) renamed.set(huggingFaceName(name), toWeight(name, tensor));
   const config = inferConfig(renamed, file, {
     numGroups: timm.num_groups ?? PUBLISHED_NUM_GROUPS,
@@ -63,7 +67,7 @@ export function fromTimm(weights: ReadonlyMap<string, WeightTensor>, json: unkno
   });
   checkAgainst(timm, config);
   const labels = timmLabels(timm, config);
-  return makeCheckpoint({ ...config, labels }, renamed, file, timmName);
+  return loadCheckpoint({ ...config, labels }, renamed, file, timmName);
 }
 
 function parseTimmConfig(json: unknown): TimmConfig {
@@ -100,9 +104,9 @@ function timmName(name: string): string {
 }
 
 /** The head is a 1x1 convolution in timm and a matrix in HF. */
-function toWeight(name: string, tensor: WeightTensor): WeightTensor {
+function toWeight(name: string, tensor: LazyTensor): LazyTensor {
   return name === 'head.fc.weight' && tensor.shape.length === 4 && tensor.shape[2] === 1 && tensor.shape[3] === 1
-    ? { shape: tensor.shape.slice(0, 2), data: tensor.data }
+    ? { shape: tensor.shape.slice(0, 2), read: () => tensor.read() }
     : tensor;
 }
 

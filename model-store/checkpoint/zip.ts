@@ -1,5 +1,5 @@
 /**
- * Zip archives, as far as NumPy writes them: stored or deflated members, zip64 included, CRC-32 checked. No I/O of its
+ * Zip archives, as far as NumPy and torch write them: stored or deflated members, zip64 included, CRC-32 checked. No I/O of its
  * own. Source: PKWARE APPNOTE 6.3.10, sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.14 to 4.3.16 (ends),
  * 4.5.3 (zip64 extra field).
  */
@@ -20,8 +20,12 @@ const LOCAL_BYTES = 30;
 const MAX_COMMENT_BYTES = 0xffff;
 /** A central directory larger than this belongs to no checkpoint. */
 const MAX_DIRECTORY_BYTES = 64 * 2 ** 20;
-const STORED = 0;
 const DEFLATED = 8;
+/** Deflate makes at most this many bytes of one (RFC 1951: 258 bytes of two bits). */
+const MAX_DEFLATE_RATIO = 1032;
+
+/** Compression method of members that are kept as they are. */
+export const STORED = 0;
 
 /** One member of an archive. */
 export interface ZipEntry {
@@ -68,17 +72,31 @@ export async function readZipDirectory(file: RandomAccessFile): Promise<Map<stri
 }
 
 /**
- * The bytes of one member, uncompressed.
- * @throws ModelError `invalid_checkpoint` where they are cut off, too many, or fail the CRC.
+ * Where the bytes of one member begin, from the beginning of the file; all of them are in it.
+ * @throws ModelError `invalid_checkpoint` where they are cut off.
  */
-export async function readZipEntry(file: RandomAccessFile, entry: ZipEntry): Promise<Uint8Array> {
+export async function locateZipEntry(file: RandomAccessFile, entry: ZipEntry): Promise<number> {
   if (entry.offset + LOCAL_BYTES > file.size) throw invalid(file, `member "${entry.name}" lies behind the end`);
   const header = viewOf(await file.read(entry.offset, LOCAL_BYTES));
   if (header.getUint32(0, true) !== LOCAL_SIGNATURE) throw invalid(file, `member "${entry.name}" has no local header`);
   const start = entry.offset + LOCAL_BYTES + header.getUint16(26, true) + header.getUint16(28, true);
   if (start + entry.compressedBytes > file.size) throw invalid(file, `member "${entry.name}" is cut off`);
-  const stored = await file.read(start, entry.compressedBytes);
+  return start;
+}
+
+/**
+ * The bytes of one member, uncompressed.
+ * @param options `allowMissingCrc`: a CRC-32 of 0 says that none was computed.
+ * @throws ModelError `invalid_checkpoint` where they are cut off, too many, or fail the CRC.
+ */
+export async function readZipEntry(
+  file: RandomAccessFile,
+  entry: ZipEntry,
+  options: { readonly allowMissingCrc?: boolean } = {},
+): Promise<Uint8Array> {
+  const stored = await file.read(await locateZipEntry(file, entry), entry.compressedBytes);
   const bytes = await unpack(file, entry, stored);
+  if (options.allowMissingCrc && entry.crc32 === 0) return bytes;
   const actual = crc32(bytes);
   if (actual !== entry.crc32) {
     throw invalid(file, `member "${entry.name}" is damaged: CRC-32 ${hex(actual)}, expected ${hex(entry.crc32)}`);
@@ -96,6 +114,9 @@ async function unpack(file: RandomAccessFile, entry: ZipEntry, stored: Uint8Arra
       file,
       `member "${entry.name}" has compression method ${entry.method}; supported: 0 stored, 8 deflate`,
     );
+  }
+  if (entry.bytes > entry.compressedBytes * MAX_DEFLATE_RATIO) {
+    throw invalid(file, `member "${entry.name}" claims ${entry.bytes} bytes of ${entry.compressedBytes}`);
   }
   const out = new Uint8Array(entry.bytes);
   let filled = 0;

@@ -11,8 +11,9 @@ const HELP = `usage: bit-edge import SOURCE --out OUT [--variants fp32,int8,gpu]
                        [--revision REVISION] [--json]
 
 Turns a BiT checkpoint into a version that "bit-edge publish" can publish, and reports what it costs. OUT appears whole or not at all.
-  SOURCE             a Hugging Face folder (config.json, model.safetensors or its shards), a timm folder or .safetensors, Google's
-                     .npz, or the name of a repository on the hub (google/bit-50). Pickles (.bin, .pth) are refused.
+  SOURCE             a Hugging Face folder (config.json; model.safetensors, pytorch_model.bin or their shards), a timm folder,
+                     .safetensors or .pth, Google's .npz, or the name of a repository on the hub (google/bit-50). Pickles are read
+                     without being run.
   --out OUT          the folder to write; replaced where it holds an earlier import.
   --variants LIST    fp32, int8 (needs --calibrate), gpu. Default: fp32, and int8 where --calibrate is given.
   --calibrate DIR    pictures to choose int8's scales by; a few hundred of those that will come.

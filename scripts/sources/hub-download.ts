@@ -6,7 +6,12 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { SAFETENSORS_FILE, SAFETENSORS_INDEX_FILE } from '../../model-store/checkpoint/safetensors-weights.ts';
+import {
+  PYTORCH_FILE,
+  PYTORCH_INDEX_FILE,
+  SAFETENSORS_FILE,
+  SAFETENSORS_INDEX_FILE,
+} from '../../model-store/checkpoint/weight-files.ts';
 import { FetchError, ModelError } from '../../worker/errors.ts';
 import { formatBytes, Progress } from '../progress.ts';
 import {
@@ -30,8 +35,8 @@ const MAX_IDLE_ATTEMPTS = 5;
 /** What may lie beside the weights, and is fetched where it is there. */
 const OPTIONAL_FILES = ['preprocessor_config.json', 'processor_config.json'];
 
-/** Weights that are refused; looked for only to say why. */
-const PICKLES = ['pytorch_model.bin', 'pytorch_model.bin.index.json'];
+/** Weights, whole or the index of their shards; the first that is there is fetched. */
+const WEIGHTS = [SAFETENSORS_FILE, SAFETENSORS_INDEX_FILE, PYTORCH_FILE, PYTORCH_INDEX_FILE];
 
 /** Where the checkpoint lies now. */
 export interface Downloaded {
@@ -42,10 +47,10 @@ export interface Downloaded {
 }
 
 /**
- * Downloads a repository's config, processor and safetensors.
+ * Downloads a repository's config, processor and weights.
  * @param cache the root of the cache; files of a commit never change, so those that are there are only checked.
  * @throws FetchError where the repository, revision or a file is not there, or bytes fail their hash.
- * @throws ModelError `invalid_checkpoint` where the repository has only pickles.
+ * @throws ModelError `invalid_checkpoint` where the repository has no weights that can be read.
  */
 export async function downloadFromHub(
   access: HubAccess,
@@ -65,9 +70,14 @@ export async function downloadFromHub(
   };
   await get('config.json', config);
   for (const name of OPTIONAL_FILES) await get(name);
-  if (!(await get(SAFETENSORS_FILE))) {
-    if (!(await get(SAFETENSORS_INDEX_FILE))) throw await missingWeights(access, id, commit);
-    for (const shard of await shardNames(join(folder, SAFETENSORS_INDEX_FILE))) {
+  const weights = await firstOf(WEIGHTS, get);
+  if (weights === null) {
+    throw new ModelError('invalid_checkpoint', `${id}@${commit} has none of ${WEIGHTS.join(', ')}`, {
+      details: { repository: id },
+    });
+  }
+  if (weights.endsWith('.index.json')) {
+    for (const shard of await shardNames(folder, weights)) {
       if (!(await get(shard)))
         throw new FetchError('object_not_found', `${id}@${commit} has no ${shard}, which its index names`);
     }
@@ -181,28 +191,16 @@ async function sizeOf(path: string): Promise<number> {
   );
 }
 
-async function shardNames(indexPath: string): Promise<string[]> {
-  const json: unknown = JSON.parse(await readFile(indexPath, 'utf8'));
-  const map = typeof json === 'object' && json !== null && 'weight_map' in json ? json.weight_map : {};
-  const names = new Set(Object.values(map ?? {}).map(String));
-  const bad = [...names].find((name) => !/^[A-Za-z0-9][\w.-]*\.safetensors$/.test(name));
-  if (bad !== undefined) throw new ModelError('invalid_checkpoint', `${SAFETENSORS_INDEX_FILE} names "${bad}"`);
-  return [...names].sort();
+async function firstOf(names: readonly string[], get: (name: string) => Promise<boolean>): Promise<string | null> {
+  for (const name of names) if (await get(name)) return name;
+  return null;
 }
 
-async function missingWeights(access: HubAccess, id: string, commit: string): Promise<ModelError> {
-  for (const name of PICKLES) {
-    if ((await describeHubFile(access, id, commit, name)) === null) continue;
-    return new ModelError(
-      'invalid_checkpoint',
-      `${id}@${commit} has only ${name}, a Python pickle: loading one runs whatever code it holds, so it is refused. Use a ` +
-        "revision with model.safetensors (often refs/pr/1; the hub's converter makes one: " +
-        'https://huggingface.co/spaces/safetensors/convert)',
-      { details: { repository: id, file: name } },
-    );
-  }
-  return new ModelError(
-    'invalid_checkpoint',
-    `${id}@${commit} has neither ${SAFETENSORS_FILE} nor ${SAFETENSORS_INDEX_FILE}`,
-  );
+async function shardNames(folder: string, index: string): Promise<string[]> {
+  const json: unknown = JSON.parse(await readFile(join(folder, index), 'utf8'));
+  const map = typeof json === 'object' && json !== null && 'weight_map' in json ? json.weight_map : {};
+  const names = new Set(Object.values(map ?? {}).map(String));
+  const bad = [...names].find((name) => !/^[A-Za-z0-9][\w.-]*\.(safetensors|bin)$/.test(name));
+  if (bad !== undefined) throw new ModelError('invalid_checkpoint', `${index} names "${bad}"`);
+  return [...names].sort();
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { memoryDirectory } from '../../model-store/checkpoint/checkpoint-directory.ts';
 import { readCheckpoint } from '../../model-store/checkpoint/read-checkpoint.ts';
-import { SAFETENSORS_FILE } from '../../model-store/checkpoint/safetensors-weights.ts';
+import { SAFETENSORS_FILE } from '../../model-store/checkpoint/weight-files.ts';
 import { buildGpuGraph } from '../../model-store/graph/build-gpu.ts';
 import { writeAlias, writeVersion } from './gpu-store.ts';
 

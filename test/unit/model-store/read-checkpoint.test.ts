@@ -108,12 +108,12 @@ describe('readCheckpoint', () => {
     }
   });
 
-  it.each(['pytorch_model.bin', 'BiT-M.pth', 'model.pt', 'x.pkl', 'a.ckpt', 'a.pth.tar'])(
-    'refuses the pickle %s',
+  it.each(['pytorch_model.bin', 'BiT-M.pth', 'model.pt', 'a.ckpt', 'a.pth.tar'])(
+    'takes %s for a pickle of torch, and names it where it is none',
     async (name) => {
       const directory = memoryDirectory({ 'config.json': config, [name]: new Uint8Array(10) });
       for (const file of [null, name]) {
-        await expect(readCheckpoint(directory, file)).rejects.toThrowError(/pickle.*refused.*safetensors/);
+        await expect(readCheckpoint(directory, file)).rejects.toThrowError(`${name}: pickle refused at byte 0: `);
       }
     },
   );

@@ -45,6 +45,26 @@ describe('downloadFromHub', () => {
     expect(pinned.every(({ path }) => path.includes(`/resolve/${COMMIT}/`))).toBe(true);
   });
 
+  it('brings the pickle of torch where there are no safetensors, whole or in shards', async () => {
+    const folder = 'test/fixtures/checkpoint/torch';
+    const own = new Uint8Array(await readFile(`${folder}/config.json`));
+    const shards: Record<string, Uint8Array> = {};
+    for (const name of await readdir(`${folder}/sharded`)) {
+      shards[name] = new Uint8Array(await readFile(`${folder}/sharded/${name}`));
+    }
+    hub.behaviour.repositories['google/pickle'] = {
+      'config.json': own,
+      'pytorch_model.bin': new Uint8Array(await readFile(`${folder}/zip.bin`)),
+    };
+    hub.behaviour.repositories['google/shards'] = { 'config.json': own, ...shards };
+    const env = { HF_ENDPOINT: hub.endpoint, BIT_EDGE_CACHE: cache };
+    const whole = await openSource('google/pickle', null, env);
+    expect(whole.weightFiles).toEqual(['pytorch_model.bin']);
+    const sharded = await openSource('google/shards', null, env);
+    expect(sharded.weightFiles).toEqual(['pytorch_model-00001-of-00002.bin', 'pytorch_model-00002-of-00002.bin']);
+    expect(sharded.checkpoint.weights).toEqual(whole.checkpoint.weights);
+  });
+
   it('is openable by name, with the commit in its reference', async () => {
     const env = { HF_ENDPOINT: hub.endpoint, BIT_EDGE_CACHE: cache };
     const source = await openSource(ID, null, env);
@@ -146,13 +166,11 @@ describe('downloadFromHub', () => {
     ['a repository that is not there', 'google/none', 'main', 'google/none is not on the hub, or is private'],
     ['a revision that is not there', ID, 'v9', `${ID} has no revision "v9"`],
     ['a gated repository', 'google/gated', 'main', 'is gated'],
-    ['a repository with a pickle only', 'google/pickle', 'main', 'only pytorch_model.bin, a Python pickle'],
-    ['a repository without weights', 'google/bare', 'main', 'has neither model.safetensors nor'],
+    ['a repository without weights', 'google/bare', 'main', 'has none of model.safetensors, '],
     ['a repository without a config', 'google/empty', 'main', 'has no config.json'],
   ])('says what is wrong with %s', async (_, id, revision, message) => {
     Object.assign(hub.behaviour.repositories, {
       'google/gated': { 'config.json': config },
-      'google/pickle': { 'config.json': config, 'pytorch_model.bin': weights },
       'google/bare': { 'config.json': config },
       'google/empty': {},
     });

@@ -136,7 +136,7 @@ describe('bit-edge import', () => {
 
   it.each([
     ['a source that is not there', ['nowhere'], 'nowhere: no such file or folder'],
-    ['a pickle', ['pytorch_model.bin'], 'Python pickle'],
+    ['what is no pickle of torch', ['pytorch_model.bin'], 'pytorch_model.bin: pickle refused at byte 0'],
     ['labels of another number', [FIXTURE, '--labels', 'three.txt'], '3 labels; the network has 7'],
     ['an output that the network has not', [FIXTURE, '--outputs', 'logits,stage9'], 'output "stage9" is not one of'],
     ['a bad name', [FIXTURE, '--name', 'My Model'], 'is no model name'],
