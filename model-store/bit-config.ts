@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { ModelError } from '../worker/errors.ts';
 import { describeContradiction } from './bit-architecture.ts';
+import { judgeField } from './config-fields.ts';
 
 /** Residual layer: ResNetV2 (norm and activation before each convolution) or ResNetV1.5 (after it). */
 export type LayerType = 'preactivation' | 'bottleneck';
@@ -14,6 +15,12 @@ export type HiddenAct = 'relu' | 'gelu' | 'silu';
 
 /** Padding of every convolution: null is PyTorch's symmetric one, SAME is TensorFlow's, VALID is none. */
 export type GlobalPadding = null | 'SAME' | 'VALID';
+
+/** What the labels are to each other, in HF's words. */
+export type ProblemType = 'single_label_classification' | 'multi_label_classification' | 'regression';
+
+/** What makes scores of logits. */
+export type FunctionToApply = 'softmax' | 'sigmoid' | 'none';
 
 /** Hyper-parameters, in HF's names but camel case; every field is present. */
 export interface BitConfig {
@@ -40,6 +47,8 @@ export interface BitConfig {
   readonly numLabels: number;
   /** Names of the classes, `numLabels` of them. */
   readonly labels: readonly string[];
+  /** Null where the config does not say. */
+  readonly problemType: ProblemType | null;
   /** Feature maps of a `BitBackbone`, in the order of the network: `stem`, `stage1`, ... */
   readonly outFeatures: readonly string[];
   /** The same as indices: 0 is the stem. Never negative. */
@@ -53,21 +62,6 @@ const ACTIVATIONS: ReadonlyMap<string, HiddenAct> = new Map([
   ['silu', 'silu'],
   ['swish', 'silu'],
 ]);
-
-/** Fields of every HF config (versions 4 and 5) that say nothing about a BiT network's numbers. */
-const IGNORED_FIELDS: ReadonlySet<string> = new Set(
-  (
-    'label2id problem_type dtype torch_dtype transformers_version name_or_path return_dict ' +
-    'output_hidden_states output_attentions use_cache use_bfloat16 torchscript tf_legacy_loss pruned_heads ' +
-    'tie_word_embeddings tie_encoder_decoder tie_last_hidden_states chunk_size_feed_forward is_encoder_decoder ' +
-    'is_decoder add_cross_attention cross_attention_hidden_size finetuning_task tokenizer_class task_specific_params ' +
-    'prefix bos_token_id eos_token_id pad_token_id sep_token_id decoder_start_token_id max_length min_length do_sample ' +
-    'early_stopping num_beams num_beam_groups diversity_penalty temperature top_k top_p typical_p repetition_penalty ' +
-    'length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids num_return_sequences output_scores ' +
-    'return_dict_in_generate forced_bos_token_id forced_eos_token_id remove_invalid_values suppress_tokens ' +
-    'begin_suppress_tokens exponential_decay_length_penalty attn_implementation experts_implementation image_size'
-  ).split(' '),
-);
 
 const positive = z.int().min(1);
 
@@ -87,34 +81,61 @@ const fields = z.object({
   output_stride: positive.default(32),
   width_factor: positive.default(1),
   num_labels: z.int().min(0).optional(),
-  id2label: z.record(z.string(), z.string()).nullable().optional(),
+  id2label: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
+    .nullable()
+    .optional(),
+  problem_type: z
+    .enum(['single_label_classification', 'multi_label_classification', 'regression'])
+    .nullable()
+    .default(null),
   stage_names: z.array(z.string()).optional(),
   out_features: z.array(z.string()).nullable().optional(),
   out_indices: z.array(z.int()).nullable().optional(),
 });
 type Fields = z.infer<typeof fields>;
 
+/** A config and what is worth knowing of how it was read. */
+export interface ReadBitConfig {
+  readonly config: BitConfig;
+  /** What was ignored or made up, each with the field that it is about. */
+  readonly warnings: readonly string[];
+}
+
+/** Names of the heads that HF has; a class of another name may have either. */
+const HEADLESS = ['BitModel', 'BitBackbone'];
+
 /**
  * Reads a config.json of Hugging Face; a field that is absent has HF's default.
- * Where `architectures` names no `BitForImageClassification` (`BitModel`, `BitBackbone`) there is no head: 0 labels.
+ * Where `architectures` names a `BitModel` or `BitBackbone` there is no head: 0 labels.
  * @param json the parsed JSON.
  * @param file what to call it in messages.
  * @throws ModelError `invalid_model_config`, naming the field that is unknown, out of range or contradicts another.
  */
 export function parseBitConfig(json: unknown, file = 'config.json'): BitConfig {
+  return readBitConfig(json, file).config;
+}
+
+/**
+ * The same, with what is worth knowing of how it was read.
+ * @param classifierRows labels that the weights have; 0 where they have no classifier, undefined where nobody knows.
+ */
+export function readBitConfig(json: unknown, file = 'config.json', classifierRows?: number): ReadBitConfig {
   const parsed = fields.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
     throw invalid(file, issue.path.map(String).join('.') || 'the file', issue.message);
   }
-  for (const name of Object.keys(json as object)) {
-    if (!(name in fields.shape) && !IGNORED_FIELDS.has(name) && !name.startsWith('_')) {
-      throw invalid(file, name, 'is no field of BitConfig; remove it if it does not change the network');
-    }
+  const warnings: string[] = [];
+  const all = json as Readonly<Record<string, unknown>>;
+  for (const name of Object.keys(all)) {
+    if (name in fields.shape) continue;
+    const verdict = judgeField(name, all, Object.keys(fields.shape));
+    if (verdict.kind === 'error') throw invalid(file, name, verdict.message);
+    if (verdict.kind === 'warning') warnings.push(`${file}: ${verdict.message}`);
   }
   const raw = parsed.data;
-  const hasHead = raw.architectures?.includes('BitForImageClassification') ?? true;
-  const labels = hasHead ? readLabels(raw, file) : [];
+  const labels = hasHead(raw, classifierRows, file, warnings) ? readLabels(raw, file, classifierRows, warnings) : [];
   const stageNames = ['stem', ...raw.depths.map((_, index) => `stage${index + 1}`)];
   if (raw.stage_names !== undefined && raw.stage_names.join() !== stageNames.join()) {
     throw invalid(file, 'stage_names', `[${raw.stage_names}] contradicts depths, which give [${stageNames}]`);
@@ -135,12 +156,22 @@ export function parseBitConfig(json: unknown, file = 'config.json'): BitConfig {
     dropPathRate: raw.drop_path_rate,
     numLabels: labels.length,
     labels,
+    problemType: raw.problem_type,
     outFeatures: outIndices.map((index) => stageNames[index]!),
     outIndices,
   };
   const contradiction = describeContradiction(config);
   if (contradiction !== null) throw invalid(file, contradiction.field, contradiction.problem);
-  return config;
+  return { config, warnings };
+}
+
+/**
+ * What Hugging Face's pipeline makes scores with: sigmoid where labels do not exclude each other, or where there is one.
+ * Source: transformers 5.18 `pipelines/image_classification.py` (`postprocess`).
+ */
+export function functionToApply(config: Pick<BitConfig, 'problemType' | 'numLabels'>): FunctionToApply {
+  if (config.problemType === 'multi_label_classification' || config.numLabels === 1) return 'sigmoid';
+  return config.numLabels === 0 ? 'none' : 'softmax';
 }
 
 /** The config in Hugging Face's field names, complete: `parseBitConfig` gives the same config back. */
@@ -161,6 +192,7 @@ export function bitConfigToJson(config: BitConfig): Record<string, z.core.util.J
     width_factor: config.widthFactor,
     id2label: Object.fromEntries(config.labels.map((label, index) => [String(index), label])),
     label2id: Object.fromEntries(config.labels.map((label, index) => [label, index])),
+    problem_type: config.problemType,
     out_features: [...config.outFeatures],
     out_indices: [...config.outIndices],
     stage_names: ['stem', ...config.depths.map((_, index) => `stage${index + 1}`)],
@@ -172,18 +204,36 @@ export function defaultLabels(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `LABEL_${index}`);
 }
 
-function readLabels(raw: Fields, file: string): string[] {
+/** Whether there is a classifier: as `architectures` says, else as the weights do. */
+function hasHead(raw: Fields, classifierRows: number | undefined, file: string, warnings: string[]): boolean {
+  const names = raw.architectures ?? [];
+  if (names.includes('BitForImageClassification')) return true;
+  if (names.some((name) => HEADLESS.includes(name))) return false;
+  if (names.length > 0) warnings.push(`${file}: architectures: ${names.join(', ')} is read as a BiT of transformers`);
+  return classifierRows !== 0;
+}
+
+/** Names by index. Where indices are missing, as many labels as the weights have, and HF's `LABEL_n` for those without a name. */
+function readLabels(raw: Fields, file: string, classifierRows: number | undefined, warnings: string[]): string[] {
   const { id2label } = raw;
   if (id2label === undefined || id2label === null) return defaultLabels(raw.num_labels ?? 2);
-  const count = Object.keys(id2label).length;
-  if (raw.num_labels !== undefined && raw.num_labels !== count) {
-    throw invalid(file, 'num_labels', `${raw.num_labels} contradicts id2label, which has ${count} entries`);
-  }
-  return Array.from({ length: count }, (_, index) => {
-    const label = id2label[String(index)];
-    if (label === undefined) throw invalid(file, 'id2label', `has ${count} entries but none for ${index}`);
-    return label;
+  const indices = Object.keys(id2label).map((key) => {
+    if (!/^(0|[1-9]\d{0,6})$/.test(key)) throw invalid(file, 'id2label', `"${key.slice(0, 80)}" is no index`);
+    return Number(key);
   });
+  const count = indices.length;
+  if (raw.num_labels !== undefined && raw.num_labels !== count) {
+    warnings.push(`${file}: num_labels ${raw.num_labels} is ignored: id2label has ${count} entries`);
+  }
+  const beyond = indices.reduce((most, index) => Math.max(most, index + 1), 0);
+  // HF makes as many outputs as there are entries; a checkpoint that was trained with more has rows for all of them.
+  const rows = classifierRows === beyond ? beyond : count;
+  const unnamed = defaultLabels(rows).filter((_, index) => !Object.hasOwn(id2label, String(index)));
+  if (unnamed.length > 0) {
+    const shown = `${unnamed.slice(0, 5).join(', ')}${unnamed.length > 5 ? ', ...' : ''}`;
+    warnings.push(`${file}: id2label has no name for ${unnamed.length} of ${rows} labels: ${shown}`);
+  }
+  return defaultLabels(rows).map((fallback, index) => String(id2label[String(index)] ?? fallback));
 }
 
 function readHiddenAct(name: string, file: string): HiddenAct {

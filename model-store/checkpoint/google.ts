@@ -3,10 +3,11 @@
  * Names: google-research/big_transfer `bit_pytorch/models.py` (`load_from`).
  */
 import { ModelError } from '../../worker/errors.ts';
-import { type Checkpoint, makeCheckpoint, type WeightTensor } from './checkpoint.ts';
+import { makeCheckpoint, type WeightTensor } from './checkpoint.ts';
 import type { RandomAccessFile } from './checkpoint-directory.ts';
-import { inferConfig, PUBLISHED_NUM_GROUPS } from './infer-config.ts';
+import { ARRAY_FIELDS, inferConfig, PUBLISHED_NUM_GROUPS } from './infer-config.ts';
 import { kernelToOihw, type NpyArray, readNpz } from './npz.ts';
+import { configOrigins, type ReadNetwork } from './provenance.ts';
 
 /** HF's number of each convolution of a unit, by Google's letter. */
 const CONVOLUTIONS: Readonly<Record<string, number>> = { a: 1, b: 2, c: 3 };
@@ -15,7 +16,7 @@ const CONVOLUTIONS: Readonly<Record<string, number>> = { a: 1, b: 2, c: 3 };
  * Reads a checkpoint; the architecture is read off the arrays.
  * @throws ModelError `invalid_checkpoint` naming the file and the array.
  */
-export async function readGoogle(file: RandomAccessFile): Promise<Checkpoint> {
+export async function readGoogle(file: RandomAccessFile): Promise<ReadNetwork> {
   const arrays = await readNpz(file);
   const weights = new Map<string, WeightTensor>();
   const sources = new Map<string, string>();
@@ -26,7 +27,12 @@ export async function readGoogle(file: RandomAccessFile): Promise<Checkpoint> {
     weights.set(name, toWeight(name, array, `${file.name}: ${source}`));
   }
   const config = inferConfig(weights, file.name, { numGroups: PUBLISHED_NUM_GROUPS, globalPadding: null });
-  return makeCheckpoint(config, weights, file.name, (name) => sources.get(name) ?? googleName(name));
+  const checkpoint = makeCheckpoint(config, weights, file.name, (name) => sources.get(name) ?? googleName(name));
+  const origins = configOrigins(config, (field) => {
+    if (field === 'id2label') return { from: 'the weights have no names', assumed: true };
+    return { from: ARRAY_FIELDS.has(field) ? 'the weights' : 'every BiT of big_transfer' };
+  });
+  return { checkpoint, origins, warnings: [] };
 }
 
 /** HF's name of an array; null where it is none of a BiT network. */

@@ -3,9 +3,10 @@
  * of its own.
  */
 import { ModelError } from '../../worker/errors.ts';
-import { type BitConfig, parseBitConfig } from '../bit-config.ts';
+import { parseBitConfig, readBitConfig } from '../bit-config.ts';
 import { type Checkpoint, type LazyTensor, loadCheckpoint } from './checkpoint.ts';
 import { type CheckpointDirectory, readJsonFile } from './checkpoint-directory.ts';
+import { configOrigins, type ReadNetwork } from './provenance.ts';
 import { chooseWeightsFile, openWeights } from './weight-files.ts';
 
 /**
@@ -17,7 +18,7 @@ export async function readHuggingFace(directory: CheckpointDirectory): Promise<C
   parseBitConfig(requireConfig(json));
   const source = await openWeights(directory, chooseWeightsFile(await directory.list()));
   try {
-    return await fromHuggingFace(source.tensors, json, source.files.join(', '));
+    return (await fromHuggingFace(source.tensors, json, source.files.join(', '))).checkpoint;
   } finally {
     await source.close();
   }
@@ -33,14 +34,21 @@ export async function fromHuggingFace(
   found: ReadonlyMap<string, LazyTensor>,
   json: unknown,
   file: string,
-): Promise<Checkpoint> {
+): Promise<ReadNetwork> {
   const fields = requireConfig(json);
-  const config = parseBitConfig(fields);
   const withoutPrefix = found.has('embedder.convolution.weight');
   const weights = withoutPrefix ? addPrefix(found) : found;
   const describe = (name: string): string => (withoutPrefix ? name.replace(/^bit\./, '') : name);
-  const namesArchitecture = 'architectures' in fields && fields.architectures !== null;
-  return loadCheckpoint(namesArchitecture ? config : headOf(config, weights), weights, file, describe);
+  const classifier = weights.get('classifier.1.weight') ?? weights.get('classifier.1.bias');
+  const { config, warnings } = readBitConfig(fields, 'config.json', classifier?.shape[0] ?? 0);
+  const named = 'id2label' in fields && fields.id2label !== null;
+  const origins = configOrigins(config, (field) => {
+    if (field === 'id2label' && !named)
+      return { from: "HF's default names: config.json has no id2label", assumed: true };
+    return { from: field in fields ? 'config.json' : 'default of BitConfig' };
+  });
+  const checkpoint = await loadCheckpoint(config, weights, file, describe);
+  return { checkpoint, origins, warnings };
 }
 
 function requireConfig(json: unknown): object {
@@ -51,10 +59,4 @@ function requireConfig(json: unknown): object {
 /** A bare `BitModel` has no `bit.` before its names. */
 function addPrefix(weights: ReadonlyMap<string, LazyTensor>): Map<string, LazyTensor> {
   return new Map([...weights].map(([name, tensor]) => [name.startsWith('classifier.') ? name : `bit.${name}`, tensor]));
-}
-
-/** Without `architectures` in the config, the weights tell whether there is a head: HF's default is two labels. */
-function headOf(config: BitConfig, weights: ReadonlyMap<string, LazyTensor>): BitConfig {
-  const hasHead = weights.has('classifier.1.weight') || weights.has('classifier.1.bias');
-  return hasHead ? config : { ...config, numLabels: 0, labels: [] };
 }

@@ -7,6 +7,9 @@ import { type BitConfig, defaultLabels, parseBitConfig } from '../bit-config.ts'
 /** Groups of every group norm in the published BiT networks (`GroupNorm(32)` in big_transfer, `num_groups=32` in timm). */
 export const PUBLISHED_NUM_GROUPS = 32;
 
+/** Fields of HF's config that the arrays tell. */
+export const ARRAY_FIELDS: ReadonlySet<string> = new Set(['num_channels', 'embedding_size', 'hidden_sizes', 'depths']);
+
 /** What the arrays cannot tell. */
 export interface AssumedConfig {
   readonly numGroups: number;

@@ -6,7 +6,14 @@ import type { Checkpoint } from './checkpoint.ts';
 import { type CheckpointDirectory, readJsonFile } from './checkpoint-directory.ts';
 import { readGoogle } from './google.ts';
 import { fromHuggingFace } from './huggingface.ts';
-import { defaultPreprocessor, type PreprocessorJson, timmPreprocessor } from './preprocessor.ts';
+import {
+  assumedPreprocessor,
+  type FoundPreprocessor,
+  huggingFacePreprocessor,
+  type PreprocessorJson,
+  timmPreprocessor,
+} from './preprocessor.ts';
+import type { Origin, ReadNetwork } from './provenance.ts';
 import { fromTimm, isTimm } from './timm.ts';
 import { chooseWeightsFile, isWeightsFile, openWeights } from './weight-files.ts';
 
@@ -25,6 +32,11 @@ export interface FoundCheckpoint {
   readonly preprocessor: PreprocessorJson;
   /** Where they came from: a file, or the format's own default. */
   readonly preprocessorSource: string;
+  /** Where the network's fields came from, and the processor's. */
+  readonly origins: readonly Origin[];
+  readonly preprocessorOrigins: readonly Origin[];
+  /** What was ignored or made up. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -35,9 +47,8 @@ export interface FoundCheckpoint {
 export async function readCheckpoint(directory: CheckpointDirectory, file: string | null): Promise<FoundCheckpoint> {
   const name = file ?? chooseWeightsFile(await directory.list());
   if (name.endsWith('.npz')) {
-    const checkpoint = await readNpzCheckpoint(directory, name);
-    const { preprocessor, source } = await readPreprocessor(directory, 'google', null);
-    return { kind: 'google', checkpoint, weightFiles: [name], notes: [], preprocessor, preprocessorSource: source };
+    const network = await readNpzCheckpoint(directory, name);
+    return found('google', network, [name], [], await readPreprocessor(directory, 'google', null));
   }
   if (!isWeightsFile(name)) {
     throw new ModelError(
@@ -50,16 +61,25 @@ export async function readCheckpoint(directory: CheckpointDirectory, file: strin
   try {
     const { tensors, files, notes } = source;
     const kind = isTimm([...tensors.keys()]) ? 'timm' : 'huggingface';
-    const label = files.join(', ');
-    const checkpoint = await (kind === 'timm' ? fromTimm : fromHuggingFace)(tensors, json, label);
-    const { preprocessor, source: preprocessorSource } = await readPreprocessor(directory, kind, json);
-    return { kind, checkpoint, weightFiles: files, notes, preprocessor, preprocessorSource };
+    const network = await (kind === 'timm' ? fromTimm : fromHuggingFace)(tensors, json, files.join(', '));
+    return found(kind, network, files, notes, await readPreprocessor(directory, kind, json));
   } finally {
     await source.close();
   }
 }
 
-async function readNpzCheckpoint(directory: CheckpointDirectory, name: string): Promise<Checkpoint> {
+function found(
+  kind: FoundCheckpoint['kind'],
+  { checkpoint, origins, warnings }: ReadNetwork,
+  weightFiles: readonly string[],
+  notes: readonly string[],
+  { preprocessor, source: preprocessorSource, origins: preprocessorOrigins }: FoundPreprocessor,
+): FoundCheckpoint {
+  const network = { kind, checkpoint, weightFiles, notes, origins, warnings };
+  return { ...network, preprocessor, preprocessorSource, preprocessorOrigins };
+}
+
+async function readNpzCheckpoint(directory: CheckpointDirectory, name: string): Promise<ReadNetwork> {
   const file = await directory.open(name);
   if (file === null) throw new ModelError('invalid_checkpoint', `${name}: not found`);
   try {
@@ -73,16 +93,10 @@ async function readPreprocessor(
   directory: CheckpointDirectory,
   kind: FoundCheckpoint['kind'],
   json: unknown,
-): Promise<{ preprocessor: PreprocessorJson; source: string }> {
+): Promise<FoundPreprocessor> {
   for (const name of PREPROCESSOR_FILES) {
-    const found = await readJsonFile(directory, name);
-    if (found === null) continue;
-    if (typeof found !== 'object' || Array.isArray(found)) {
-      throw new ModelError('invalid_model_config', `${name}: not an object`);
-    }
-    return { preprocessor: found as PreprocessorJson, source: name };
+    const file = await readJsonFile(directory, name);
+    if (file !== null) return huggingFacePreprocessor(file, name);
   }
-  const fromTimmConfig = kind === 'timm' ? timmPreprocessor(json) : null;
-  if (fromTimmConfig !== null) return { preprocessor: fromTimmConfig, source: 'config.json (pretrained_cfg)' };
-  return { preprocessor: defaultPreprocessor(kind), source: `default of ${kind}` };
+  return (kind === 'timm' ? timmPreprocessor(json) : null) ?? assumedPreprocessor(kind);
 }

@@ -5,8 +5,9 @@
 import * as z from 'zod';
 import { ModelError } from '../../worker/errors.ts';
 import type { BitConfig } from '../bit-config.ts';
-import { type Checkpoint, type LazyTensor, loadCheckpoint } from './checkpoint.ts';
-import { inferConfig, PUBLISHED_NUM_GROUPS } from './infer-config.ts';
+import { type LazyTensor, loadCheckpoint } from './checkpoint.ts';
+import { ARRAY_FIELDS, inferConfig, PUBLISHED_NUM_GROUPS } from './infer-config.ts';
+import { configOrigins, type ReadNetwork } from './provenance.ts';
 
 const STEM = 'stem.conv.weight';
 
@@ -23,14 +24,21 @@ const HARMLESS_MODEL_ARGS: ReadonlySet<string> = new Set([
   'stem_chs',
 ]);
 
+const labelFields = {
+  label_names: z.array(z.string()).optional(),
+  label_descriptions: z.record(z.string(), z.string()).optional(),
+};
+
 /** What is read of timm's config.json; the arrays tell the rest. The flat fields serve files that name the architecture. */
 const configSchema = z.looseObject({
   architecture: z.string().optional(),
   num_classes: z.int().min(0).optional(),
   global_pool: z.string().optional(),
   model_args: z.record(z.string(), z.json()).optional(),
-  label_names: z.array(z.string()).optional(),
-  label_descriptions: z.record(z.string(), z.string()).optional(),
+  ...labelFields,
+  /** Of the flat form, before timm 0.9. */
+  labels: z.array(z.string()).optional(),
+  pretrained_cfg: z.looseObject(labelFields).optional(),
   depths: z.array(z.int()).optional(),
   hidden_sizes: z.array(z.int()).optional(),
   embedding_size: z.int().optional(),
@@ -54,7 +62,7 @@ export async function fromTimm(
   weights: ReadonlyMap<string, LazyTensor>,
   json: unknown,
   file: string,
-): Promise<Checkpoint> {
+): Promise<ReadNetwork> {
   const timm = parseTimmConfig(json);
   if (!weights.has(STEM)) {
     throw new ModelError('invalid_checkpoint', `${file}: no "${STEM}": a ResNetV2 with a deep stem is no BiT network`);
@@ -67,7 +75,17 @@ export async function fromTimm(
   });
   checkAgainst(timm, config);
   const labels = timmLabels(timm, config);
-  return loadCheckpoint({ ...config, labels }, renamed, file, timmName);
+  const named = { ...config, labels: labels ?? config.labels };
+  const origins = configOrigins(named, (field) => {
+    if (field === 'id2label') {
+      return labels === null
+        ? { from: 'the weights have no names, and config.json has no label_names', assumed: true }
+        : { from: 'config.json (label_names)' };
+    }
+    if (ARRAY_FIELDS.has(field)) return { from: 'the weights' };
+    return { from: field in timm ? 'config.json' : 'every BiT of timm' };
+  });
+  return { checkpoint: await loadCheckpoint(named, renamed, file, timmName), origins, warnings: [] };
 }
 
 function parseTimmConfig(json: unknown): TimmConfig {
@@ -125,13 +143,14 @@ function checkAgainst(timm: TimmConfig, config: BitConfig): void {
 }
 
 /** timm names its classes by id (`n01440764`), and describes them where it can. */
-function timmLabels(timm: TimmConfig, config: BitConfig): readonly string[] {
-  const names = timm.label_names;
-  if (names === undefined || names.length === 0) return config.labels;
+function timmLabels(timm: TimmConfig, config: BitConfig): readonly string[] | null {
+  const names = timm.label_names ?? timm.pretrained_cfg?.label_names ?? timm.labels;
+  if (names === undefined || names.length === 0) return null;
   if (names.length !== config.numLabels) {
     throw invalidField('label_names', `${names.length} names for ${config.numLabels} labels`);
   }
-  return names.map((name) => timm.label_descriptions?.[name] ?? name);
+  const descriptions = timm.label_descriptions ?? timm.pretrained_cfg?.label_descriptions;
+  return names.map((name) => descriptions?.[name] ?? name);
 }
 
 function invalidField(field: string, problem: string): ModelError {

@@ -40,13 +40,15 @@ export async function importCheckpoint(
     const parts = versionParts(prepared, built, now);
     const draft = await assembleVersion({ ...parts, variants: withHeap(built.graphs, {}) });
     await writeVersionFiles(folder, draft, () => true);
-    const warnings: string[] = [];
+    const warnings = [...prepared.warnings];
     const measurements = await measureAll(folder, prepared, built.graphs, warnings);
     const evaluation = await evaluate(folder, draft.manifest, prepared, warnings);
     const report = createReport({
       manifest: draft.manifest,
       imageSize: prepared.imageSize,
       preprocessorSource: prepared.preprocessorSource,
+      origins: prepared.origins,
+      notes: prepared.notes,
       measurements,
       calibrationImages: prepared.calibrationImages?.paths.length ?? 0,
       layers: built.layers,

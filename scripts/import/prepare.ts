@@ -1,7 +1,12 @@
 /** Everything an import reads, opened and checked before anything is computed or written. */
 import { readFile } from 'node:fs/promises';
 import type { Checkpoint } from '../../model-store/checkpoint/checkpoint.ts';
-import type { PreprocessorJson } from '../../model-store/checkpoint/preprocessor.ts';
+import {
+  type FoundPreprocessor,
+  huggingFacePreprocessor,
+  type PreprocessorJson,
+} from '../../model-store/checkpoint/preprocessor.ts';
+import { assumptionWarnings, type Origin } from '../../model-store/checkpoint/provenance.ts';
 import { checkOutputs } from '../../model-store/graph/build.ts';
 import { outputNames } from '../../model-store/graph/network.ts';
 import type { SpatialSize } from '../../model-store/graph/padding.ts';
@@ -10,7 +15,7 @@ import type { Manifest, VariantName } from '../../model-store/manifest.ts';
 import { ModelError } from '../../worker/errors.ts';
 import { type ProcessorConfig, parseProcessorConfig } from '../../worker/preprocess/config.ts';
 import { fixedImageSize } from '../image-size.ts';
-import { openSource } from '../sources/open-source.ts';
+import { type OpenedSource, openSource } from '../sources/open-source.ts';
 import { type ImageFolder, listImages, sampleImages } from './images.ts';
 import { type LabelsFile, parseLabelsFile } from './labels-file.ts';
 
@@ -47,6 +52,11 @@ export interface PreparedImport {
   readonly preprocessor: PreprocessorJson;
   /** Where the processor's options came from. */
   readonly preprocessorSource: string;
+  /** Where everything that is known of the network came from. */
+  readonly origins: readonly Origin[];
+  /** What was ignored, made up, or taken off to get at the weights. */
+  readonly notes: readonly string[];
+  readonly warnings: readonly string[];
   /** Outputs of every variant; null for each variant's own default. */
   readonly outputs: readonly string[] | null;
   readonly processor: ProcessorConfig;
@@ -77,8 +87,13 @@ export async function prepareImport(
   const checkpoint = relabel(source.checkpoint, labels, options.labels);
   const outputs = options.outputs?.join() === 'all' ? outputNames(checkpoint.config) : options.outputs;
   if (outputs !== null) checkOutputs(checkpoint.config, outputs);
-  const preprocessor = options.preprocessor === null ? source.preprocessor : await readJsonObject(options.preprocessor);
+  const {
+    preprocessor,
+    source: preprocessorSource,
+    origins: processorOrigins,
+  } = await findPreprocessor(options, source);
   const processor = parseProcessorConfig(preprocessor);
+  const origins = [...relabelled(source.origins, checkpoint, labels, options.labels), ...processorOrigins];
   const fixedSize = fixedImageSize(processor);
   const { numChannels } = checkpoint.config;
   if (((calibrationImages ?? evaluationFolder) !== null || options.variants.includes('gpu')) && numChannels !== 3) {
@@ -90,7 +105,7 @@ export async function prepareImport(
   if (options.variants.includes('gpu') && processor.pad !== null) {
     throw new ModelError(
       'invalid_model_config',
-      `${options.preprocessor ?? source.preprocessorSource}: do_pad: the gpu variant normalises on the device and cannot pad behind it`,
+      `${preprocessorSource}: do_pad: the gpu variant normalises on the device and cannot pad behind it`,
     );
   }
   return {
@@ -99,7 +114,10 @@ export async function prepareImport(
     source: { kind: source.kind, reference: source.reference, sha256: source.sha256 },
     checkpoint,
     preprocessor,
-    preprocessorSource: options.preprocessor ?? source.preprocessorSource,
+    preprocessorSource,
+    origins,
+    notes: source.notes,
+    warnings: [...source.warnings, ...assumptionWarnings(origins)],
     outputs,
     processor,
     fixedSize,
@@ -121,6 +139,29 @@ function relabel(checkpoint: Checkpoint, labels: LabelsFile | null, file: string
     );
   }
   return { ...checkpoint, config: { ...config, labels: labels.names } };
+}
+
+/** The origins of a network whose names `--labels` gave. */
+function relabelled(
+  origins: readonly Origin[],
+  { config }: Checkpoint,
+  labels: LabelsFile | null,
+  file: string | null,
+): readonly Origin[] {
+  if (labels?.names == null || file === null) return origins;
+  const value = `${config.labels.length}: ${config.labels.slice(0, 2).join(', ')}${config.labels.length > 2 ? ', ...' : ''}`;
+  return origins.map((origin) => {
+    return origin.field === 'labels' ? { field: 'labels', value, from: `--labels ${file}`, assumed: false } : origin;
+  });
+}
+
+/** The processor of `--preprocessor`, else the source's. */
+async function findPreprocessor(options: ImportOptions, source: OpenedSource): Promise<FoundPreprocessor> {
+  if (options.preprocessor !== null) {
+    return huggingFacePreprocessor(await readJsonObject(options.preprocessor), options.preprocessor);
+  }
+  const { preprocessor, preprocessorSource, preprocessorOrigins } = source;
+  return { preprocessor, source: preprocessorSource, origins: preprocessorOrigins };
 }
 
 async function readJsonObject(path: string): Promise<PreprocessorJson> {

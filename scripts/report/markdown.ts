@@ -30,7 +30,19 @@ export function renderMarkdown(report: Report, hasPlot: boolean): string {
     ...quantization(report, hasPlot),
   ];
   if (report.warnings.length > 0) sections.push('## Warnings', report.warnings.map((line) => `- ${line}`).join('\n'));
+  sections.push('## Where it came from', ...origins(report));
   return `${sections.join('\n\n')}\n`;
+}
+
+function origins({ origins: found, notes }: Report): string[] {
+  const rows = found.map(({ field, value, from, assumed }) => {
+    return [`\`${field}\``, shorten(value), assumed ? `**assumed**: ${from}` : from];
+  });
+  return [table(['field', 'value', 'from'], rows), ...notes.map((note) => `- ${note}`)];
+}
+
+function shorten(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
 function accuracy({ evaluation }: Report): string[] {

@@ -1,4 +1,5 @@
 /** The report of an import: what the version is, what it costs, and what quantizing it lost. Pure, no I/O. */
+import type { Origin } from '../../model-store/checkpoint/provenance.ts';
 import type { Manifest, VariantName } from '../../model-store/manifest.ts';
 import type { Evaluation } from '../import/evaluate.ts';
 import type { Measurement } from '../onnx/measure-variant.ts';
@@ -49,6 +50,10 @@ export interface Report {
     readonly image_size: { readonly height: number; readonly width: number };
     readonly preprocessor_source: string;
   };
+  /** Where every field of the network and the processor came from. */
+  readonly origins: readonly Origin[];
+  /** What was taken off to get at the weights. */
+  readonly notes: readonly string[];
   readonly variants: Readonly<Partial<Record<VariantName, VariantReport>>>;
   readonly quantization: QuantizationReport | null;
   readonly evaluation: (Evaluation & { readonly folder: string }) | null;
@@ -60,6 +65,8 @@ export interface ReportParts {
   readonly manifest: Manifest;
   readonly imageSize: { readonly height: number; readonly width: number };
   readonly preprocessorSource: string;
+  readonly origins: readonly Origin[];
+  readonly notes: readonly string[];
   readonly measurements: Readonly<Partial<Record<VariantName, Measurement>>>;
   readonly calibrationImages: number;
   /** Of the int8 variant; empty where there is none. */
@@ -98,6 +105,8 @@ export function createReport(parts: ReportParts): Report {
       image_size: parts.imageSize,
       preprocessor_source: parts.preprocessorSource,
     },
+    origins: parts.origins,
+    notes: parts.notes,
     variants,
     quantization: parts.layers.length === 0 ? null : summarizeLayers(parts.layers, parts.calibrationImages),
     evaluation: parts.evaluation,

@@ -84,6 +84,85 @@ describe('readCheckpoint', () => {
     });
   });
 
+  it('reads the flat config.json that timm wrote before 0.9, and says what it took for granted', async () => {
+    const flat = {
+      architecture: 'resnetv2_50x1_bitm',
+      num_classes: 11,
+      input_size: [3, 448, 448],
+      crop_pct: 1.0,
+      mean: [0.5, 0.5, 0.5],
+      std: [0.5, 0.5, 0.5],
+      labels: Array.from({ length: 11 }, (_, i) => `name ${i}`),
+      first_conv: 'stem.conv',
+    };
+    const found = await readCheckpoint(memoryDirectory({ 'config.json': json(flat), 'model.safetensors': timm }), null);
+    expect(parseProcessorConfig(found.preprocessor)).toMatchObject({
+      resize: { target: { shortestEdge: 448 } },
+      centerCrop: { height: 448, width: 448 },
+    });
+    expect(found.checkpoint.config.labels[10]).toBe('name 10');
+    expect(found.preprocessorOrigins.filter(({ assumed }) => assumed)).toEqual([
+      { field: 'interpolation', value: '"bilinear"', from: expect.stringContaining("timm's own"), assumed: true },
+    ]);
+    expect(found.origins.find(({ field }) => field === 'labels')).toMatchObject({ assumed: false });
+    expect(found.origins.find(({ field }) => field === 'depths')).toMatchObject({
+      from: 'the weights',
+      value: '[1,2,1,1]',
+    });
+  });
+
+  it('marks as assumed what nothing says: labels and preprocessing of bare weights', async () => {
+    const found = await readCheckpoint(memoryDirectory({ 'BiT-M-R50x1.npz': google }), null);
+    expect(found.origins.filter(({ assumed }) => assumed).map(({ field }) => field)).toEqual(['labels']);
+    expect(found.preprocessorOrigins.every(({ assumed }) => assumed)).toBe(true);
+  });
+
+  it.each([
+    [
+      { feature_extractor_type: 'BitFeatureExtractor', size: 256, crop_size: 224 },
+      { resize: { target: { shortestEdge: 256 } }, centerCrop: { height: 224 } },
+    ],
+    [
+      { feature_extractor_type: 'ViTFeatureExtractor', size: 224 },
+      { resize: { target: { height: 224, width: 224 }, resample: 2 }, centerCrop: null },
+    ],
+    [{ image_processor_type: 'ViTImageProcessorFast' }, { normalize: { mean: [0.5, 0.5, 0.5] }, centerCrop: null }],
+    [
+      { image_processor_type: 'BitImageProcessorFast', crop_size: { height: 96, width: 96 } },
+      { centerCrop: { height: 96 } },
+    ],
+    [{ image_processor: { image_processor_type: 'BitImageProcessor', crop_size: 96 } }, { centerCrop: { height: 96 } }],
+  ])("reads a processor's older and other names: %j", async (processor, expected) => {
+    const directory = memoryDirectory({
+      'config.json': fixture('bit/default/config.json'),
+      'model.safetensors': fixture('bit/default/model.safetensors'),
+      'preprocessor_config.json': json(processor),
+    });
+    const { preprocessor } = await readCheckpoint(directory, null);
+    expect(parseProcessorConfig(preprocessor)).toMatchObject(expected);
+  });
+
+  it('refuses the processor of a class that makes other pixels, naming it', async () => {
+    const directory = memoryDirectory({
+      'config.json': fixture('bit/default/config.json'),
+      'model.safetensors': fixture('bit/default/model.safetensors'),
+      'preprocessor_config.json': json({ image_processor_type: 'ConvNextImageProcessor' }),
+    });
+    await expect(readCheckpoint(directory, null)).rejects.toThrowError('"ConvNextImageProcessor" makes other pixels');
+  });
+
+  it("takes a training wrapper's prefix off the names of safetensors too", async () => {
+    const tensors = readSafetensors(fixture('bit/default/model.safetensors')).tensors;
+    const wrapped = new Map([...tensors].map(([name, tensor]) => [`module.${name}`, tensor]));
+    const directory = memoryDirectory({
+      'config.json': fixture('bit/default/config.json'),
+      'model.safetensors': writeSafetensors(wrapped),
+    });
+    const found = await readCheckpoint(directory, null);
+    expect(found.notes).toEqual(['names without the prefix "module."']);
+    expect(found.checkpoint.weights.size).toBe(tensors.size);
+  });
+
   it.each([
     ['architecture', { architecture: 'resnet50' }],
     ['num_classes', { num_classes: 12 }],

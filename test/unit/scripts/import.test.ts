@@ -41,6 +41,23 @@ describe('bit-edge import', () => {
     expect(JSON.parse(await readFile(join(out, 'labels.json'), 'utf8'))).toHaveLength(7);
   }, 60_000);
 
+  it('takes the layout of google/bit-50, a config of 2022 and a pickle, and answers as Hugging Face does', async () => {
+    const layout = 'test/fixtures/bit-50-layout';
+    const out = join(root, 'bit-50');
+    expect(await bitEdge(['import', layout, '--out', out])).toMatchObject({ exitCode: 0 });
+    const { picture, logits } = JSON.parse(await readFile(join(layout, 'expected.json'), 'utf8'));
+    const args = ['classify', '--model', out, '--function', 'none', '--top-k', '10', picture];
+    const { predictions } = JSON.parse((await bitEdge(args)).stdout);
+    expect(predictions).toHaveLength(10);
+    for (const { label, index, score } of predictions) {
+      expect(label).toBe(`class ${index}`);
+      expect(score).toBeCloseTo(logits[index], 4);
+    }
+    const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8'));
+    expect(report.warnings).toEqual([]);
+    expect(report.origins.every(({ assumed }: { assumed: boolean }) => !assumed)).toBe(true);
+  }, 60_000);
+
   it('names the version after its content: the same for the same checkpoint, whatever was measured', async () => {
     const versions = [];
     for (const out of ['a', 'b']) {

@@ -39,6 +39,11 @@ const parts: ReportParts = {
   },
   imageSize: { height: 64, width: 64 },
   preprocessorSource: 'preprocessor_config.json',
+  origins: [
+    { field: 'labels', value: '2: a|b, c', from: 'config.json', assumed: false },
+    { field: 'size', value: '{"shortest_edge":256}', from: 'default of google', assumed: true },
+  ],
+  notes: ['a.pth: the weights are its "model"'],
   measurements: { int8: measured },
   calibrationImages: 200,
   layers,
@@ -77,6 +82,12 @@ describe('createReport', () => {
 
 describe('renderMarkdown', () => {
   const page = renderMarkdown(createReport(parts), true);
+
+  it('says where every field came from, and marks what was assumed', () => {
+    expect(page).toContain('| `labels` | 2: a\\|b, c | config.json |');
+    expect(page).toContain('| `size` | {"shortest_edge":256} | **assumed**: default of google |');
+    expect(page).toContain('- a.pth: the weights are its "model"');
+  });
 
   it.each([
     '| int8 | 4.0 MB | 16.0 MiB | 300 ms | 90 ms | 20 ms |',
