@@ -1,9 +1,10 @@
 /** The default model's version folder, built when it is not there or older than what it is built from. */
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ModelError } from '../worker/errors.ts';
 import { type BuiltVersion, buildDefaultModel } from './build-default-model.ts';
+import { newestChange } from './files/newest-change.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const OUT = join(ROOT, 'dist/models');
@@ -22,7 +23,7 @@ interface Stamp extends BuiltVersion {
  * @throws ModelError where the files that it is built from are missing or broken.
  */
 export async function ensureDefaultModel(): Promise<BuiltVersion> {
-  const sourcesChangedAt = await newestChange();
+  const sourcesChangedAt = await newestChange(SOURCES);
   const stamp = await readStamp();
   if (stamp !== null && stamp.sourcesChangedAt === sourcesChangedAt) return stamp;
   const built = await buildDefaultModel(OUT).catch(explainMissing);
@@ -50,18 +51,4 @@ async function readStamp(): Promise<Stamp | null> {
     // No stamp, half a stamp, or its folder is gone: build again.
     return null;
   }
-}
-
-async function newestChange(): Promise<number> {
-  let newest = 0;
-  for (const source of SOURCES) {
-    const path = join(ROOT, source);
-    const stats = await stat(path);
-    newest = Math.max(newest, stats.mtimeMs);
-    if (!stats.isDirectory()) continue;
-    for (const entry of await readdir(path, { recursive: true })) {
-      newest = Math.max(newest, (await stat(join(path, entry))).mtimeMs);
-    }
-  }
-  return newest;
 }

@@ -1,11 +1,18 @@
 /** The default model into a local bucket: built when it is not there, published when the bucket lacks it. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseManifest } from '../model-store/manifest.ts';
 import { publishVersion } from '../model-store/publish.ts';
 import { moveAlias, resolveAlias } from '../model-store/versions.ts';
+import { RequestError } from '../worker/errors.ts';
+import {
+  checkModelFits,
+  DEFAULT_MEMORY_BUDGET_BYTES,
+  modelRoomBytes,
+  sessionMemory,
+} from '../worker/inference/memory-plan.ts';
 import { ensureDefaultModel } from './default-model.ts';
+import { readManifestFile } from './files/manifest-file.ts';
+import { readBytes } from './files/read-file.ts';
 import { withStore } from './store/open-store.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -30,15 +37,32 @@ export interface Seeded {
  */
 export async function seedDefaultModel(statePath: string): Promise<Seeded> {
   const { directory } = await ensureDefaultModel();
-  const text = await readFile(join(directory, 'manifest.json'), 'utf8');
-  const { name, version } = parseManifest(text);
+  return seedVersion(statePath, directory, false);
+}
+
+/**
+ * Puts a version's folder into the local bucket of `statePath`.
+ * @param movesAlias true: `latest` is this version from now on; false: only if it was not there before.
+ * @throws ModelError `model_too_large` if an isolate with the default budget cannot serve it.
+ */
+export async function seedVersion(statePath: string, directory: string, movesAlias: boolean): Promise<Seeded> {
+  const { manifest, text } = await readManifestFile(directory);
+  const { name, version } = manifest;
+  const memory = sessionMemory(manifest.variants[manifest.default_variant]!);
+  checkModelFits(manifest, memory, modelRoomBytes(DEFAULT_MEMORY_BUDGET_BYTES));
   return withStore({ persistPath: join(statePath, 'v3') }, async ({ store }) => {
-    const { alreadyPublished } = await publishVersion(store, {
-      manifest: text,
-      read: (path) => readFile(join(directory, path)),
-    });
+    const source = { manifest: text, read: (path: string) => readBytes(join(directory, path)) };
+    const { alreadyPublished } = await publishVersion(store, source).catch(acceptSameContent);
     const alias = await resolveAlias(store, name, ALIAS);
-    if (alias === null || !alreadyPublished) await moveAlias(store, name, ALIAS, version, new Date().toISOString());
+    if (alias === null || !alreadyPublished || (movesAlias && alias.version !== version)) {
+      await moveAlias(store, name, ALIAS, version, new Date().toISOString());
+    }
     return { name, version, published: !alreadyPublished };
   });
+}
+
+/** A version is named after its content: where it was imported twice, only dates and measurements differ. */
+function acceptSameContent(error: unknown): { readonly alreadyPublished: true } {
+  if (error instanceof RequestError && error.code === 'conflict') return { alreadyPublished: true };
+  throw error;
 }

@@ -1,11 +1,25 @@
-/** `npm start`: the default model into local R2, then the worker on http://127.0.0.1:8787. */
+/** `npm start`: a model into local R2, then the worker on http://127.0.0.1:8787. */
 import { parseArgs } from 'node:util';
 import { AppError } from '../worker/errors.ts';
 import { isPortFree, LOCAL_HOST, startDevServer, waitUntilOk } from './dev-server.ts';
-import { DEFAULT_STATE_PATH, seedDefaultModel } from './seed.ts';
+import { DEFAULT_STATE_PATH, type Seeded, seedDefaultModel, seedVersion } from './seed.ts';
+import { ensureRequestedModel, parseModelSource } from './start/requested-model.ts';
 
 const DEFAULT_PORT = 8787;
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 120_000;
+
+const HELP = `usage: npm start -- [--model SOURCE[@REVISION]] [--calibrate IMAGES] [--port ${DEFAULT_PORT}] [--state FOLDER]
+
+Serves BiT from workerd on this machine: R2, queues and Durable Objects are local.
+  --model SOURCE     a BiT of yours: a repository on the hub (google/bit-50, google/bit-50@refs/pr/1), a folder or a file that
+                     "bit-edge import" takes. It is downloaded, imported, published into local R2, and answers where a request
+                     names no model. The next start uses what is there. Default: the small model of this repository.
+  --calibrate IMAGES a folder of pictures to choose int8's scales by.
+  --port N           Default: ${DEFAULT_PORT}.
+  --state FOLDER     of R2, queues and Durable Objects. Default: .wrangler/state.
+HF_TOKEN, HF_ENDPOINT and BIT_EDGE_CACHE (default ~/.cache/bit-edge) are read from the environment.
+Exit codes: 0 stopped, 1 failed, 2 wrong usage.
+`;
 
 /** Lines of `wrangler dev` that say nothing to a user of this project. */
 const NOISE = [
@@ -26,16 +40,18 @@ try {
 }
 
 async function start(): Promise<number> {
-  const { values } = parseArgs({
-    options: { port: { type: 'string' }, state: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
-  });
-  if (values.help) {
-    process.stdout.write('usage: npm start -- [--port 8787] [--state FOLDER]\n');
+  const options = parseOptions();
+  if (typeof options === 'string') {
+    process.stderr.write(`bit-edge: ${options}\n\n${HELP}`);
+    return 2;
+  }
+  if (options.help === true) {
+    process.stdout.write(HELP);
     return 0;
   }
-  const port = Number(values.port ?? DEFAULT_PORT);
+  const port = Number(options.port ?? DEFAULT_PORT);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    process.stderr.write(`bit-edge: --port is "${values.port}"; it must be an integer from 1 to 65535\n`);
+    process.stderr.write(`bit-edge: --port is "${options.port}"; it must be an integer from 1 to 65535\n\n${HELP}`);
     return 2;
   }
   if (!(await isPortFree(port))) {
@@ -44,15 +60,18 @@ async function start(): Promise<number> {
     );
     return 1;
   }
-  const statePath = values.state ?? DEFAULT_STATE_PATH;
-  const seeded = await seedDefaultModel(statePath);
+  const statePath = options.state ?? DEFAULT_STATE_PATH;
+  // Policies and examples of this repository name the default model, whatever else is asked for.
+  let model = await seedDefaultModel(statePath);
+  if (options.model !== undefined) model = await seedRequested(options.model, options.calibrate ?? null, statePath);
   process.stdout.write(
-    `model    ${seeded.name}@${seeded.version} (${seeded.published ? 'published to' : 'is in'} local R2)\n`,
+    `model    ${model.name}@${model.version} (${model.published ? 'published to' : 'is in'} local R2)\n`,
   );
 
   const server = await startDevServer({
     port,
     statePath,
+    variables: options.model === undefined ? {} : { DEFAULT_MODEL: model.name },
     onLine(line) {
       if (!NOISE.some((pattern) => pattern.test(line))) process.stdout.write(`${line}\n`);
     },
@@ -64,4 +83,29 @@ async function start(): Promise<number> {
   process.stdout.write(`ready    ${server.url}\ntry      curl --data-binary @photo.jpg ${server.url}/v1/classify\n`);
   await server.exited;
   return 0;
+}
+
+/** The options, or what is wrong with them. */
+function parseOptions() {
+  try {
+    return parseArgs({
+      options: {
+        model: { type: 'string' },
+        calibrate: { type: 'string' },
+        port: { type: 'string' },
+        state: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))) throw error;
+    return error.message;
+  }
+}
+
+async function seedRequested(text: string, calibrate: string | null, statePath: string): Promise<Seeded> {
+  const request = { ...(await parseModelSource(text)), calibrate };
+  const say = (note: string): void => void process.stderr.write(`bit-edge: ${note}\n`);
+  const { directory } = await ensureRequestedModel(request, process.env, say);
+  return seedVersion(statePath, directory, true);
 }

@@ -1,15 +1,13 @@
 /** Finds what the user means by SOURCE: a folder, a file, or a repository on the hub. */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type FoundCheckpoint, readCheckpoint } from '../../model-store/checkpoint/read-checkpoint.ts';
 import { ModelError } from '../../worker/errors.ts';
 import { sha256File } from '../files/hash.ts';
+import { cacheRoot, hubAccess } from './cache.ts';
 import { diskDirectory } from './disk-directory.ts';
 import { downloadFromHub, HUB_ID } from './hub-download.ts';
-
-const DEFAULT_ENDPOINT = 'https://huggingface.co';
 
 /** A checkpoint and where it came from. */
 export interface OpenedSource extends FoundCheckpoint {
@@ -40,8 +38,8 @@ export async function openSource(
         `${source}: no such file or folder, and no name of a repository on the hub`,
       );
     }
-    const access = { endpoint: env.HF_ENDPOINT || DEFAULT_ENDPOINT, token: env.HF_TOKEN || null };
-    const { folder, commit } = await downloadFromHub(access, source, revision ?? 'main', cacheFolder(env));
+    const cache = join(cacheRoot(env), 'hub');
+    const { folder, commit } = await downloadFromHub(hubAccess(env), source, revision ?? 'main', cache);
     return read(folder, null, `${source}@${commit}`, basename(source));
   }
   if (revision !== null) {
@@ -68,9 +66,4 @@ async function hashWeights(folder: string, files: readonly string[]): Promise<st
   const lines: string[] = [];
   for (const file of files) lines.push(`${await sha256File(join(folder, file))}  ${file}\n`);
   return lines.length === 1 ? lines[0]!.slice(0, 64) : createHash('sha256').update(lines.join('')).digest('hex');
-}
-
-function cacheFolder(env: Readonly<Record<string, string | undefined>>): string {
-  if (env.BIT_EDGE_CACHE) return join(env.BIT_EDGE_CACHE, 'hub');
-  return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'bit-edge', 'hub');
 }
