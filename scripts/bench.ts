@@ -19,26 +19,40 @@ const SUITES: Readonly<Record<string, () => Promise<BenchSuite>>> = {
 
 const DEFAULT_RUNS = 7;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    runs: { type: 'string', default: String(DEFAULT_RUNS) },
-    only: { type: 'string' },
-    qdq: { type: 'string' },
-    keep: { type: 'string' },
-    out: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const load = positionals.length === 1 ? SUITES[positionals[0] ?? ''] : undefined;
-const runs = Number(values.runs);
-if (load === undefined || !Number.isInteger(runs) || runs < 1) {
-  process.stderr.write(
-    `usage: npm run bench -- <${Object.keys(SUITES).join(' | ')}> [--runs N] [--only TEXT] [--json]
-       npm run bench -- runtime [--qdq FILE] [--keep FOLDER] [--out FOLDER] ...\n`,
-  );
-  process.exitCode = 2;
-} else {
+const USAGE = `usage: npm run bench -- <${Object.keys(SUITES).join(' | ')}> [--runs N] [--only TEXT] [--json]
+       npm run bench -- runtime [--qdq FILE] [--keep FOLDER] [--out FOLDER] ...
+
+  --runs N       timed runs of every side; ${DEFAULT_RUNS}
+  --only TEXT    the parts whose name contains the text
+  --json         the result as one line of JSON at the end of standard output; the tables go to standard error
+  --qdq FILE     runtime: R50x1 by onnxruntime's own quantization, as another side
+  --keep FOLDER  runtime: leaves the models there that are made to be measured
+  --out FOLDER   runtime: where the figures and the plot go; docs/bench, and nowhere beside --only
+docs/bench has a page per suite.
+`;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const options = parseOptions();
+  if (typeof options === 'string') {
+    process.stderr.write(`bench: ${options}\n\n${USAGE}`);
+    return 2;
+  }
+  const { values, positionals } = options;
+  if (values.help === true) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const [name] = positionals;
+  const load = positionals.length === 1 && name !== undefined ? SUITES[name] : undefined;
+  const runs = Number(values.runs);
+  if (load === undefined || !Number.isInteger(runs) || runs < 1) {
+    const problem =
+      load === undefined ? 'one suite is needed' : `--runs is "${values.runs}"; it must be an integer from 1`;
+    process.stderr.write(`bench: ${problem}\n\n${USAGE}`);
+    return 2;
+  }
   const suite = await load();
   const print = (line: string): void => {
     (values.json ? process.stderr : process.stdout).write(`${line}\n`);
@@ -53,9 +67,32 @@ if (load === undefined || !Number.isInteger(runs) || runs < 1) {
       ...(values.out === undefined ? {} : { out: values.out }),
     });
     if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    // A suite whose parts failed has said so.
+    return Number(process.exitCode ?? 0);
   } catch (error) {
     if (!(error instanceof Error && (error instanceof AppError || 'syscall' in error))) throw error;
     process.stderr.write(`bench: ${error.message}\n`);
-    process.exitCode = 1;
+    return 1;
+  }
+}
+
+/** The options, or what is wrong with them. */
+function parseOptions() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        runs: { type: 'string', default: String(DEFAULT_RUNS) },
+        only: { type: 'string' },
+        qdq: { type: 'string' },
+        keep: { type: 'string' },
+        out: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))) throw error;
+    return error.message;
   }
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- runtime`: the worker in workerd, as it is deployed. Cold start, load, memory, and inference side by side
- * with fp32 and with onnxruntime-node; for the default model and BiT-R50x1 with random weights. docs/bench/runtime.md has
+ * with fp32 and with onnxruntime-node; for the default model and BiT-R50x1 with random weights at 224 and 448 px. docs/bench/runtime.md has
  * the flags.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -32,7 +32,7 @@ const LOADS = [
 ] as const;
 
 /** What `--only` chooses from: every phase whose name contains its text. */
-const PHASES = ['cold start', 'load', 'memory default', 'memory r50', 'inference'] as const;
+const PHASES = ['cold start', 'load', 'memory default', 'memory r50', 'memory r50 448', 'inference'] as const;
 type Phase = (typeof PHASES)[number];
 
 /** The suite. */
@@ -61,7 +61,7 @@ async function measure(folder: string, phases: ReadonlySet<Phase>, options: Benc
   const machine = describeMachine();
   const state = join(folder, 'state');
   const small = await encodePhoto(await makePhoto(500, 375), 'jpeg');
-  const comparisons = phases.has('memory r50') || phases.has('inference') || options.keep !== undefined;
+  const comparisons = [...phases].some((phase) => /r50|inference/.test(phase)) || options.keep !== undefined;
   if (comparisons) print('building BiT-R50x1 with random weights, int8 and fp32');
   const qdqFile = options.qdq ?? null;
   const { defaultInt8, r50Int8File } = await publishBenchModels({
@@ -86,7 +86,7 @@ async function measure(folder: string, phases: ReadonlySet<Phase>, options: Benc
       return null;
     }
   };
-  const mixed = phases.has('memory default') || phases.has('memory r50') ? await mixedPhotos(small) : [];
+  const mixed = [...phases].some((phase) => phase.startsWith('memory')) ? await mixedPhotos(small) : [];
   return {
     machine,
     failures,
@@ -95,6 +95,9 @@ async function measure(folder: string, phases: ReadonlySet<Phase>, options: Benc
     memoryDefault: await attempt('memory default', () => measureModelMemory(state, '/v1/classify', mixed, {})),
     memoryR50: await attempt('memory r50', () => {
       return measureModelMemory(state, `/v1/classify?model=${MODELS.r50Int8}`, mixed, { MAX_WAIT_MS: '60000' });
+    }),
+    memoryR50At448: await attempt('memory r50 448', () => {
+      return measureModelMemory(state, `/v1/classify?model=${MODELS.r50Int8At448}`, mixed, { MAX_WAIT_MS: '60000' });
     }),
     inference: await attempt('inference', () =>
       measureInference({ state, image: small, defaultInt8, r50Int8File: r50Int8File!, qdqFile, runs, print }),

@@ -73,7 +73,11 @@ function load({ load: loads, cpu_ms_per_request: cpuMs }: RuntimeResult): string
 }
 
 function memory({ memory: found }: RuntimeResult): string[] {
-  const rows = [...memoryRow('default model', found.default), ...memoryRow('R50x1 int8', found.r50)];
+  const rows = [
+    ...memoryRow('default model', found.default),
+    ...memoryRow('R50x1 int8', found.r50),
+    ...memoryRow('R50x1 int8, 448 px', found.r50_448),
+  ];
   if (rows.length === 0) return [];
   const head = ['memory, MiB', 'WASM', 'after collection', 'peak, garbage included', 'growth', 'requests', 'failed'];
   return [table(head, rows)];
@@ -93,7 +97,7 @@ function wanted(result: RuntimeResult): string {
     const met = value !== null && (inclusive ? value <= limit : value < limit);
     return [key, show(value), `${inclusive ? 'at most' : 'under'} ${limit}${verdict(value, met)}`];
   };
-  const { rps_default: perSecond, lost } = result;
+  const { rps_default: perSecond, lost, failed_r50_448: failed } = result;
   return table(
     ['figure', 'measured', 'wanted'],
     [
@@ -111,6 +115,11 @@ function wanted(result: RuntimeResult): string {
       ['lost', show(lost), `0${verdict(lost, lost === 0)}`],
       below('peak_mib_default', result.peak_mib_default, TARGETS.defaultPeakMib, true),
       below('peak_mib_r50_12mp', result.peak_mib_r50_12mp, TARGETS.r50PeakMib, true),
+      below('peak_mib_r50_448_12mp', result.peak_mib_r50_448_12mp, TARGETS.r50At448PeakMib, true),
+      ['failed_r50_448', show(failed), `0${verdict(failed, failed === 0)}`],
+      ['heap_mib_r50_224', show(result.heap_mib_r50_224), ''],
+      ['heap_mib_r50_448', show(result.heap_mib_r50_448), ''],
+      ['ms_r50_448', show(result.ms_r50_448), ''],
     ],
   );
 }

@@ -59,6 +59,8 @@ export async function measureInference(options: InferenceOptions): Promise<Infer
       ...(qdqFile === null
         ? []
         : [inWorkerd(SIDES.r50Qdq, MODELS.r50Qdq), ...(await inNode(SIDES.r50QdqNode, qdqFile))]),
+      inWorkerd(SIDES.r50Int8At448, MODELS.r50Int8At448),
+      inWorkerd(SIDES.r50Fp32At448, MODELS.r50Fp32At448),
       inWorkerd(SIDES.defaultInt8, defaultInt8),
       inWorkerd(SIDES.defaultFp32, MODELS.defaultFp32),
     ];

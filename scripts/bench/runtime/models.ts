@@ -1,4 +1,4 @@
-/** What the runtime benchmark serves: the default model and BiT-R50x1 with random weights, each as int8 and fp32. */
+/** What the runtime benchmark serves: the default model and BiT-R50x1 with random weights at 224 and 448 px, each as int8 and fp32. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AssembledVersion, assembleVersion, variantFiles } from '../../../model-store/assemble.ts';
@@ -31,6 +31,8 @@ export const MODELS = {
   r50Int8: 'bench-r50x1',
   r50Fp32: 'bench-r50x1-fp32',
   r50Qdq: 'bench-r50x1-qdq',
+  r50Int8At448: 'bench-r50x1-448',
+  r50Fp32At448: 'bench-r50x1-448-fp32',
 } as const;
 
 const CREATED_AT = '2026-01-01T00:00:00Z';
@@ -83,7 +85,13 @@ async function buildComparisons({
 }: BenchModelOptions): Promise<{ readonly directories: readonly string[]; readonly r50Int8File: string }> {
   const qdq = qdqFile === null ? null : await readBytes(qdqFile);
   const tiny = await readDefaultNetwork();
-  const r50: Network = { checkpoint: randomR50x1(), preprocessor: defaultPreprocessor('huggingface') };
+  const preprocessor = defaultPreprocessor('huggingface');
+  const r50: Network = { checkpoint: randomR50x1(), preprocessor };
+  const r50At448: Network = {
+    checkpoint: r50.checkpoint,
+    preprocessor: { ...preprocessor, size: { shortest_edge: 448 }, crop_size: { height: 448, width: 448 } },
+  };
+  const pixelsAt448 = await preprocess(photo, parseProcessorConfig(r50At448.preprocessor));
   const pixels = await preprocess(photo, parseProcessorConfig(r50.preprocessor));
   await writeCalibration(folder, pixels);
   const int8 = await buildInt8(r50, pixels);
@@ -92,6 +100,8 @@ async function buildComparisons({
     await write(folder, MODELS.defaultFp32, tiny, 'fp32', buildFp32(tiny)),
     int8Directory,
     await write(folder, MODELS.r50Fp32, r50, 'fp32', buildFp32(r50)),
+    await write(folder, MODELS.r50Int8At448, r50At448, 'int8', await buildInt8(r50At448, pixelsAt448)),
+    await write(folder, MODELS.r50Fp32At448, r50At448, 'fp32', buildFp32(r50At448)),
   ];
   if (qdq !== null) {
     directories.push(await write(folder, MODELS.r50Qdq, r50, 'int8', { ...int8, model: qdq, weights: null }));

@@ -12,6 +12,7 @@ export const TARGETS = {
   p99OverP50: 4,
   defaultPeakMib: 48,
   r50PeakMib: 110,
+  r50At448PeakMib: 110,
   /** By the names of the ratios; one that is missing is for information. */
   ratios: { r50_int8_vs_fp32: 0.34, r50_int8_vs_node1: 5, r50_int8_vs_qdq: 0.9 } as Readonly<Record<string, number>>,
 } as const;
@@ -23,6 +24,8 @@ export const SIDES = {
   r50Qdq: 'r50 qdq',
   r50Int8Node: 'r50 int8, node',
   r50QdqNode: 'r50 qdq, node',
+  r50Int8At448: 'r50 448 px int8',
+  r50Fp32At448: 'r50 448 px fp32',
   defaultInt8: 'default int8',
   defaultFp32: 'default fp32',
 } as const;
@@ -46,6 +49,7 @@ export interface RuntimeParts {
   readonly load: { readonly loads: readonly LoadResult[]; readonly cpuMsPerRequest: number | null } | null;
   readonly memoryDefault: MemoryResult | null;
   readonly memoryR50: MemoryResult | null;
+  readonly memoryR50At448: MemoryResult | null;
   /** Message by phase. */
   readonly failures: Readonly<Record<string, string>>;
 }
@@ -58,16 +62,27 @@ export interface RuntimeResult {
   readonly cold_start: readonly ColdStart[] | null;
   readonly load: readonly LoadResult[] | null;
   readonly cpu_ms_per_request: number | null;
-  readonly memory: { readonly default: MemoryResult | null; readonly r50: MemoryResult | null };
+  readonly memory: {
+    readonly default: MemoryResult | null;
+    readonly r50: MemoryResult | null;
+    readonly r50_448: MemoryResult | null;
+  };
   readonly failures: Readonly<Record<string, string>>;
   readonly ratios: {
     readonly r50_int8_vs_fp32: number | null;
     /** Against the fastest int8 form of onnxruntime-node that was measured. */
     readonly r50_int8_vs_node1: number | null;
     readonly r50_int8_vs_qdq: number | null;
+    readonly r50_448_int8_vs_fp32: number | null;
     readonly default_int8_vs_fp32: number | null;
   };
+  readonly ms_r50_448: number | null;
+  readonly heap_mib_r50_224: number | null;
+  readonly heap_mib_r50_448: number | null;
   readonly peak_mib_r50_12mp: number | null;
+  readonly peak_mib_r50_448_12mp: number | null;
+  /** Requests of the memory phase at 448 px that were not answered with 200. */
+  readonly failed_r50_448: number | null;
   readonly peak_mib_default: number | null;
   readonly cold_ms_default: number | null;
   readonly rps_default: number | null;
@@ -77,7 +92,7 @@ export interface RuntimeResult {
 
 /** Puts the result together. */
 export function summarize(parts: RuntimeParts): RuntimeResult {
-  const { machine, inference, memoryDefault, memoryR50, failures } = parts;
+  const { machine, inference, memoryDefault, memoryR50, memoryR50At448, failures } = parts;
   const medians = new Map(inference?.map(({ side, medianMs }) => [side, medianMs]));
   const medianOf = (side: Side): number => medians.get(side) ?? Number.NaN;
   const fastest = (...sides: readonly Side[]): number => {
@@ -95,15 +110,21 @@ export function summarize(parts: RuntimeParts): RuntimeResult {
     cold_start: coldStarts,
     load: loads,
     cpu_ms_per_request: parts.load?.cpuMsPerRequest ?? null,
-    memory: { default: memoryDefault, r50: memoryR50 },
+    memory: { default: memoryDefault, r50: memoryR50, r50_448: memoryR50At448 },
     failures,
     ratios: {
       r50_int8_vs_fp32: ratio(int8, medianOf(SIDES.r50Fp32)),
       r50_int8_vs_node1: ratio(int8, fastest(SIDES.r50Int8Node, SIDES.r50QdqNode)),
       r50_int8_vs_qdq: ratio(int8, medianOf(SIDES.r50Qdq)),
+      r50_448_int8_vs_fp32: ratio(medianOf(SIDES.r50Int8At448), medianOf(SIDES.r50Fp32At448)),
       default_int8_vs_fp32: ratio(medianOf(SIDES.defaultInt8), medianOf(SIDES.defaultFp32)),
     },
+    ms_r50_448: rounded(medianOf(SIDES.r50Int8At448)),
+    heap_mib_r50_224: heapOf(memoryR50),
+    heap_mib_r50_448: heapOf(memoryR50At448),
     peak_mib_r50_12mp: peakOf(memoryR50),
+    peak_mib_r50_448_12mp: peakOf(memoryR50At448),
+    failed_r50_448: memoryR50At448?.failed ?? null,
     peak_mib_default: peakOf(memoryDefault),
     cold_ms_default: coldStarts === null ? null : rounded(median(coldStarts.map((start) => start.firstAnswerMs))),
     rps_default: rounded(busiest?.perSecond),
@@ -115,6 +136,11 @@ export function summarize(parts: RuntimeParts): RuntimeResult {
 /** Null where requests failed too: a worker that does not do its work needs little memory. */
 function peakOf(memory: MemoryResult | null): number | null {
   return memory === null || memory.failed > 0 ? null : rounded(memory.peakMib);
+}
+
+/** The same of the WASM heap. */
+function heapOf(memory: MemoryResult | null): number | null {
+  return memory === null || memory.failed > 0 ? null : rounded(memory.wasmMib);
 }
 
 /** Three decimals; null where it was not measured. */

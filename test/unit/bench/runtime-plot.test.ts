@@ -22,7 +22,7 @@ function readXml(source: string): string[] {
 }
 
 /** All that the panels must show, as they show it. */
-function figuresOf({ inference, coldStarts, load, memoryDefault, memoryR50 }: typeof PARTS): string[] {
+function figuresOf({ inference, coldStarts, load, memoryDefault, memoryR50, memoryR50At448 }: typeof PARTS): string[] {
   const values = [
     ...(inference ?? []).flatMap(({ medianMs, fastestMs }) => [medianMs, fastestMs]),
     ...(coldStarts ?? []).flatMap(({ firstAnswerMs, manifestMs, filesMs, sessionMs }) => [
@@ -32,7 +32,7 @@ function figuresOf({ inference, coldStarts, load, memoryDefault, memoryR50 }: ty
       sessionMs,
     ]),
     ...(load?.loads ?? []).flatMap(({ perSecond, p50Ms, p95Ms, p99Ms }) => [perSecond, p50Ms, p95Ms, p99Ms]),
-    ...[memoryDefault!, memoryR50!].flatMap(({ peakMib, steadyMib, wasmMib }) => [
+    ...[memoryDefault!, memoryR50!, memoryR50At448!].flatMap(({ peakMib, steadyMib, wasmMib }) => [
       peakMib,
       steadyMib,
       wasmMib,
@@ -47,7 +47,7 @@ describe('runtimeSvg', () => {
   it('is well-formed, with a title and a ground of its own, whatever the names hold', () => {
     const svg = runtimeSvg(summarize(PARTS));
     expect(readXml(svg)[0]).toContain('A &lt;fast&gt; &amp; &quot;quiet&quot; CPU, 2 cores');
-    expect(svg).toMatch(/<rect width="1000" height="656" fill="#ffffff"\/>/);
+    expect(svg).toMatch(/<rect width="1000" height="824" fill="#ffffff"\/>/);
   });
 
   it('shows every figure and both limits of memory', () => {
@@ -76,7 +76,7 @@ describe('runtimeSvg', () => {
 
   it('is well-formed without any figure', () => {
     const svg = runtimeSvg(summarize(NOTHING));
-    expect(readXml(svg).filter((each) => each === 'not measured')).toHaveLength(5);
+    expect(readXml(svg).filter((each) => each === 'not measured')).toHaveLength(6);
     expect(svg).not.toMatch(/NaN|undefined|Infinity/);
   });
 

@@ -34,6 +34,8 @@ export const PARTS: RuntimeParts = {
     { side: SIDES.r50Int8Node, medianMs: 69.4, fastestMs: 61.5, runs: 7 },
     { side: SIDES.r50Qdq, medianMs: 245.6, fastestMs: 231.7, runs: 7 },
     { side: SIDES.r50QdqNode, medianMs: 41.8, fastestMs: 40.9, runs: 7 },
+    { side: SIDES.r50Int8At448, medianMs: 801.2, fastestMs: 790.1, runs: 7 },
+    { side: SIDES.r50Fp32At448, medianMs: 2003, fastestMs: 1980.5, runs: 7 },
     { side: SIDES.defaultInt8, medianMs: 6.1, fastestMs: 5.2, runs: 7 },
     { side: SIDES.defaultFp32, medianMs: 9.3, fastestMs: 8.4, runs: 7 },
   ],
@@ -52,6 +54,7 @@ export const PARTS: RuntimeParts = {
   },
   memoryDefault: memory(82.1, 25.9, 16.3),
   memoryR50: memory(115.4, 67.6, 57.8),
+  memoryR50At448: memory(108.7, 99.1, 61.2),
   failures: {},
 };
 
@@ -63,4 +66,5 @@ export const NOTHING: RuntimeParts = {
   load: null,
   memoryDefault: null,
   memoryR50: null,
+  memoryR50At448: null,
 };

@@ -16,7 +16,11 @@ describe('summarize', () => {
   });
 
   it('gives the ratios of medians, and null where a side is missing', () => {
-    expect(summarize(PARTS).ratios).toMatchObject({ r50_int8_vs_fp32: 0.5, default_int8_vs_fp32: 0.656 });
+    expect(summarize(PARTS).ratios).toMatchObject({
+      r50_int8_vs_fp32: 0.5,
+      r50_448_int8_vs_fp32: 0.4,
+      default_int8_vs_fp32: 0.656,
+    });
     expect(summarize(without(SIDES.r50Fp32)).ratios.r50_int8_vs_fp32).toBeNull();
   });
 
@@ -28,19 +32,25 @@ describe('summarize', () => {
       lost: 3,
       peak_mib_default: 82.1,
       peak_mib_r50_12mp: 115.4,
+      peak_mib_r50_448_12mp: 108.7,
+      heap_mib_r50_224: 57.8,
+      heap_mib_r50_448: 61.2,
+      ms_r50_448: 801.2,
+      failed_r50_448: 0,
     });
   });
 
   it('gives no peak of a memory phase in which requests failed', () => {
     const failing = { ...PARTS.memoryR50!, failed: 1 };
-    const result = summarize({ ...PARTS, memoryR50: failing });
+    const result = summarize({ ...PARTS, memoryR50: failing, memoryR50At448: failing });
     expect(result.peak_mib_r50_12mp).toBeNull();
+    expect(result).toMatchObject({ peak_mib_r50_448_12mp: null, heap_mib_r50_448: null, failed_r50_448: 1 });
     expect(result.memory.r50).toEqual(failing);
   });
 
   it('has every figure as null where nothing was measured', () => {
     const { ratios, ...rest } = summarize(NOTHING);
-    expect(Object.values(ratios)).toEqual([null, null, null, null]);
+    expect(Object.values(ratios)).toEqual([null, null, null, null, null]);
     expect(rest).toMatchObject({
       cold_ms_default: null,
       rps_default: null,

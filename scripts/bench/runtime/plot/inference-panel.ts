@@ -19,6 +19,13 @@ const GROUPS: readonly { readonly title: string; readonly sides: readonly (reado
     ],
   },
   {
+    title: 'BiT-R50x1, 448 px (another scale)',
+    sides: [
+      [SIDES.r50Int8At448, 'int8, workerd', INK.blue],
+      [SIDES.r50Fp32At448, 'fp32, workerd', INK.slate],
+    ],
+  },
+  {
     title: 'default model, 64 px (another scale)',
     sides: [
       [SIDES.defaultInt8, 'int8, workerd', INK.blue],

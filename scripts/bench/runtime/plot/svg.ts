@@ -16,7 +16,7 @@ export const INK = {
 export const PANEL_WIDTH_PX = 500;
 
 /** Height of a panel. */
-export const PANEL_HEIGHT_PX = 300;
+export const PANEL_HEIGHT_PX = 384;
 
 /** Room for the words over a target. */
 const TARGET_LABEL_PX = 160;
