@@ -2,7 +2,7 @@
  * Puts a version together: built graphs, labels and processor options to files and the manifest that names them.
  * Pure, no I/O, no clock: the same input gives the same bytes.
  */
-import { bitConfigToJson } from './bit-config.ts';
+import { bitConfigToJson, functionToApply } from './bit-config.ts';
 import type { Checkpoint } from './checkpoint/checkpoint.ts';
 import type { PreprocessorJson } from './checkpoint/preprocessor.ts';
 import { type BuiltGraph, countMacs } from './graph/build.ts';
@@ -89,7 +89,9 @@ export async function assembleVersion(parts: VersionParts): Promise<AssembledVer
   const report = parts.report && (await add('report.json', parts.report));
   const attachments: FileReference[] = [];
   for (const [path, bytes] of parts.attachments) attachments.push(await add(path, bytes));
-  const content = { labels, preprocessor, variants };
+  const scores = functionToApply(config);
+  // Named from the day when every version had softmax.
+  const content = { labels, preprocessor, variants, ...(scores === 'sigmoid' ? { function_to_apply: scores } : {}) };
   const version = parts.version ?? `sha-${(await sha256Hex(encodeJson(content))).slice(0, 12)}`;
   const manifest: Manifest = {
     schema_version: 1,
@@ -99,6 +101,7 @@ export async function assembleVersion(parts: VersionParts): Promise<AssembledVer
     source: parts.source,
     config: bitConfigToJson(config),
     num_labels: config.numLabels,
+    function_to_apply: scores,
     labels,
     preprocessor,
     report,

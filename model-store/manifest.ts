@@ -3,6 +3,7 @@
  */
 import * as z from 'zod';
 import { ModelError } from '../worker/errors.ts';
+import { type FunctionToApply, functionToApply } from './bit-config.ts';
 import { NAME_PATTERN } from './layout.ts';
 
 const name = z.string().regex(NAME_PATTERN);
@@ -62,6 +63,8 @@ export const manifestSchema = z.strictObject({
   config: z.record(z.string(), z.json()),
   /** 0 for a network without a head. */
   num_labels: count,
+  /** What makes scores of the logits where a request does not say; see `manifestFunction` for versions without it. */
+  function_to_apply: z.enum(['softmax', 'sigmoid', 'none']).optional(),
   /** JSON array of `num_labels` strings. */
   labels: fileReferenceSchema,
   /** BitImageProcessor's options in Hugging Face's field names. */
@@ -74,6 +77,13 @@ export const manifestSchema = z.strictObject({
   default_variant: z.enum(['int8', 'fp32']),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
+
+/** What makes scores of a version's logits where a request does not say; older versions did not record it. */
+export function manifestFunction(manifest: Manifest): FunctionToApply {
+  const { function_to_apply: stated, num_labels: numLabels, config } = manifest;
+  const problemType = config.problem_type === 'multi_label_classification' ? config.problem_type : null;
+  return stated ?? functionToApply({ problemType, numLabels });
+}
 
 /** What an alias object holds. */
 export const aliasRecordSchema = z.strictObject({

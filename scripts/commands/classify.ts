@@ -10,6 +10,7 @@ const HELP = `usage: bit-edge classify [--model DIR] [--top-k 5] [--function sof
 
 Prints one JSON line a file: {file, predictions: [{label, score, index}], image}, or {file, error: {code, message}}.
   --model DIR   a version's folder, as "bit-edge import" writes it. Default: the default model, built when it is not there yet.
+  --function F  what makes scores of logits. Default: the model's.
   --fast        decode large JPEGs scaled down, as the worker does by default.
 Exit code 0 where every file was classified.
 `;
@@ -24,13 +25,13 @@ export async function run(args: readonly string[]): Promise<number> {
     options: {
       model: { type: 'string' },
       'top-k': { type: 'string', default: '5' },
-      function: { type: 'string', default: 'softmax' },
+      function: { type: 'string' },
       fast: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   const topK = Number(values['top-k']);
-  const functionToApply = functionSchema.safeParse(values.function);
+  const functionToApply = functionSchema.optional().safeParse(values.function);
   if (values.help) {
     process.stdout.write(HELP);
     return 0;

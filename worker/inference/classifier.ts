@@ -2,6 +2,8 @@
  * Encoded image -> answer: decode, preprocess, run, name the labels. What every route and queue consumer calls.
  */
 
+import type { FunctionToApply } from '../../model-store/bit-config.ts';
+import { manifestFunction } from '../../model-store/manifest.ts';
 import { ModelError, RuntimeError } from '../errors.ts';
 import type { ImageInfo } from '../imaging/image.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
@@ -9,7 +11,7 @@ import { preprocess } from '../preprocess/preprocess.ts';
 import type { Lease, MemoryBudget } from './memory-budget.ts';
 import type { ModelHost, WaitUntil } from './model-host.ts';
 import type { DescribedModel, LoadedModel } from './model-loader.ts';
-import { activate, type FunctionToApply, type Prediction, topK } from './scores.ts';
+import { activate, type Prediction, topK } from './scores.ts';
 import type { Tensor } from './session.ts';
 
 /** A version may be replaced while an image is decoded; then the image is preprocessed for the new one. */
@@ -24,7 +26,8 @@ export interface ModelReference {
 /** What a classification is asked to do. */
 export interface ClassifyOptions {
   readonly topK: number;
-  readonly functionToApply: FunctionToApply;
+  /** Default: the model's, as its manifest has it. */
+  readonly functionToApply?: FunctionToApply | undefined;
   /** True: JPEGs are decoded at full size before the resize, as the reference does. Default false. */
   readonly exact?: boolean;
   /** Aborted when the client is gone: what has not begun is not begun. */
@@ -86,9 +89,10 @@ export class Classifier {
     const { model, outputs, image, timing } = await this.infer(bytes, reference, ['logits'], options, waitUntil);
     const logits = outputs.get('logits');
     if (logits?.type !== 'float32') throw new RuntimeError('inference_failed', 'the graph gave no float32 logits');
+    const scores = activate(logits.data, options.functionToApply ?? manifestFunction(model.manifest));
     return {
       model: { name: model.manifest.name, version: model.manifest.version },
-      predictions: topK(activate(logits.data, options.functionToApply), model.labels, options.topK),
+      predictions: topK(scores, model.labels, options.topK),
       image,
       timing,
     };

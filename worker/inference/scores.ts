@@ -2,9 +2,7 @@
  * From logits to an answer: the activation and the best labels. Pure.
  * Equal to the post-processing of transformers' `ImageClassificationPipeline` (pipelines/image_classification.py).
  */
-
-/** What is applied to the logits; the names of the Hugging Face task contract. */
-export type FunctionToApply = 'softmax' | 'sigmoid' | 'none';
+import type { FunctionToApply } from '../../model-store/bit-config.ts';
 
 /** One answer. */
 export interface Prediction {

@@ -1,8 +1,10 @@
 /** One item of a job: its image, its answer, its line of the results. */
+import type { FunctionToApply } from '../../model-store/bit-config.ts';
+import { manifestFunction } from '../../model-store/manifest.ts';
 import { AppError } from '../errors.ts';
 import { encodeFloats } from '../float-encoding.ts';
 import type { Inference } from '../inference/classifier.ts';
-import { activate, type FunctionToApply, topK } from '../inference/scores.ts';
+import { activate, topK } from '../inference/scores.ts';
 import { locateImage } from '../moderation/intake.ts';
 import { Judge } from '../moderation/judge.ts';
 import type { ModerationService } from '../moderation/service.ts';
@@ -87,7 +89,8 @@ async function answer(
     return { model, embedding: encodeFloats(embedding, 'base64'), dimensions: embedding.length };
   }
   const inference = await engine.infer(bytes, ['logits'], { exact });
-  const functionToApply = parameters.function_to_apply as FunctionToApply;
+  const asked = parameters.function_to_apply as FunctionToApply | undefined;
+  const functionToApply = asked ?? manifestFunction(inference.model.manifest);
   const scores = activate(float32(inference.outputs.get('logits')), functionToApply);
   return { model, predictions: topK(scores, inference.model.labels, Number(parameters.top_k)) };
 }

@@ -1,10 +1,12 @@
 /** Image bytes -> decision: run the policy's model, evaluate the policy, keep nothing of the image but its hash. */
+import { manifestFunction } from '../../model-store/manifest.ts';
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { type AppError, RuntimeError } from '../errors.ts';
 import type { Classifier } from '../inference/classifier.ts';
 import { activate } from '../inference/scores.ts';
 import type { PolicyCache } from './policy/cache.ts';
 import { parsePolicyReference } from './policy/layout.ts';
+import { checkActivation, invalidPolicy } from './policy/validate.ts';
 import type { Decision } from './verdict-shapes.ts';
 
 /** Keeps a promise running after the response. */
@@ -44,8 +46,12 @@ export class Judge {
     const { name, version } = answer.model.manifest;
     const sha256 = await sha256Hex(bytes);
     const compiled = policies.compile(policy, `${name}@${version}`, answer.model.labels);
+    // A policy that was published before its model had one label, or by hand.
+    const problems = checkActivation(policy, answer.model.labels);
+    if (problems.length > 0) throw invalidPolicy(policy.name, problems);
+    const activation = policy.activation ?? manifestFunction(answer.model.manifest);
     const evaluation = compiled.evaluate({
-      scores: activate(float32(answer.outputs.get('logits')), policy.activation),
+      scores: activate(float32(answer.outputs.get('logits')), activation),
       embedding: needsEmbedding ? float32(answer.outputs.get('pooler_output')) : null,
       sha256,
     });

@@ -14,7 +14,7 @@ export const classifyTask: ImageTask<ClassifyParameters, ClassifyAnswer> = {
   name: 'classify',
   scope: 'classify',
   parameters: classifyParametersSchema,
-  cacheKey: ({ top_k, function_to_apply, exact }) => ({ top_k, function_to_apply, exact }),
+  cacheKey: ({ top_k, function_to_apply = 'default', exact }) => ({ top_k, function_to_apply, exact }),
   async compute(c, image, reference, parameters) {
     const { classifier } = c.var.services;
     const options = {

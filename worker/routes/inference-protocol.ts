@@ -4,7 +4,7 @@
  */
 import { type Context, type Handler, Hono } from 'hono';
 import { whileReading } from '../../model-store/load.ts';
-import type { Manifest, TensorSpecification } from '../../model-store/manifest.ts';
+import { type Manifest, manifestFunction, type TensorSpecification } from '../../model-store/manifest.ts';
 import { listVersions, readManifest } from '../../model-store/versions.ts';
 import { RuntimeError } from '../errors.ts';
 import type { ModelReference } from '../inference/classifier.ts';
@@ -114,6 +114,12 @@ function toMetadata(manifest: Manifest, versions: string[]): ModelMetadata {
     // Either the preprocessed tensor, or encoded images, which are decoded and preprocessed here.
     inputs: [...variant.inputs.map(tensor), { name: IMAGE_INPUT, datatype: 'BYTES', shape: [-1] }],
     outputs: variant.outputs.map(tensor),
-    parameters: { version: manifest.version, variant: manifest.default_variant, inputs: 'one_of' },
+    parameters: {
+      version: manifest.version,
+      variant: manifest.default_variant,
+      inputs: 'one_of',
+      // Logits are not activated here.
+      function_to_apply: manifestFunction(manifest),
+    },
   };
 }

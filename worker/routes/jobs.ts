@@ -220,7 +220,7 @@ function taskParameters(task: JobTask, given: Readonly<Record<string, unknown>>)
   if (task === 'moderate') return parseParameters(moderateParametersSchema, none, given);
   if (task === 'embed') return { exact: parseParameters(embedParametersSchema, none, given).exact };
   const { top_k, function_to_apply, exact } = parseParameters(classifyParametersSchema, none, given);
-  return { top_k, function_to_apply, exact };
+  return { top_k, ...(function_to_apply === undefined ? {} : { function_to_apply }), exact };
 }
 
 /** A callback goes only where it can be signed for, and where requests may go. */

@@ -6,7 +6,7 @@ import { type Context, Hono } from 'hono';
 import * as z from 'zod';
 import { NAME_PATTERN } from '../../model-store/layout.ts';
 import { readVerifiedJson, whileReading } from '../../model-store/load.ts';
-import type { Manifest, Variant } from '../../model-store/manifest.ts';
+import { type Manifest, manifestFunction, type Variant } from '../../model-store/manifest.ts';
 import { deleteAlias, listAliases, listVersions, moveAlias, readManifest } from '../../model-store/versions.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
@@ -57,6 +57,7 @@ export const modelsRoute = new Hono<AppEnvironment>()
       source: manifest.source,
       config: manifest.config,
       num_labels: manifest.num_labels,
+      function_to_apply: manifestFunction(manifest),
       labels: `/v1/models/${name}@${version}/labels`,
       default_variant: manifest.default_variant,
       variants: Object.entries(manifest.variants).map(([variant, facts]) => toVariant(variant, facts)),

@@ -20,7 +20,10 @@ const boolean = z.union(
 export const classifyParametersSchema = z.strictObject({
   model: z.string().optional(),
   top_k: integer.pipe(z.int().min(1).max(MAX_TOP_K)).default(5),
-  function_to_apply: z.enum(['softmax', 'sigmoid', 'none']).default('softmax'),
+  function_to_apply: z
+    .enum(['softmax', 'sigmoid', 'none'])
+    .optional()
+    .describe("Default: the model's, softmax, or sigmoid if labels do not exclude each other or there is one."),
   exact: boolean.default(false),
 });
 export type ClassifyParameters = z.infer<typeof classifyParametersSchema>;

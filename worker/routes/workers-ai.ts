@@ -44,7 +44,7 @@ const run: Handler<AppEnvironment> = (c) => {
   const reference = parseModelReference(c.req.param('name'), c.var.services.config);
   return withBody(c, reference, async (memory) => {
     const bytes = await readImage(c.req.raw, memory);
-    const parameters = { top_k: TOP_K, function_to_apply: 'softmax', exact: false } as const;
+    const parameters = { top_k: TOP_K, exact: false } as const;
     const { predictions } = await answerImage(c, classifyTask, { bytes }, reference, parameters);
     const result = predictions.map(({ label, score }) => ({ label, score }));
     return c.json({ result, success: true, errors: [], messages: [] });

@@ -43,11 +43,25 @@ describe('checks at publish', () => {
   it('passes a policy and fills in its defaults', () => {
     const { policy } = checkPolicy(base, VOCABULARY);
     expect(policy).toMatchObject({
-      activation: 'softmax',
       on_error: 'review',
       model: { name: 'bit-tiny-200', reference: 'latest' },
       allow_list: { allowances: [], sha256: [] },
     });
+  });
+
+  it('refuses softmax over one label, which is 1 for every image', () => {
+    const one = { labels: ['nsfw'], embeddingLength: 2 };
+    const policy = {
+      ...base,
+      label_groups: {},
+      allow_list: {},
+      categories: [{ name: 'nsfw', labels: ['nsfw'], thresholds: { block: 0.9 } }],
+    };
+    expect(checkPolicy({ ...policy, activation: 'softmax' }, one).problems).toEqual([
+      { path: 'activation', message: expect.stringContaining('softmax over the only label is 1 for every image') },
+    ]);
+    expect(checkPolicy({ ...policy, activation: 'sigmoid' }, one).problems).toEqual([]);
+    expect(checkPolicy(policy, one).problems).toEqual([]);
   });
 
   it('suggests the nearest labels for one that is unknown', () => {

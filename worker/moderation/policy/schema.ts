@@ -99,8 +99,8 @@ export const policySchema = z.strictObject({
   description: z.string().max(2000).optional(),
   /** The model whose labels the policy names, and the alias or version of it that is asked. */
   model: z.strictObject({ name, reference: name.default('latest') }),
-  /** How logits become scores. */
-  activation: z.enum(['softmax', 'sigmoid']).default('softmax'),
+  /** How logits become scores; absent: as the model's manifest says. */
+  activation: z.enum(['softmax', 'sigmoid']).optional(),
   /** For categories that do not say. */
   defaults: z.strictObject({ combine: combine.optional(), thresholds: thresholds.optional() }).default(() => ({})),
   label_groups: z.record(name, z.array(label).min(1).max(1000)).default(() => ({})),

@@ -41,11 +41,20 @@ export function checkPolicy(value: unknown, vocabulary: ModelVocabulary): Policy
   if (!result.success) return { policy: null, problems: shapeProblems(result.error.issues) };
   const policy = result.data;
   const problems = [
+    ...checkActivation(policy, vocabulary.labels),
     ...checkGroups(policy, vocabulary.labels),
     ...policy.categories.flatMap((category, index) => checkCategory(category, index, policy, vocabulary)),
     ...checkAllowances(policy, vocabulary.labels),
   ];
   return problems.length === 0 ? { policy, problems: [] } : { policy: null, problems };
+}
+
+/** Softmax over one label is 1 whatever the image: every threshold would be met. */
+export function checkActivation({ activation }: Policy, labels: readonly string[]): PolicyProblem[] {
+  if (activation !== 'softmax' || labels.length !== 1) return [];
+  return [
+    { path: 'activation', message: 'softmax over the only label is 1 for every image; use sigmoid, or leave it out' },
+  ];
 }
 
 /** The error that a list of problems makes. */

@@ -12,7 +12,7 @@ const task = z.enum(JOB_TASKS);
 const parameters = z.union([
   z.strictObject({
     top_k: z.int().positive(),
-    function_to_apply: z.enum(['softmax', 'sigmoid', 'none']),
+    function_to_apply: z.enum(['softmax', 'sigmoid', 'none']).optional(),
     exact: z.boolean(),
   }),
   z.strictObject({ exact: z.boolean() }),

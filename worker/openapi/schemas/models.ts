@@ -33,6 +33,7 @@ export const modelSchema = z.strictObject({
   source: z.strictObject({ kind: z.string(), reference: z.string(), sha256: z.string().nullable() }),
   config: z.looseObject({}),
   num_labels: count,
+  function_to_apply: z.enum(['softmax', 'sigmoid', 'none']),
   labels: z.string(),
   default_variant: z.string(),
   variants: z.array(
