@@ -1,0 +1,202 @@
+/**
+ * The 8-bit matrix product: a tile of 4 rows by 8 columns, what packs its operands, and its epilogue. Exact: sums are i32.
+ *
+ * Both operands hold pairs of neighbours along the depth, which `i32x4.dot_i16x8_s` multiplies and adds. Four rows share each load of
+ * eight columns: three loads for 64 multiplications, because workerd's V8 checks the address of every load.
+ */
+
+/** Bytes of packed rows that a block of rows may take: with a panel of columns it stays in the second-level cache. */
+const BLOCK_BYTES: i32 = 192 << 10;
+
+/** How many rows are packed at a time: as many as fit, at least four, a multiple of four. */
+export function blockRows(depth: i32): i32 {
+  const rows = (BLOCK_BYTES / (depth << 1)) & ~3;
+  return max(rows, 4);
+}
+
+/**
+ * Packs `count` bytes (a multiple of 8) of each of four rows, zero point taken off: i16 [count / 2][4 rows][2].
+ * @returns the address behind what was written.
+ */
+export function packRows(target: usize, r0: usize, r1: usize, r2: usize, r3: usize, count: i32, zeroPoint: i32): usize {
+  const zeros = i16x8.splat(<i16>zeroPoint);
+  const end = r0 + count;
+  while (r0 < end) {
+    const a = i16x8.sub(v128.load_ext<u8>(r0), zeros);
+    const b = i16x8.sub(v128.load_ext<u8>(r1), zeros);
+    const c = i16x8.sub(v128.load_ext<u8>(r2), zeros);
+    const d = i16x8.sub(v128.load_ext<u8>(r3), zeros);
+    const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
+    const cd0 = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
+    const ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+    const cd1 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+    v128.store(target, v128.shuffle<i64>(ab0, cd0, 0, 2));
+    v128.store(target, v128.shuffle<i64>(ab0, cd0, 1, 3), 16);
+    v128.store(target, v128.shuffle<i64>(ab1, cd1, 0, 2), 32);
+    v128.store(target, v128.shuffle<i64>(ab1, cd1, 1, 3), 48);
+    target += 64;
+    r0 += 8;
+    r1 += 8;
+    r2 += 8;
+    r3 += 8;
+  }
+  return target;
+}
+
+/** Widens a panel of 8 columns: i8 [depth / 2][8 columns][2] to i16. */
+export function widenPanel(target: usize, panel: usize, depth: i32): void {
+  const end = panel + (depth << 3);
+  while (panel < end) {
+    const bytes = v128.load(panel);
+    v128.store(target, i16x8.extend_low_i8x16_s(bytes));
+    v128.store(target, i16x8.extend_high_i8x16_s(bytes), 16);
+    panel += 16;
+    target += 32;
+  }
+}
+
+/** Scales one vector of sums and adds what is to be added, in onnxruntime's order: sum * scale, + bias, + residual. */
+// @ts-ignore: decorator
+@inline
+function finish(sums: v128, scale: v128): v128 {
+  return f32x4.mul(f32x4.convert_i32x4_s(sums), scale);
+}
+
+/** Writes one row of a tile. */
+// @ts-ignore: decorator
+@inline
+function writeRow(output: usize, residual: usize, low: v128, high: v128): void {
+  if (residual) {
+    low = f32x4.add(low, v128.load(residual));
+    high = f32x4.add(high, v128.load(residual, 16));
+  }
+  v128.store(output, low);
+  v128.store(output, high, 16);
+}
+
+/**
+ * A tile: 4 packed rows times 8 packed columns, scaled to f32.
+ * @param rows packed rows, i16 [depth / 2][4][2].
+ * @param columns packed columns, i16 [depth / 2][8][2], up to `end`; depth a multiple of 8.
+ * @param output the first of `count` rows of 8, `pitch` bytes apart.
+ * @param scales f32 [8].
+ * @param bias f32 [8] to add; 0 for none.
+ * @param residual rows to add, as far apart as the output's; 0 for none.
+ */
+export function multiplyTile(
+  rows: usize,
+  columns: usize,
+  end: usize,
+  output: usize,
+  pitch: i32,
+  count: i32,
+  scales: usize,
+  bias: usize,
+  residual: usize,
+): void {
+  let c00 = i32x4.splat(0);
+  let c01 = i32x4.splat(0);
+  let c10 = i32x4.splat(0);
+  let c11 = i32x4.splat(0);
+  let c20 = i32x4.splat(0);
+  let c21 = i32x4.splat(0);
+  let c30 = i32x4.splat(0);
+  let c31 = i32x4.splat(0);
+  while (columns < end) {
+    let a = v128.load(rows);
+    let b0 = v128.load(columns);
+    let b1 = v128.load(columns, 16);
+    let s = v128.shuffle<i32>(a, a, 0, 0, 0, 0);
+    c00 = i32x4.add(c00, i32x4.dot_i16x8_s(b0, s));
+    c01 = i32x4.add(c01, i32x4.dot_i16x8_s(b1, s));
+    s = v128.shuffle<i32>(a, a, 1, 1, 1, 1);
+    c10 = i32x4.add(c10, i32x4.dot_i16x8_s(b0, s));
+    c11 = i32x4.add(c11, i32x4.dot_i16x8_s(b1, s));
+    s = v128.shuffle<i32>(a, a, 2, 2, 2, 2);
+    c20 = i32x4.add(c20, i32x4.dot_i16x8_s(b0, s));
+    c21 = i32x4.add(c21, i32x4.dot_i16x8_s(b1, s));
+    s = v128.shuffle<i32>(a, a, 3, 3, 3, 3);
+    c30 = i32x4.add(c30, i32x4.dot_i16x8_s(b0, s));
+    c31 = i32x4.add(c31, i32x4.dot_i16x8_s(b1, s));
+
+    a = v128.load(rows, 16);
+    b0 = v128.load(columns, 32);
+    b1 = v128.load(columns, 48);
+    s = v128.shuffle<i32>(a, a, 0, 0, 0, 0);
+    c00 = i32x4.add(c00, i32x4.dot_i16x8_s(b0, s));
+    c01 = i32x4.add(c01, i32x4.dot_i16x8_s(b1, s));
+    s = v128.shuffle<i32>(a, a, 1, 1, 1, 1);
+    c10 = i32x4.add(c10, i32x4.dot_i16x8_s(b0, s));
+    c11 = i32x4.add(c11, i32x4.dot_i16x8_s(b1, s));
+    s = v128.shuffle<i32>(a, a, 2, 2, 2, 2);
+    c20 = i32x4.add(c20, i32x4.dot_i16x8_s(b0, s));
+    c21 = i32x4.add(c21, i32x4.dot_i16x8_s(b1, s));
+    s = v128.shuffle<i32>(a, a, 3, 3, 3, 3);
+    c30 = i32x4.add(c30, i32x4.dot_i16x8_s(b0, s));
+    c31 = i32x4.add(c31, i32x4.dot_i16x8_s(b1, s));
+
+    a = v128.load(rows, 32);
+    b0 = v128.load(columns, 64);
+    b1 = v128.load(columns, 80);
+    s = v128.shuffle<i32>(a, a, 0, 0, 0, 0);
+    c00 = i32x4.add(c00, i32x4.dot_i16x8_s(b0, s));
+    c01 = i32x4.add(c01, i32x4.dot_i16x8_s(b1, s));
+    s = v128.shuffle<i32>(a, a, 1, 1, 1, 1);
+    c10 = i32x4.add(c10, i32x4.dot_i16x8_s(b0, s));
+    c11 = i32x4.add(c11, i32x4.dot_i16x8_s(b1, s));
+    s = v128.shuffle<i32>(a, a, 2, 2, 2, 2);
+    c20 = i32x4.add(c20, i32x4.dot_i16x8_s(b0, s));
+    c21 = i32x4.add(c21, i32x4.dot_i16x8_s(b1, s));
+    s = v128.shuffle<i32>(a, a, 3, 3, 3, 3);
+    c30 = i32x4.add(c30, i32x4.dot_i16x8_s(b0, s));
+    c31 = i32x4.add(c31, i32x4.dot_i16x8_s(b1, s));
+
+    a = v128.load(rows, 48);
+    b0 = v128.load(columns, 96);
+    b1 = v128.load(columns, 112);
+    s = v128.shuffle<i32>(a, a, 0, 0, 0, 0);
+    c00 = i32x4.add(c00, i32x4.dot_i16x8_s(b0, s));
+    c01 = i32x4.add(c01, i32x4.dot_i16x8_s(b1, s));
+    s = v128.shuffle<i32>(a, a, 1, 1, 1, 1);
+    c10 = i32x4.add(c10, i32x4.dot_i16x8_s(b0, s));
+    c11 = i32x4.add(c11, i32x4.dot_i16x8_s(b1, s));
+    s = v128.shuffle<i32>(a, a, 2, 2, 2, 2);
+    c20 = i32x4.add(c20, i32x4.dot_i16x8_s(b0, s));
+    c21 = i32x4.add(c21, i32x4.dot_i16x8_s(b1, s));
+    s = v128.shuffle<i32>(a, a, 3, 3, 3, 3);
+    c30 = i32x4.add(c30, i32x4.dot_i16x8_s(b0, s));
+    c31 = i32x4.add(c31, i32x4.dot_i16x8_s(b1, s));
+    rows += 64;
+    columns += 128;
+  }
+  const s0 = v128.load(scales);
+  const s1 = v128.load(scales, 16);
+  c00 = finish(c00, s0);
+  c01 = finish(c01, s1);
+  c10 = finish(c10, s0);
+  c11 = finish(c11, s1);
+  c20 = finish(c20, s0);
+  c21 = finish(c21, s1);
+  c30 = finish(c30, s0);
+  c31 = finish(c31, s1);
+  if (bias) {
+    const o0 = v128.load(bias);
+    const o1 = v128.load(bias, 16);
+    c00 = f32x4.add(c00, o0);
+    c01 = f32x4.add(c01, o1);
+    c10 = f32x4.add(c10, o0);
+    c11 = f32x4.add(c11, o1);
+    c20 = f32x4.add(c20, o0);
+    c21 = f32x4.add(c21, o1);
+    c30 = f32x4.add(c30, o0);
+    c31 = f32x4.add(c31, o1);
+  }
+  const step: usize = residual ? <usize>pitch : 0;
+  writeRow(output, residual, c00, c01);
+  if (count < 2) return;
+  writeRow((output += pitch), (residual += step), c10, c11);
+  if (count < 3) return;
+  writeRow((output += pitch), (residual += step), c20, c21);
+  if (count < 4) return;
+  writeRow(output + pitch, residual + step, c30, c31);
+}
