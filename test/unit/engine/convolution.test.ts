@@ -6,6 +6,7 @@ import {
   productDepth,
   rowStride,
   rowsBytes,
+  winogradScratchBytes,
 } from '../../../worker/inference/engine/layout.ts';
 import { KernelMemory, padRows, randomBytes, randomFloats, unpadRows } from './kernel-memory.ts';
 import { convolutionSums, groupStatistics, scaleSums } from './scalar-kernels.ts';
@@ -24,6 +25,7 @@ interface Problem {
   readonly groups?: number;
   readonly hasBias?: boolean;
   readonly hasResidual?: boolean;
+  readonly isWinograd?: boolean;
 }
 
 /** Runs a convolution and compares every bit with the definition: outputs, statistics, and what is not to be written. */
@@ -44,10 +46,13 @@ function check(problem: Problem): void {
   const memory = new KernelMemory();
   const { kernels } = memory;
   const pixel = rowStride(inputs);
-  const border = { top: pad, left: pad, bottom: pad, right: pad };
-  const pitch = (width + 2 * pad) * pixel;
+  // Winograd's tiles reach one pixel further where a size is odd.
+  const bottom = pad + (problem.isWinograd === true ? height % 2 : 0);
+  const right = pad + (problem.isWinograd === true ? width % 2 : 0);
+  const border = { top: pad, left: pad, bottom, right };
+  const pitch = (pad + width + right) * pixel;
   const map = memory.region(mapBytes(height, width, pixel, border));
-  kernels.fillBorder(map, height, width, pad, pad, pad, pad, pixel, zeroPoint);
+  kernels.fillBorder(map, height, width, pad, pad, bottom, right, pixel, zeroPoint);
   // Padding channels hold anything: their weights are zeros.
   const padded = padRows(data, inputs, 77);
   for (let y = 0; y < height; y++) {
@@ -59,32 +64,23 @@ function check(problem: Problem): void {
   kernels.packWeights(memory.place(weights), taps, inputs, outputs, packed);
   const output = memory.region(rowsBytes(positions, outputs));
   const statistics = memory.region(8 * groups);
-  const isDense = dilation === 1;
-  kernels.convolve(
-    map,
-    pitch,
-    pixel,
-    zeroPoint,
-    stride,
-    kernel,
-    dilation * pitch,
-    isDense ? 1 : kernel,
-    dilation * pixel,
-    isDense ? kernel * pixel : pixel,
-    outWidth,
-    positions,
-    packed,
-    rowStride(outputs),
-    memory.place(padRows(scales, outputs)),
-    bias === null ? 0 : memory.place(padRows(bias, outputs)),
-    residual === null ? 0 : memory.place(padRows(residual, outputs)),
-    output,
-    statistics,
-    outputs,
-    groups,
-    1 / ((positions * outputs) / groups),
-    memory.region(convolutionScratchBytes(depth, positions)),
-  );
+  const packedScales = memory.place(padRows(scales, outputs));
+  const columns = rowStride(outputs);
+  const share = 1 / ((positions * outputs) / groups);
+  if (problem.isWinograd === true) {
+    const scratch = memory.region(winogradScratchBytes(outHeight, outWidth, inputs));
+    const sizes = [pixel, zeroPoint, outHeight, outWidth];
+    const target = [packed, columns, packedScales, output, statistics, outputs, groups, share, scratch];
+    kernels.convolveWinograd(map, pitch, ...sizes, ...target);
+  } else {
+    const isDense = dilation === 1;
+    const runs = [kernel, dilation * pitch, isDense ? 1 : kernel, dilation * pixel, isDense ? kernel * pixel : pixel];
+    const biasAt = bias === null ? 0 : memory.place(padRows(bias, outputs));
+    const residualAt = residual === null ? 0 : memory.place(padRows(residual, outputs));
+    const target = [packed, columns, packedScales, biasAt, residualAt, output, statistics, outputs, groups, share];
+    const scratch = memory.region(convolutionScratchBytes(depth, positions));
+    kernels.convolve(map, pitch, pixel, zeroPoint, stride, ...runs, outWidth, positions, ...target, scratch);
+  }
   memory.checkGuards();
 
   const scalar = { data, height, width, channels: inputs, zeroPoint };
@@ -123,5 +119,23 @@ describe('convolutions', () => {
   it('are exact over more than one block of rows, and for the deepest sums', () => {
     check({ height: 20, width: 20, inputs: 480, outputs: 16, kernel: 1, groups: 8, hasResidual: true });
     check({ height: 3, width: 3, inputs: 512, outputs: 8, kernel: 3, pad: 1, zeroPoint: 255 });
+  });
+
+  it.each([
+    { height: 8, width: 8, inputs: 16, outputs: 8 },
+    { height: 7, width: 7, inputs: 8, outputs: 24 },
+    { height: 1, width: 1, inputs: 4, outputs: 4 },
+    { height: 1, width: 6, inputs: 12, outputs: 12 },
+    { height: 5, width: 2, inputs: 8, outputs: 8, zeroPoint: 255 },
+    { height: 6, width: 3, inputs: 24, outputs: 16, zeroPoint: 7 },
+    { height: 3, width: 3, inputs: 1024, outputs: 8, zeroPoint: 128 },
+    // Several blocks of tiles.
+    { height: 33, width: 35, inputs: 64, outputs: 8, groups: 8 },
+  ])('have the same bits by Winograd: %o', (problem) => {
+    check({ ...problem, kernel: 3, pad: 1, isWinograd: true });
+  });
+
+  it('have the same bits by Winograd without padding', () => {
+    check({ height: 8, width: 10, inputs: 8, outputs: 8, kernel: 3, isWinograd: true });
   });
 });

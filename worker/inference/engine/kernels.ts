@@ -6,6 +6,7 @@ type Kernel = (...args: number[]) => void;
 type KernelName =
   | 'averageRows'
   | 'convolve'
+  | 'convolveWinograd'
   | 'fillBorder'
   | 'normFactors'
   | 'normalizeRows'
@@ -28,6 +29,7 @@ export function instantiateKernels(module: WebAssembly.Module, memory: WebAssemb
   return {
     averageRows: kernel('averageRows'),
     convolve: kernel('convolve'),
+    convolveWinograd: kernel('convolveWinograd'),
     fillBorder: kernel('fillBorder'),
     normFactors: kernel('normFactors'),
     normalizeRows: kernel('normalizeRows'),

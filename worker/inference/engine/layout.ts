@@ -12,6 +12,12 @@ export const ALIGNMENT_BYTES = 64;
 /** Bytes of packed rows that a convolution's block takes: `BLOCK_BYTES` of kernels/product.ts. */
 const BLOCK_BYTES = 192 * 1024;
 
+/** Bytes of transformed inputs that a Winograd block takes: `BLOCK_BYTES` of kernels/winograd.ts. */
+const WINOGRAD_BLOCK_BYTES = 416 * 1024;
+
+/** Inputs above which the sums of Winograd's products might not fit 32 bits. */
+const MAX_WINOGRAD_INPUTS = 1024;
+
 /** What may be read behind a map: a run is a multiple of 8 bytes. */
 const MAP_SLACK_BYTES = 8;
 
@@ -57,6 +63,26 @@ export function blockRows(depth: number): number {
 export function convolutionScratchBytes(depth: number, positions: number): number {
   const rows = Math.min(blockRows(depth), (positions + 3) & ~3);
   return 16 * depth + 2 * rows * depth;
+}
+
+/** Whether a convolution is computed by Winograd's F(2x2, 3x3): 3x3 windows that move one pixel at a time. */
+export function usesWinograd({ kernel, stride, dilation }: WindowShape, inputs: number): boolean {
+  return kernel === 3 && stride === 1 && dilation === 1 && inputs <= MAX_WINOGRAD_INPUTS;
+}
+
+/** What of a window decides how it is computed. */
+export interface WindowShape {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+}
+
+/** Bytes of scratch that a Winograd convolution takes. */
+export function winogradScratchBytes(height: number, width: number, inputs: number): number {
+  const depth = rowStride(inputs);
+  const tiles = Math.ceil(height / 2) * Math.ceil(width / 2);
+  const block = Math.max(4, Math.floor(WINOGRAD_BLOCK_BYTES / (32 * depth)) & ~3);
+  return 256 * depth + Math.min(block, (tiles + 3) & ~3) * (32 * depth + 512);
 }
 
 /** Bytes of scratch that the stem takes: three lines of its convolution, and a block of it. */

@@ -10,3 +10,4 @@ export { fillBorder, normalizeRows, normFactors, quantizeValues } from './norm';
 export { averageRows } from './statistics';
 export { quantizeImage, stem } from './stem';
 export { packWeights } from './weights';
+export { convolveWinograd } from './winograd';

@@ -15,27 +15,24 @@ export function blockRows(depth: i32): i32 {
 }
 
 /**
- * Packs `count` bytes (a multiple of 8) of each of four rows, zero point taken off: i16 [count / 2][4 rows][2].
+ * Packs `count` bytes (a multiple of 8) of each of four rows, zero point taken off: i16 [count / 8][4 rows][8].
  * @returns the address behind what was written.
  */
-export function packRows(target: usize, r0: usize, r1: usize, r2: usize, r3: usize, count: i32, zeroPoint: i32): usize {
+export function packRows(
+  target: usize,
+  r0: usize,
+  r1: usize,
+  r2: usize,
+  r3: usize,
+  count: i32,
+  zeroPoint: i32,
+): usize {
   const zeros = i16x8.splat(<i16>zeroPoint);
-  const end = r0 + count;
-  while (r0 < end) {
-    const a = i16x8.sub(v128.load_ext<u8>(r0), zeros);
-    const b = i16x8.sub(v128.load_ext<u8>(r1), zeros);
-    const c = i16x8.sub(v128.load_ext<u8>(r2), zeros);
-    const d = i16x8.sub(v128.load_ext<u8>(r3), zeros);
-    const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
-    const cd0 = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-    const ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-    const cd1 = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-    v128.store(target, v128.shuffle<i64>(ab0, cd0, 0, 2));
-    v128.store(target, v128.shuffle<i64>(ab0, cd0, 1, 3), 16);
-    v128.store(target, v128.shuffle<i64>(ab1, cd1, 0, 2), 32);
-    v128.store(target, v128.shuffle<i64>(ab1, cd1, 1, 3), 48);
-    target += 64;
-    r0 += 8;
+  for (const end = r0 + count; r0 < end; r0 += 8, target += 64) {
+    v128.store(target, i16x8.sub(v128.load_ext<u8>(r0), zeros));
+    v128.store(target, i16x8.sub(v128.load_ext<u8>(r1), zeros), 16);
+    v128.store(target, i16x8.sub(v128.load_ext<u8>(r2), zeros), 32);
+    v128.store(target, i16x8.sub(v128.load_ext<u8>(r3), zeros), 48);
     r1 += 8;
     r2 += 8;
     r3 += 8;
@@ -76,10 +73,10 @@ function writeRow(output: usize, residual: usize, low: v128, high: v128): void {
 
 /**
  * A tile: 4 packed rows times 8 packed columns, scaled to f32.
- * @param rows packed rows, i16 [depth / 2][4][2].
+ * @param rows packed rows, i16 [depth / 8][4][8].
  * @param columns packed columns, i16 [depth / 2][8][2], up to `end`; depth a multiple of 8.
  * @param output the first of `count` rows of 8, `pitch` bytes apart.
- * @param scales f32 [8].
+ * @param scales f32 [8]; 0 for the sums as they are: i32 [4][8] at `output`.
  * @param bias f32 [8] to add; 0 for none.
  * @param residual rows to add, as far apart as the output's; 0 for none.
  */
@@ -102,72 +99,91 @@ export function multiplyTile(
   let c21 = i32x4.splat(0);
   let c30 = i32x4.splat(0);
   let c31 = i32x4.splat(0);
+  let b0: v128;
+  let b1: v128;
+  let s: v128;
   while (columns < end) {
-    let a = v128.load(rows);
-    let b0 = v128.load(columns);
-    let b1 = v128.load(columns, 16);
-    let s = v128.shuffle<i32>(a, a, 0, 0, 0, 0);
+    const a0 = v128.load(rows);
+    const a1 = v128.load(rows, 16);
+    const a2 = v128.load(rows, 32);
+    const a3 = v128.load(rows, 48);
+
+    // Pair 0 of 4.
+    b0 = v128.load(columns);
+    b1 = v128.load(columns, 16);
+    s = v128.shuffle<i32>(a0, a0, 0, 0, 0, 0);
     c00 = i32x4.add(c00, i32x4.dot_i16x8_s(b0, s));
     c01 = i32x4.add(c01, i32x4.dot_i16x8_s(b1, s));
-    s = v128.shuffle<i32>(a, a, 1, 1, 1, 1);
+    s = v128.shuffle<i32>(a1, a1, 0, 0, 0, 0);
     c10 = i32x4.add(c10, i32x4.dot_i16x8_s(b0, s));
     c11 = i32x4.add(c11, i32x4.dot_i16x8_s(b1, s));
-    s = v128.shuffle<i32>(a, a, 2, 2, 2, 2);
+    s = v128.shuffle<i32>(a2, a2, 0, 0, 0, 0);
     c20 = i32x4.add(c20, i32x4.dot_i16x8_s(b0, s));
     c21 = i32x4.add(c21, i32x4.dot_i16x8_s(b1, s));
-    s = v128.shuffle<i32>(a, a, 3, 3, 3, 3);
+    s = v128.shuffle<i32>(a3, a3, 0, 0, 0, 0);
     c30 = i32x4.add(c30, i32x4.dot_i16x8_s(b0, s));
     c31 = i32x4.add(c31, i32x4.dot_i16x8_s(b1, s));
 
-    a = v128.load(rows, 16);
+    // Pair 1 of 4.
     b0 = v128.load(columns, 32);
     b1 = v128.load(columns, 48);
-    s = v128.shuffle<i32>(a, a, 0, 0, 0, 0);
+    s = v128.shuffle<i32>(a0, a0, 1, 1, 1, 1);
     c00 = i32x4.add(c00, i32x4.dot_i16x8_s(b0, s));
     c01 = i32x4.add(c01, i32x4.dot_i16x8_s(b1, s));
-    s = v128.shuffle<i32>(a, a, 1, 1, 1, 1);
+    s = v128.shuffle<i32>(a1, a1, 1, 1, 1, 1);
     c10 = i32x4.add(c10, i32x4.dot_i16x8_s(b0, s));
     c11 = i32x4.add(c11, i32x4.dot_i16x8_s(b1, s));
-    s = v128.shuffle<i32>(a, a, 2, 2, 2, 2);
+    s = v128.shuffle<i32>(a2, a2, 1, 1, 1, 1);
     c20 = i32x4.add(c20, i32x4.dot_i16x8_s(b0, s));
     c21 = i32x4.add(c21, i32x4.dot_i16x8_s(b1, s));
-    s = v128.shuffle<i32>(a, a, 3, 3, 3, 3);
+    s = v128.shuffle<i32>(a3, a3, 1, 1, 1, 1);
     c30 = i32x4.add(c30, i32x4.dot_i16x8_s(b0, s));
     c31 = i32x4.add(c31, i32x4.dot_i16x8_s(b1, s));
 
-    a = v128.load(rows, 32);
+    // Pair 2 of 4.
     b0 = v128.load(columns, 64);
     b1 = v128.load(columns, 80);
-    s = v128.shuffle<i32>(a, a, 0, 0, 0, 0);
+    s = v128.shuffle<i32>(a0, a0, 2, 2, 2, 2);
     c00 = i32x4.add(c00, i32x4.dot_i16x8_s(b0, s));
     c01 = i32x4.add(c01, i32x4.dot_i16x8_s(b1, s));
-    s = v128.shuffle<i32>(a, a, 1, 1, 1, 1);
+    s = v128.shuffle<i32>(a1, a1, 2, 2, 2, 2);
     c10 = i32x4.add(c10, i32x4.dot_i16x8_s(b0, s));
     c11 = i32x4.add(c11, i32x4.dot_i16x8_s(b1, s));
-    s = v128.shuffle<i32>(a, a, 2, 2, 2, 2);
+    s = v128.shuffle<i32>(a2, a2, 2, 2, 2, 2);
     c20 = i32x4.add(c20, i32x4.dot_i16x8_s(b0, s));
     c21 = i32x4.add(c21, i32x4.dot_i16x8_s(b1, s));
-    s = v128.shuffle<i32>(a, a, 3, 3, 3, 3);
+    s = v128.shuffle<i32>(a3, a3, 2, 2, 2, 2);
     c30 = i32x4.add(c30, i32x4.dot_i16x8_s(b0, s));
     c31 = i32x4.add(c31, i32x4.dot_i16x8_s(b1, s));
 
-    a = v128.load(rows, 48);
+    // Pair 3 of 4.
     b0 = v128.load(columns, 96);
     b1 = v128.load(columns, 112);
-    s = v128.shuffle<i32>(a, a, 0, 0, 0, 0);
+    s = v128.shuffle<i32>(a0, a0, 3, 3, 3, 3);
     c00 = i32x4.add(c00, i32x4.dot_i16x8_s(b0, s));
     c01 = i32x4.add(c01, i32x4.dot_i16x8_s(b1, s));
-    s = v128.shuffle<i32>(a, a, 1, 1, 1, 1);
+    s = v128.shuffle<i32>(a1, a1, 3, 3, 3, 3);
     c10 = i32x4.add(c10, i32x4.dot_i16x8_s(b0, s));
     c11 = i32x4.add(c11, i32x4.dot_i16x8_s(b1, s));
-    s = v128.shuffle<i32>(a, a, 2, 2, 2, 2);
+    s = v128.shuffle<i32>(a2, a2, 3, 3, 3, 3);
     c20 = i32x4.add(c20, i32x4.dot_i16x8_s(b0, s));
     c21 = i32x4.add(c21, i32x4.dot_i16x8_s(b1, s));
-    s = v128.shuffle<i32>(a, a, 3, 3, 3, 3);
+    s = v128.shuffle<i32>(a3, a3, 3, 3, 3, 3);
     c30 = i32x4.add(c30, i32x4.dot_i16x8_s(b0, s));
     c31 = i32x4.add(c31, i32x4.dot_i16x8_s(b1, s));
     rows += 64;
     columns += 128;
+  }
+  if (!scales) {
+    v128.store(output, c00);
+    v128.store(output, c01, 16);
+    v128.store(output, c10, 32);
+    v128.store(output, c11, 48);
+    v128.store(output, c20, 64);
+    v128.store(output, c21, 80);
+    v128.store(output, c30, 96);
+    v128.store(output, c31, 112);
+    return;
   }
   const s0 = v128.load(scales);
   const s1 = v128.load(scales, 16);
