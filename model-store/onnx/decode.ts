@@ -3,7 +3,17 @@
  * Field numbers: https://github.com/onnx/onnx/blob/v1.19.0/onnx/onnx.proto
  */
 import { ModelError } from '../../worker/errors.ts';
-import type { OnnxAttribute, OnnxDtype, OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from './onnx-model.ts';
+import type {
+  ExternalLocation,
+  OnnxAttribute,
+  OnnxDtype,
+  OnnxGraph,
+  OnnxModel,
+  OnnxNode,
+  OnnxTensor,
+  OnnxTensorReference,
+  OnnxValue,
+} from './onnx-model.ts';
 import { ONNX_DTYPE } from './onnx-model.ts';
 import { floatValue, readProtobuf, repeatedIntegers, signedInteger, stringValue } from './protobuf.ts';
 
@@ -13,6 +23,15 @@ import { floatValue, readProtobuf, repeatedIntegers, signedInteger, stringValue 
  * @throws ModelError `model_corrupt` where the bytes are no ONNX model, or an external file is missing or too short.
  */
 export function decodeOnnxModel(model: Uint8Array, external: ReadonlyMap<string, Uint8Array> = new Map()): OnnxModel {
+  const graph = decodeOnnxGraph(model);
+  return { ...graph, initializers: graph.initializers.map((tensor) => withData(tensor, external)) };
+}
+
+/**
+ * The same without the external data: only where it is.
+ * @throws ModelError `model_corrupt` where the bytes are no ONNX model.
+ */
+export function decodeOnnxGraph(model: Uint8Array): OnnxGraph {
   let producer = '';
   let graph: Uint8Array | null = null;
   const opsets: Record<string, number> = {};
@@ -34,11 +53,11 @@ export function decodeOnnxModel(model: Uint8Array, external: ReadonlyMap<string,
   const inputs: OnnxValue[] = [];
   const outputs: OnnxValue[] = [];
   const nodes: OnnxNode[] = [];
-  const initializers: OnnxTensor[] = [];
+  const initializers: OnnxTensorReference[] = [];
   for (const field of readProtobuf(graph)) {
     if (field.field === 1) nodes.push(decodeNode(field.bytes));
     else if (field.field === 2) graphName = stringValue(field);
-    else if (field.field === 5) initializers.push(decodeTensor(field.bytes, external));
+    else if (field.field === 5) initializers.push(decodeTensor(field.bytes));
     else if (field.field === 11) inputs.push(decodeValue(field.bytes));
     else if (field.field === 12) outputs.push(decodeValue(field.bytes));
   }
@@ -92,7 +111,7 @@ function decodeAttribute(message: Uint8Array): Record<string, OnnxAttribute> {
   }
 }
 
-function decodeTensor(message: Uint8Array, external: ReadonlyMap<string, Uint8Array>): OnnxTensor {
+function decodeTensor(message: Uint8Array): OnnxTensorReference {
   const shape: number[] = [];
   let name = '';
   let dtype: OnnxDtype = 'float32';
@@ -111,21 +130,34 @@ function decodeTensor(message: Uint8Array, external: ReadonlyMap<string, Uint8Ar
       }
     }
   }
-  const file = location.get('location');
-  if (file !== undefined) {
-    const bytes = external.get(file);
-    const offset = Number(location.get('offset') ?? 0);
-    const length = Number(location.get('length') ?? 0);
-    if (bytes === undefined) throw new ModelError('model_corrupt', `tensor ${name}: external file ${file} is missing`);
-    if (offset + length > bytes.byteLength) {
-      throw new ModelError(
-        'model_corrupt',
-        `tensor ${name} ends at byte ${offset + length}; ${file} has ${bytes.byteLength}`,
-      );
-    }
-    data = new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length);
+  return { name, dtype, shape, data, external: decodeLocation(name, location) };
+}
+
+function decodeLocation(tensor: string, location: ReadonlyMap<string, string>): ExternalLocation | null {
+  const path = location.get('location');
+  if (path === undefined) return null;
+  const integer = (key: string): number => {
+    const text = location.get(key) ?? '0';
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (Number.isNaN(value)) throw new ModelError('model_corrupt', `tensor ${tensor}: ${key} "${text}" is no number`);
+    return value;
+  };
+  return { path, offset: integer('offset'), bytes: integer('length') };
+}
+
+function withData(tensor: OnnxTensorReference, files: ReadonlyMap<string, Uint8Array>): OnnxTensor {
+  const { name, dtype, shape, external } = tensor;
+  if (external === null) return { name, dtype, shape, data: tensor.data };
+  const { path, offset, bytes } = external;
+  const file = files.get(path);
+  if (file === undefined) throw new ModelError('model_corrupt', `tensor ${name}: external file ${path} is missing`);
+  if (offset + bytes > file.byteLength) {
+    throw new ModelError(
+      'model_corrupt',
+      `tensor ${name} ends at byte ${offset + bytes}; ${path} has ${file.byteLength}`,
+    );
   }
-  return { name, dtype, shape, data };
+  return { name, dtype, shape, data: new Uint8Array(file.buffer, file.byteOffset + offset, bytes) };
 }
 
 function decodeValue(message: Uint8Array): OnnxValue {

@@ -62,6 +62,23 @@ export interface OnnxModel {
   readonly initializers: readonly OnnxTensor[];
 }
 
+/** A part of an external data file, as a tensor names it. */
+export interface ExternalLocation {
+  readonly path: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** A constant whose data may be elsewhere: `external` then says where, and `data` is empty. */
+export interface OnnxTensorReference extends OnnxTensor {
+  readonly external: ExternalLocation | null;
+}
+
+/** A model whose external data need not be at hand. */
+export interface OnnxGraph extends OnnxModel {
+  readonly initializers: readonly OnnxTensorReference[];
+}
+
 /** A file of an ONNX model, with the external data file that it names, if any. */
 export interface OnnxFiles {
   readonly model: Uint8Array;
