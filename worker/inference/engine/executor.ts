@@ -57,15 +57,20 @@ export class Executor {
     const step = this.#network.steps[index]!;
     switch (step.kind) {
       case 'stem':
-        return this.#stem(step);
+        this.#stem(step);
+        break;
       case 'norm':
-        return this.#norm(step);
+        this.#norm(step);
+        break;
       case 'convolution':
-        return this.#convolution(step);
+        this.#convolution(step);
+        break;
       case 'average':
-        return this.#average(step);
+        this.#average(step);
+        break;
       case 'classifier':
-        return this.#classifier(step);
+        this.#classifier(step);
+        break;
     }
   }
 

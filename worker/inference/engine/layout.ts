@@ -82,7 +82,7 @@ export function winogradScratchBytes(height: number, width: number, inputs: numb
   const depth = rowStride(inputs);
   const tiles = Math.ceil(height / 2) * Math.ceil(width / 2);
   const block = Math.max(4, Math.floor(WINOGRAD_BLOCK_BYTES / (32 * depth)) & ~3);
-  return 256 * depth + Math.min(block, (tiles + 3) & ~3) * (32 * depth + 512);
+  return 2048 + 256 * depth + Math.min(block, (tiles + 3) & ~3) * (32 * depth + 512);
 }
 
 /** Bytes of scratch that the stem takes: three lines of its convolution, and a block of it. */

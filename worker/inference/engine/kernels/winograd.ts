@@ -10,6 +10,9 @@ import { accumulate } from './statistics';
 /** Bytes of transformed inputs that a block of tiles may take. */
 const BLOCK_BYTES: i32 = 416 << 10;
 
+/** Bytes between planes besides their own: where planes are a multiple of 4 KiB apart, the lines of 16 fall into one set of the cache. */
+const PLANE_GAP_BYTES: i32 = 64;
+
 /** How many tiles are transformed at a time: as many as fit, at least four, a multiple of four. */
 export function blockTiles(inputs: i32): i32 {
   const tiles = (BLOCK_BYTES / (inputs << 5)) & ~3;
@@ -122,11 +125,10 @@ function storeWeights(
 /**
  * Transforms a panel of weights, 2G g 2G'.
  * @param panel i8 [9 taps][inputs / 2][8][2].
- * @param target i16 [16 planes][inputs / 2][8][2].
+ * @param target i16 [16 planes][inputs / 2][8][2], planes `planeBytes` apart.
  */
-function transformWeights(panel: usize, inputs: i32, target: usize): void {
+function transformWeights(panel: usize, inputs: i32, target: usize, planeBytes: i32): void {
   const tapBytes = inputs << 3;
-  const planeBytes = inputs << 4;
   for (const end = panel + tapBytes; panel < end; panel += 16, target += 32) {
     const w0 = v128.load(panel);
     const w1 = v128.load(panel + tapBytes);
@@ -219,7 +221,7 @@ function transformSums(sums: usize, planeBytes: i32, scale: v128, output: usize,
  * @param scales f32 [columns].
  * @param output f32 [height * width, columns].
  * @param statistics, channels, groups, share as `convolve`'s.
- * @param scratch tiles * inputs * 32 + inputs * 256 + tiles * 512 bytes, where tiles is the smaller of blockTiles(inputs) and all tiles,
+ * @param scratch tiles * inputs * 32 + inputs * 256 + tiles * 512 + 2048 bytes, where tiles is the smaller of blockTiles(inputs) and all tiles,
  * rounded up to a multiple of 4.
  */
 export function convolveWinograd(
@@ -244,10 +246,10 @@ export function convolveWinograd(
   const rowBytes = columns << 2;
   const lineBytes = width * rowBytes;
   const panelBytes = 9 * inputs * 8;
-  const weightPlaneBytes = inputs << 4;
+  const weightPlaneBytes = (inputs << 4) + PLANE_GAP_BYTES;
   const block = min(blockTiles(inputs), (tiles + 3) & ~3);
   const panelsOfBlock = block >> 2;
-  const inputPlaneBytes = panelsOfBlock * (inputs << 3);
+  const inputPlaneBytes = panelsOfBlock * (inputs << 3) + PLANE_GAP_BYTES;
   const packedWeights = scratch;
   const sums = packedWeights + (weightPlaneBytes << 4);
   const sumPlaneBytes = panelsOfBlock << 7;
@@ -266,13 +268,13 @@ export function convolveWinograd(
       transformInputs(window, pitch, inputs, zeroPoint << 2, target, inputPlaneBytes);
     }
     for (let column = 0; column < columns; column += 8) {
-      transformWeights(weights + (column >> 3) * panelBytes, inputs, packedWeights);
+      transformWeights(weights + (column >> 3) * panelBytes, inputs, packedWeights, weightPlaneBytes);
       for (let plane = 0; plane < 16; plane++) {
         const panel = packedWeights + plane * weightPlaneBytes;
         let rows = packedInputs + plane * inputPlaneBytes;
         let at = sums + plane * sumPlaneBytes;
         for (let i = 0; i < padded; i += 4, rows += inputs << 3, at += 128) {
-          multiplyTile(rows, panel, panel + weightPlaneBytes, at, 0, 4, 0, 0, 0);
+          multiplyTile(rows, panel, panel + (inputs << 4), at, 0, 4, 0, 0, 0);
         }
       }
       const scale0 = v128.load(scales + (column << 2));
