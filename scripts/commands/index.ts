@@ -101,4 +101,9 @@ export const COMMANDS: readonly Command[] = [
     summary: 'bulk jobs of a deployment: submit, watch, results, cancel, retry, list',
     load: () => import('./jobs.ts'),
   },
+  {
+    name: 'deploy',
+    summary: 'from an empty Cloudflare account to a serving deployment',
+    load: () => import('./deploy.ts'),
+  },
 ];

@@ -7,6 +7,7 @@ export const STORE_OPTIONS = {
   remote: { type: 'boolean', default: false },
   store: { type: 'string' },
   config: { type: 'string' },
+  env: { type: 'string' },
   'persist-to': { type: 'string' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
@@ -17,6 +18,7 @@ export const STORE_HELP = `  --remote           the real bucket, through wrangle
                      that wrangler dev uses; it may be running.
   --store DIR        a folder instead of a bucket.
   --config FILE      wrangler.toml of the bucket. Default: wrangler.toml
+  --env NAME         an environment of wrangler.toml: staging, production. Default: its top level.
   --persist-to DIR   the local bucket's state, as wrangler dev has it. Default: .wrangler/state beside wrangler.toml
   --json             the result as JSON on standard output.
 Exit codes: 0 done, 1 failed, 2 wrong usage.
@@ -26,6 +28,7 @@ interface ParsedStoreOptions {
   readonly remote: boolean;
   readonly store?: string | undefined;
   readonly config?: string | undefined;
+  readonly env?: string | undefined;
   readonly 'persist-to'?: string | undefined;
 }
 
@@ -35,6 +38,7 @@ export function toStoreOptions(values: ParsedStoreOptions): StoreOptions {
     remote: values.remote,
     ...(values.store === undefined ? {} : { folder: values.store }),
     ...(values.config === undefined ? {} : { config: values.config }),
+    ...(values.env === undefined ? {} : { environment: values.env }),
     ...(values['persist-to'] === undefined ? {} : { persistPath: join(values['persist-to'], 'v3') }),
   };
 }

@@ -19,6 +19,8 @@ export interface StoreOptions {
   readonly folder?: string;
   /** Default `wrangler.toml`. */
   readonly config?: string;
+  /** A name of `[env.NAME]` in wrangler.toml. Default: its top level. */
+  readonly environment?: string;
   /** The local bucket's state. Default `.wrangler/state/v3` beside wrangler.toml. */
   readonly persistPath?: string;
 }
@@ -42,5 +44,5 @@ async function openStore(options: StoreOptions): Promise<OpenStore> {
   const persistPath = options.persistPath === undefined ? null : resolve(options.persistPath);
   // Loaded when needed: wrangler takes a second to load.
   const { openR2Bucket } = await import('./r2-bucket.ts');
-  return openR2Bucket(where, resolve(options.config ?? 'wrangler.toml'), persistPath);
+  return openR2Bucket(where, resolve(options.config ?? 'wrangler.toml'), persistPath, options.environment ?? null);
 }

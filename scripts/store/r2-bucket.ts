@@ -4,9 +4,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { getPlatformProxy, unstable_readConfig } from 'wrangler';
+import { getPlatformProxy } from 'wrangler';
 import { type R2BucketLike, R2ObjectStore } from '../../model-store/r2-object-store.ts';
 import { ConfigurationError } from '../../worker/errors.ts';
+import { readWranglerConfig } from '../deploy/wrangler-config.ts';
 import type { OpenStore } from './open-store.ts';
 
 /** The binding of the models bucket in wrangler.toml. */
@@ -20,17 +21,19 @@ const BINDING = 'MODELS';
  * Only this one binding is proxied, so that the worker's Durable Objects and queues are not touched.
  * @param configPath of wrangler.toml.
  * @param persistPath of the local state; null for `.wrangler/state/v3` beside wrangler.toml.
+ * @param environment a name of `[env.NAME]`; null for the top level.
  * @throws ConfigurationError where wrangler.toml has no such bucket.
  */
 export async function openR2Bucket(
   where: 'local' | 'remote',
   configPath: string,
   persistPath: string | null = null,
+  environment: string | null = null,
 ): Promise<OpenStore> {
   // wrangler talks on standard output, where the commands' JSON goes.
   process.env.WRANGLER_LOG ??= 'error';
-  const config = unstable_readConfig({ config: configPath }, { hideWarnings: true });
-  const bucket = config.r2_buckets.find((each: { binding: string; bucket_name?: string }) => each.binding === BINDING);
+  const config = readWranglerConfig(configPath, environment);
+  const bucket = config.r2_buckets.find((each) => each.binding === BINDING);
   if (bucket?.bucket_name === undefined) {
     throw new ConfigurationError(`${configPath}: no [[r2_buckets]] with binding = "${BINDING}"`);
   }
