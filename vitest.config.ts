@@ -1,7 +1,11 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { buildConsole, writeConsole } from './console/build.ts';
 import { moderationBindings } from './test/shared/moderation-bindings.ts';
 import { serveFixture } from './test/support/fixture-service.ts';
+
+// The worker's tests serve the console's files, and wrangler's own build command does not run here.
+await writeConsole(await buildConsole());
 
 export default defineConfig({
   test: {
@@ -40,6 +44,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          expect: { poll: { timeout: 20_000 } },
         },
       },
     ],

@@ -6,8 +6,14 @@ import type * as z from 'zod';
 import type { problemSchema } from '../worker/openapi/schemas/errors.ts';
 import type { classificationSchema, embeddingSchema, featuresSchema } from '../worker/openapi/schemas/images.ts';
 import type { jobSchema } from '../worker/openapi/schemas/jobs.ts';
-import type { aliasMoveSchema, modelListSchema, modelSchema } from '../worker/openapi/schemas/models.ts';
+import type {
+  aliasMoveSchema,
+  modelListSchema,
+  modelSchema,
+  preprocessorSchema,
+} from '../worker/openapi/schemas/models.ts';
 import type { decisionSchema } from '../worker/openapi/schemas/moderation.ts';
+import type { keySchema } from '../worker/openapi/schemas/service.ts';
 
 /** The answers, without the list form: one image gives one. */
 type One<T> = Exclude<T, { readonly results: readonly unknown[] }>;
@@ -17,6 +23,8 @@ export type Features = One<z.infer<typeof featuresSchema>>;
 export type Decision = z.infer<typeof decisionSchema>;
 export type Model = z.infer<typeof modelSchema>;
 export type ModelList = z.infer<typeof modelListSchema>;
+export type Preprocessor = z.infer<typeof preprocessorSchema>['preprocessor'];
+export type Key = z.infer<typeof keySchema>;
 export type AliasMove = z.infer<typeof aliasMoveSchema>;
 export type Job = z.infer<typeof jobSchema>;
 /** An error body, RFC 9457. */
@@ -113,6 +121,17 @@ export class BitEdgeClient {
 
   getModel(model: string): Promise<Model> {
     return this.#call('GET', `/v1/models/${encodeURIComponent(model)}`);
+  }
+
+  /** How a version wants its images, in the field names of Hugging Face's `BitImageProcessor`. */
+  async getPreprocessor(model: string): Promise<Preprocessor> {
+    const path = `/v1/models/${encodeURIComponent(model)}/preprocessor`;
+    return (await this.#call<{ preprocessor: Preprocessor }>('GET', path)).preprocessor;
+  }
+
+  /** What the key of this client may do. */
+  getKey(): Promise<Key> {
+    return this.#call('GET', '/v1/key');
   }
 
   moveAlias(name: string, alias: string, version: string): Promise<AliasMove> {

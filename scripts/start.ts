@@ -28,6 +28,7 @@ const NOISE = [
   /^[─-]+$/,
   /Starting local server/,
   /Ready on /,
+  /^\[custom build\]|^console {2}/,
   /Your types might be out of date/,
 ];
 

@@ -8,6 +8,7 @@ import { securityHeaders } from './middleware/security-headers.ts';
 import { countRequest, toLogLine, writeAnalytics } from './observability/request-record.ts';
 import { toAppError } from './problem.ts';
 import { classifyRoute } from './routes/classify.ts';
+import { consoleRoutes } from './routes/console.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { embedRoute } from './routes/embed.ts';
 import { featuresRoute } from './routes/features.ts';
@@ -15,6 +16,7 @@ import { healthRoutes } from './routes/health.ts';
 import { huggingFaceRoutes } from './routes/hugging-face.ts';
 import { inferenceProtocolRoutes } from './routes/inference-protocol.ts';
 import { jobsRoutes } from './routes/jobs.ts';
+import { keyRoute } from './routes/key.ts';
 import { metricsRoute } from './routes/metrics.ts';
 import { modelsRoute } from './routes/models.ts';
 import { moderateRoute } from './routes/moderate.ts';
@@ -73,6 +75,8 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
   app.route('/', workersAiRoutes);
   app.route('/', inferenceProtocolRoutes);
   app.route('/', docsRoutes);
+  app.route('/', keyRoute);
+  app.route('/', consoleRoutes);
 
   const methodsOf = methodTable(app);
   app.notFound((c) => {

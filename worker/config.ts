@@ -44,6 +44,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** How long an alias look-up is believed, in ms. A moved alias is seen within twice that. `ALIAS_MAX_AGE_MS`, default 20,000. */
   readonly aliasMaxAgeMs: number;
+  /** False: the console's pages are not served. `CONSOLE`, `on` or `off`, default on. */
+  readonly console: boolean;
 }
 
 /** The variables of `Config`, as a deployment sets them. */
@@ -71,6 +73,7 @@ export function readConfig(env: ConfigVariables): Config {
     authMode: readAuthMode(env),
     corsOrigins: readList(env, 'CORS_ORIGINS'),
     aliasMaxAgeMs: readInteger(env, 'ALIAS_MAX_AGE_MS', 20_000, 0, 30_000),
+    console: readSwitch(env, 'CONSOLE'),
   });
 }
 
@@ -95,6 +98,13 @@ function readBoolean(env: ConfigVariables, variable: string, fallback: boolean):
   if (value === true || value === 'true') return true;
   if (value === false || value === 'false') return false;
   throw new ConfigurationError(`${variable} is "${String(value)}"; it must be true or false`);
+}
+
+function readSwitch(env: ConfigVariables, variable: string): boolean {
+  const value = env[variable];
+  if (value === undefined || value === '' || value === 'on') return true;
+  if (value === 'off') return false;
+  throw new ConfigurationError(`${variable} is "${String(value)}"; it must be on or off`);
 }
 
 function readAuthMode(env: ConfigVariables): AuthMode {

@@ -3,7 +3,7 @@
  * keys are made or `AUTH=none` is set on purpose.
  */
 import { RequestError } from '../errors.ts';
-import { idOfToken, isExpired, type RateTier, type Scope, tokenMatches } from './api-key.ts';
+import { idOfToken, isExpired, type RateTier, SCOPES, type Scope, tokenMatches } from './api-key.ts';
 import type { KeyStore } from './key-store.ts';
 
 /** How a deployment authenticates: by keys, or not at all. */
@@ -17,8 +17,13 @@ export interface Principal {
   readonly rateTier: RateTier | null;
 }
 
-const ANONYMOUS: Principal = { id: 'anonymous', rateTier: 'standard' };
-const DEVELOPER: Principal = { id: 'anonymous', rateTier: null };
+/** Who calls, and what they may do. */
+export interface Identity extends Principal {
+  readonly scopes: readonly Scope[];
+}
+
+const ANONYMOUS: Identity = { id: 'anonymous', rateTier: 'standard', scopes: SCOPES };
+const DEVELOPER: Identity = { id: 'anonymous', rateTier: null, scopes: SCOPES };
 
 const LOCAL_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
 
@@ -42,6 +47,26 @@ export async function authenticate(
   keys: KeyStore,
   nowMs: number,
 ): Promise<Principal> {
+  const { scopes, ...principal } = await identify(credentials, mode, keys, nowMs);
+  if (!scopes.includes(scope)) {
+    throw new RequestError('forbidden', `the API key lacks the scope "${scope}"; it has ${scopes.join(', ')}`, {
+      details: { scope },
+    });
+  }
+  return principal;
+}
+
+/**
+ * Finds out who a request is from.
+ * @throws RequestError `unauthorized` (no key, unknown, wrong or expired), `auth_not_configured` (the deployment has no keys and
+ * is not local).
+ */
+export async function identify(
+  credentials: Credentials,
+  mode: AuthMode,
+  keys: KeyStore,
+  nowMs: number,
+): Promise<Identity> {
   const { authorization, host } = credentials;
   const local = LOCAL_HOSTS.has(host);
   if (mode === 'none') return local ? DEVELOPER : ANONYMOUS;
@@ -66,10 +91,5 @@ export async function authenticate(
     throw refused;
   }
   if (!(await tokenMatches(token, record)) || isExpired(record, nowMs)) throw refused;
-  if (!record.scopes.includes(scope)) {
-    throw new RequestError('forbidden', `the API key lacks the scope "${scope}"; it has ${record.scopes.join(', ')}`, {
-      details: { scope },
-    });
-  }
-  return { id: record.id, rateTier: record.rate_tier };
+  return { id: record.id, rateTier: record.rate_tier, scopes: record.scopes };
 }

@@ -69,6 +69,11 @@ export const modelsRoute = new Hono<AppEnvironment>()
     const labels = await readVerifiedJson(c.var.services.models, manifest, manifest.labels, null);
     return c.json({ labels: z.array(z.string()).parse(labels) });
   })
+  .get('/v1/models/:model/preprocessor', async (c) => {
+    const manifest = await readReferenced(c, c.req.param('model'));
+    const preprocessor = await readVerifiedJson(c.var.services.models, manifest, manifest.preprocessor, null);
+    return c.json({ preprocessor: z.record(z.string(), z.json()).parse(preprocessor) });
+  })
   .put('/v1/models/:name/aliases/:alias', requireScope('admin'), async (c) => {
     refuseParameters(c.req.url);
     const body = await readJsonObject(c.req.raw, collectedMemory(MAX_REQUEST_BYTES), SMALL_JSON);

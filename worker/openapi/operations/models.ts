@@ -1,7 +1,14 @@
 /** Versions and their aliases. */
 import { aliasRequestSchema } from '../../routes/models.ts';
 import { BODY_CODES, json, KEY_CODES, LOOKUP_CODES, type Operation, RUNTIME_CODES } from '../operation.ts';
-import { aliasMoveSchema, labelsSchema, modelListSchema, modelSchema, warmSchema } from '../schemas/models.ts';
+import {
+  aliasMoveSchema,
+  labelsSchema,
+  modelListSchema,
+  modelSchema,
+  preprocessorSchema,
+  warmSchema,
+} from '../schemas/models.ts';
 
 const admin = [...LOOKUP_CODES, ...KEY_CODES] as const;
 
@@ -38,6 +45,17 @@ export const MODELS: readonly Operation[] = [
     scope: null,
     status: 200,
     answer: json(labelsSchema),
+    codes: LOOKUP_CODES,
+  },
+  {
+    method: 'get',
+    path: '/v1/models/:model/preprocessor',
+    id: 'getPreprocessor',
+    tag: 'Models',
+    summary: 'How a version wants its images resized, cropped and normalised',
+    scope: null,
+    status: 200,
+    answer: json(preprocessorSchema),
     codes: LOOKUP_CODES,
   },
   {

@@ -1,7 +1,7 @@
 /** Health, metrics and the document itself. */
 import * as z from 'zod';
-import { json, KEY_CODES, type Operation } from '../operation.ts';
-import { healthSchema, readySchema } from '../schemas/service.ts';
+import { json, KEY_CODES, type Operation, PARAMETER_CODES } from '../operation.ts';
+import { healthSchema, keySchema, readySchema } from '../schemas/service.ts';
 
 const shared = { method: 'get', tag: 'Operations', scope: null, status: 200, codes: [] } as const;
 
@@ -24,6 +24,14 @@ export const SERVICE: readonly Operation[] = [
     scope: 'admin',
     answer: { 'text/plain': 'text' },
     codes: KEY_CODES,
+  },
+  {
+    ...shared,
+    path: '/v1/key',
+    id: 'getKey',
+    summary: 'What the API key of the request may do',
+    answer: json(keySchema),
+    codes: [...PARAMETER_CODES, 'unauthorized', 'auth_not_configured'],
   },
   {
     ...shared,

@@ -53,6 +53,9 @@ export const modelSchema = z.strictObject({
 /** `GET /v1/models/{model}/labels`. */
 export const labelsSchema = z.strictObject({ labels: z.array(z.string()) });
 
+/** `GET /v1/models/{model}/preprocessor`: BitImageProcessor's options in Hugging Face's field names. */
+export const preprocessorSchema = z.strictObject({ preprocessor: z.record(z.string(), z.json()) });
+
 /** `PUT` and `DELETE /v1/models/{name}/aliases/{alias}`. */
 export const aliasMoveSchema = z.strictObject({
   name: z.string(),

@@ -1,0 +1,21 @@
+/** The pages: their addresses, what a key needs to see them, and how they are loaded. */
+import type { ComponentType } from 'preact';
+import type { Key } from '../../client/index.ts';
+import type { IconName } from './components/icons.tsx';
+import { TryPage } from './pages/try/try-page.tsx';
+
+/** One page. */
+export interface Page {
+  readonly path: string;
+  readonly title: string;
+  readonly icon: IconName;
+  /** Null where no key is needed. */
+  readonly scope: Key['scopes'][number] | null;
+  /** The first page is part of the first load; the others come when they are first shown. */
+  load(): ComponentType | Promise<ComponentType>;
+}
+
+/** In the order of the navigation. */
+export const PAGES: readonly Page[] = [
+  { path: '/', title: 'Try', icon: 'try', scope: 'classify', load: () => TryPage },
+];
