@@ -17,8 +17,8 @@ import type { JobSettings } from './job-settings.ts';
 import type { InputSource, JobSpecification, JobTask, ManifestFormat } from './records.ts';
 import { type StreamWatch, storeStream } from './store-stream.ts';
 
-/** Multiply-accumulates of a chunk: some ten seconds of WASM. */
-const CHUNK_MACS = 50e9;
+/** Multiply-accumulates of a chunk: some ten seconds of WASM where it answers, and a minute where it only stands in for a GPU. */
+const CHUNK_MACS = { wasm: 50e9, gpu: 1000e9 } as const;
 const MIN_CHUNK_ITEMS = 8;
 const MAX_CHUNK_ITEMS = 256;
 
@@ -171,7 +171,7 @@ export class JobAcceptance {
       model: { name: model.name, version },
       parameters,
       source,
-      chunkItems: chunkItems(this.#job, manifest.variants[manifest.default_variant]!),
+      chunkItems: chunkItems(this.#job, manifest.variants[manifest.default_variant]!, settings),
       callbackUrl,
       createdAtMs: now(),
       retentionMs: settings.retentionMs,
@@ -215,8 +215,13 @@ export class JobAcceptance {
 }
 
 /** Items of a chunk: as many as are worth a message, and as their lines have room for. */
-function chunkItems({ task, parameters }: NewJob, { macs, outputs }: Variant): number {
-  const byCost = Math.max(MIN_CHUNK_ITEMS, Math.min(MAX_CHUNK_ITEMS, Math.floor(CHUNK_MACS / Math.max(1, macs))));
+function chunkItems(
+  { task, parameters }: NewJob,
+  { macs, outputs }: Variant,
+  { engine, backendUrl }: JobSettings,
+): number {
+  const chunkMacs = CHUNK_MACS[engine === 'gpu' || (engine === 'auto' && backendUrl !== null) ? 'gpu' : 'wasm'];
+  const byCost = Math.max(MIN_CHUNK_ITEMS, Math.min(MAX_CHUNK_ITEMS, Math.floor(chunkMacs / Math.max(1, macs))));
   const pooled = outputs.find(({ name }) => name === 'pooler_output')?.shape ?? [];
   const features = pooled.reduce((product: number, size) => product * (typeof size === 'number' ? size : 1), 1);
   // Base64 of float32; a prediction is a label, an index and a score.

@@ -7,7 +7,7 @@ import type { Inference } from '../inference/classifier.ts';
 import { activate, topK } from '../inference/scores.ts';
 import { locateImage } from '../moderation/intake.ts';
 import { Judge } from '../moderation/judge.ts';
-import type { ModerationService } from '../moderation/service.ts';
+import type { ModerationService, ReadingLimit } from '../moderation/service.ts';
 import type { ItemOutcome, JobSpecification, LeasedItem } from './records.ts';
 
 /** Who runs the network: WASM here, or a GPU elsewhere. */
@@ -34,6 +34,7 @@ const TEMPORARY_CODES: ReadonlySet<string> = new Set([
 
 /**
  * Answers one item. Never throws but where `stops` says that the error is no item's: then nothing was decided.
+ * @param reading images that are read at a time.
  * @param stops errors that end the work on the whole chunk (a backend that is down).
  */
 export async function answerItem(
@@ -41,6 +42,7 @@ export async function answerItem(
   specification: JobSpecification,
   engine: Engine,
   moderation: ModerationService,
+  reading: ReadingLimit,
   stops: (error: unknown) => boolean,
 ): Promise<ItemOutcome> {
   const { index, input } = item;
@@ -55,7 +57,8 @@ export async function answerItem(
         return inference;
       },
     };
-    const result = await moderation.withImage(location, (bytes) => answer(bytes, specification, noting, moderation));
+    const use = (bytes: Uint8Array<ArrayBuffer>) => answer(bytes, specification, noting, moderation);
+    const result = await moderation.withImage(location, use, reading);
     const id = input.id === undefined ? {} : { id: input.id };
     const line = JSON.stringify({ index, ...id, status: 'succeeded', ...result, engine: ranOn });
     return { index, status: 'succeeded', line };

@@ -22,6 +22,7 @@ import {
   settle,
 } from './circuit-breaker.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
+import { BACKEND_CONNECTIONS } from './connections.ts';
 
 /** What a transport needs; the first five are the deployment's, the rest have defaults. */
 export interface BackendOptions {
@@ -34,7 +35,7 @@ export interface BackendOptions {
   readonly sleep: (ms: number) => Promise<void>;
   /** A number in [0, 1). */
   readonly random: () => number;
-  /** Requests under way at once. The platform allows six connections; R2 and image fetches need some of them. */
+  /** Requests under way at once. Default `BACKEND_CONNECTIONS`. */
   readonly maxInFlight?: number;
   /** Limit of one try, in milliseconds. */
   readonly timeoutMs?: number;
@@ -46,8 +47,6 @@ export interface BackendOptions {
   readonly maxResponseBytes?: number;
 }
 
-/** Default of `maxInFlight`. */
-export const DEFAULT_MAX_IN_FLIGHT = 4;
 /** Default of `timeoutMs`. */
 export const DEFAULT_TIMEOUT_MS = 30_000;
 /** Default of `maxResponseBytes`. */
@@ -81,7 +80,7 @@ export class BackendTransport {
   constructor(options: BackendOptions) {
     this.#options = options;
     this.#base = options.url.replace(/\/+$/, '');
-    this.#limit = new ConcurrencyLimit(options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT);
+    this.#limit = new ConcurrencyLimit(options.maxInFlight ?? BACKEND_CONNECTIONS);
     this.#retry = options.retry ?? DEFAULT_RETRY_POLICY;
     this.#breakerPolicy = options.breaker ?? DEFAULT_BREAKER_POLICY;
     this.#breaker = options.breakerState ?? CLOSED;

@@ -6,6 +6,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { JobError } from '../errors.ts';
 import { ChunkStore } from './chunk-store.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
 import { type IngestBuckets, type IngestCursor, type IngestStep, ingestStep } from './ingest.ts';
 import type { JobDirectory } from './job-directory.ts';
 import { JobNotifier } from './job-notifier.ts';
@@ -24,7 +25,10 @@ import {
 import { Throughput } from './throughput.ts';
 
 /** Chunks whose lines are moved to R2 in one turn of the alarm. */
-const COMPACT_CHUNKS = 16;
+const COMPACT_CHUNKS = 32;
+
+/** Of which at a time; the queue needs one of the platform's six connections, the inputs another. */
+const COMPACT_CONNECTIONS = 4;
 
 /** Messages that a queue takes at a time (https://developers.cloudflare.com/queues/platform/limits/). */
 const MAX_SENT = 100;
@@ -212,9 +216,11 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
     if (!isOver(current.state)) {
       current = await this.#ingest(current);
       this.#chunks.takeBackSilent(now - this.#settings.silenceMs);
-      await this.#dispatch(current);
     }
-    const compacted = await this.#compact(current);
+    const [, compacted] = await Promise.all([
+      isOver(current.state) ? undefined : this.#dispatch(current),
+      this.#compact(current),
+    ]);
     // It may have been cancelled while parts were written.
     current = this.ctx.storage.kv.get<Header>('header') ?? current;
     if (!isOver(current.state) && current.ingested && this.#chunks.counts().pending === 0) {
@@ -274,11 +280,16 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
 
   async #compact(header: Header): Promise<boolean> {
     const finished = this.#chunks.uncompacted(COMPACT_CHUNKS);
-    for (const { chunk, revision, lines } of finished) {
-      const part = `${jobPrefix(header.specification.id)}results/${String(chunk).padStart(8, '0')}-${revision}.ndjson`;
-      await this.env.JOBS.put(part, lines.map((line) => `${line}\n`).join(''));
-      this.#chunks.setPart(chunk, revision, part);
-    }
+    const limit = new ConcurrencyLimit(COMPACT_CONNECTIONS);
+    const writing = finished.map(({ chunk, revision, lines }) =>
+      limit.run(async () => {
+        const part = `${jobPrefix(header.specification.id)}results/${String(chunk).padStart(8, '0')}-${revision}.ndjson`;
+        await this.env.JOBS.put(part, lines.map((line) => `${line}\n`).join(''));
+        this.#chunks.setPart(chunk, revision, part);
+      }),
+    );
+    // All of them end before a failure is reported: the next turn would write the same parts beside them.
+    for (const written of await Promise.allSettled(writing)) if (written.status === 'rejected') throw written.reason;
     return finished.length === COMPACT_CHUNKS;
   }
 

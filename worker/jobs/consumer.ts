@@ -14,6 +14,8 @@ import { answerItem, type Engine } from './answer-item.ts';
 import type { BackendClient } from './backend-client.ts';
 import { isBackendUnavailable } from './backend-retry.ts';
 import type { BulkJob } from './bulk-job.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
+import { IMAGE_CONNECTIONS } from './connections.ts';
 import { GpuInferer } from './gpu-inferer.ts';
 import type { JobSettings } from './job-settings.ts';
 import {
@@ -107,6 +109,7 @@ async function workOnChunk(
   const lease = await job.lease(message.chunk);
   if (lease === null) return 'nothing';
   const engine = await chooseEngine(lease, services, waitUntil);
+  const reading = new ConcurrencyLimit(IMAGE_CONNECTIONS);
   const queue = [...lease.items];
   let outcomes: ItemOutcome[] = [];
   let retries = 0;
@@ -119,7 +122,7 @@ async function workOnChunk(
   const work = async (): Promise<void> => {
     for (let item = queue.shift(); item !== undefined && wanted; item = queue.shift()) {
       const stops = (error: unknown): boolean => engine.name === 'gpu' && isBackendUnavailable(error);
-      const outcome = await answerItem(item, lease.specification, engine, services.moderation, stops);
+      const outcome = await answerItem(item, lease.specification, engine, services.moderation, reading, stops);
       if (outcome.status === 'retry') retries++;
       outcomes.push(outcome);
       if (outcomes.length >= REPORT_ITEMS) await report();

@@ -20,6 +20,13 @@ export interface ImageMemory {
   acquire(bytes: number): Promise<() => void>;
 }
 
+/** Lets so many images be read at a time. */
+export interface ReadingLimit {
+  run<T>(read: () => Promise<T>): Promise<T>;
+}
+
+const UNLIMITED: ReadingLimit = { run: (read) => read() };
+
 /** What the services are made of. */
 export interface ModerationOptions {
   readonly settings: ModerationSettings;
@@ -65,25 +72,32 @@ export class ModerationService {
   /**
    * Reads an image and hands its bytes over, in memory that was taken for it and is given back however that ends: they are gone
    * once `use` has settled.
+   * @param reading holds the reading back, not what is done with the bytes.
    * @throws as `readImage` does; RuntimeError `overloaded`, `memory_budget_exceeded`; and as `use` does.
    */
-  async withImage<T>(location: ImageLocation, use: (bytes: Uint8Array<ArrayBuffer>) => Promise<T>): Promise<T> {
+  async withImage<T>(
+    location: ImageLocation,
+    use: (bytes: Uint8Array<ArrayBuffer>) => Promise<T>,
+    reading: ReadingLimit = UNLIMITED,
+  ): Promise<T> {
     const releases: (() => void)[] = [];
     let isOver = false;
     let bytes: Uint8Array<ArrayBuffer> | null = null;
     try {
-      bytes = await readImage(location, {
-        ...this.images,
-        fetch: this.#fetch,
-        urlPolicy: this.urlPolicy,
-        maxBytes: this.#memory.maxBytes,
-        reserve: async (most) => {
-          const release = await this.#memory.acquire(most);
-          // The fetch may have timed out while this waited.
-          if (isOver) release();
-          else releases.push(release);
-        },
-      });
+      bytes = await reading.run(() =>
+        readImage(location, {
+          ...this.images,
+          fetch: this.#fetch,
+          urlPolicy: this.urlPolicy,
+          maxBytes: this.#memory.maxBytes,
+          reserve: async (most) => {
+            const release = await this.#memory.acquire(most);
+            // The fetch may have timed out while this waited.
+            if (isOver) release();
+            else releases.push(release);
+          },
+        }),
+      );
       return await use(bytes);
     } finally {
       isOver = true;

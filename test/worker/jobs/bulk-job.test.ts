@@ -100,3 +100,21 @@ it('a job whose time is not over stays', async () => {
   await runDurableObjectAlarm(stub);
   expect(await stub.status()).toMatchObject({ state: 'completed' });
 });
+
+it('writes every finished chunk to R2 in one turn, one part each', async () => {
+  const id = newId();
+  const stub = await jobInFlight(id, Date.now());
+  await runInDurableObject(stub, (_, { storage }) => {
+    const chunks = new ChunkStore(storage.sql);
+    for (let chunk = 1; chunk <= 20; chunk++) {
+      chunks.append([{ input: { r2: `incoming/${chunk}.png` } }]);
+      chunks.report(chunk, [{ index: chunk, status: 'succeeded', line: `{"index":${chunk}}` }]);
+    }
+  });
+  await runDurableObjectAlarm(stub);
+  const { objects } = await env.JOBS.list({ prefix: `${jobPrefix(id)}results/` });
+  const texts = await Promise.all(objects.map(async ({ key }) => (await env.JOBS.get(key))?.text()));
+  expect(texts).toEqual(Array.from({ length: 20 }, (_, at) => `{"index":${at + 1}}\n`));
+  const { chunks } = await stub.results(0, 100);
+  expect(chunks.filter(({ part }) => part !== null)).toHaveLength(20);
+});
