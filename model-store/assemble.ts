@@ -42,7 +42,7 @@ export interface VersionParts {
   /** What the preprocessor makes, for counting where a graph leaves its input size free. */
   readonly imageSize: SpatialSize;
   readonly variants: Readonly<Partial<Record<VariantName, VariantSource>>>;
-  readonly defaultVariant: 'int8' | 'fp32';
+  readonly defaultVariant: VariantName;
   /** The bytes of report.json; null for none. */
   readonly report: Uint8Array | null;
   /** Further files for people, by name. */

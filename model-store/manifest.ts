@@ -73,8 +73,8 @@ export const manifestSchema = z.strictObject({
   /** Files for people, which no reader needs: the report as a page (report.md) and its plot (report.svg). */
   attachments: z.array(fileReferenceSchema).default([]),
   variants: z.partialRecord(variantNameSchema, variantSchema),
-  /** The variant a worker loads. */
-  default_variant: z.enum(['int8', 'fp32']),
+  /** The variant a worker loads. `gpu`: none; the version is for GPU backends alone. */
+  default_variant: variantNameSchema,
 });
 export type Manifest = z.infer<typeof manifestSchema>;
 

@@ -1,15 +1,17 @@
 /** `bit-edge publish`: a version's folder into the model store, and aliases to it. */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Manifest } from '../../model-store/manifest.ts';
 import { manifestFiles, publishVersion } from '../../model-store/publish.ts';
 import { moveAlias } from '../../model-store/versions.ts';
+import { ModelError } from '../../worker/errors.ts';
 import {
   bodyRoomBytes,
   checkModelFits,
   DEFAULT_MEMORY_BUDGET_BYTES,
+  isForGpuAlone,
   modelRoomBytes,
   plannedHeapBytes,
-  sessionMemory,
 } from '../../worker/inference/memory-plan.ts';
 import { readManifestFile } from '../files/manifest-file.ts';
 import { readBytes } from '../files/read-file.ts';
@@ -24,7 +26,8 @@ const HELP = `usage: bit-edge publish OUT [--alias latest]... [--remote | --stor
 Publishes the version that "bit-edge import" left in OUT: files first, the manifest last, then the aliases. A publish that was
 interrupted can be run again; what is there already is skipped. A published version never changes.
   --alias NAME       lets this alias name the version; may be given several times.
-  --memory-mib N     MEMORY_BUDGET_BYTES of the deployment in MiB, default ${DEFAULT_MEMORY_BUDGET_BYTES / MIB}: a version that cannot fit is refused.
+  --memory-mib N     MEMORY_BUDGET_BYTES of the deployment in MiB, default ${DEFAULT_MEMORY_BUDGET_BYTES / MIB}: a version that such an isolate cannot serve
+                     is refused, unless it is for GPU backends alone (import --variants gpu).
 ${STORE_HELP}`;
 
 /** Runs the command. */
@@ -48,9 +51,7 @@ export async function run(args: readonly string[]): Promise<number> {
   if (!(memoryMib >= 48)) return wrongUsage('publish', '--memory-mib must be a number from 48', HELP);
   const { manifest, text } = await readManifestFile(folder);
   const budgetBytes = memoryMib * MIB;
-  const memory = sessionMemory(manifest.variants[manifest.default_variant]!);
-  checkModelFits(manifest, memory, modelRoomBytes(budgetBytes));
-  const heapBytes = plannedHeapBytes([memory]);
+  const edge = edgeFit(manifest, budgetBytes);
   const files = manifestFiles(manifest);
   const result = await withStore(toStoreOptions(values), async ({ store, description }) => {
     const progress = new Progress(`${manifest.name}/${manifest.version}`, sum(files), formatBytes);
@@ -70,18 +71,43 @@ export async function run(args: readonly string[]): Promise<number> {
       store: description,
       ...published,
       aliases,
-      edge: { heap_bytes: heapBytes, body_bytes: bodyRoomBytes(budgetBytes, heapBytes) },
+      edge,
     };
   });
   const written = result.files.filter(({ action }) => action !== 'skipped');
   const lines = [
     `${result.name}/${result.version} ${result.alreadyPublished ? 'was published before' : 'published'} in ${result.store}: ` +
       `${written.length} of ${result.files.length} files written, ${formatBytes(sum(written))}`,
-    `at the edge: WASM heap ${mib(heapBytes)} MiB of a budget of ${mib(budgetBytes)} MiB, image files up to ${mib(result.edge.body_bytes)} MiB`,
+    edge === null
+      ? 'for GPU backends alone: it runs in bulk jobs'
+      : `at the edge: WASM heap ${mib(edge.heap_bytes)} MiB of a budget of ${mib(budgetBytes)} MiB, image files up to ${mib(edge.body_bytes)} MiB`,
     ...result.aliases.map(({ alias, from, to }) => `${alias}: ${from ?? 'new'} -> ${to}`),
   ];
   print(values.json, result, lines.join('\n'));
   return 0;
+}
+
+/**
+ * What the version takes of an isolate; null if it is for GPU backends alone.
+ * @throws ModelError `model_too_large`, with the way out where there is one.
+ */
+function edgeFit(manifest: Manifest, budgetBytes: number): { heap_bytes: number; body_bytes: number } | null {
+  if (isForGpuAlone(manifest)) return null;
+  try {
+    const heapBytes = plannedHeapBytes([checkModelFits(manifest, modelRoomBytes(budgetBytes))]);
+    return { heap_bytes: heapBytes, body_bytes: bodyRoomBytes(budgetBytes, heapBytes) };
+  } catch (error) {
+    if (!(error instanceof ModelError) || error.code !== 'model_too_large') throw error;
+    const ways = manifest.default_variant === 'fp32' ? 'int8 and smaller images take less' : 'smaller images take less';
+    const { details } = error;
+    throw new ModelError(
+      'model_too_large',
+      `${error.message}. ${ways}; "import --variants gpu" makes a version for GPU backends alone`,
+      {
+        details,
+      },
+    );
+  }
 }
 
 function sum(files: readonly { readonly bytes: number }[]): number {

@@ -12,7 +12,8 @@ const PREFIX = 'uploads/soak/';
 const WIDTH_PX = 96;
 const HEIGHT_PX = 80;
 
-interface Bucket {
+/** What is needed of R2. */
+export interface Bucket {
   put(key: string, value: Uint8Array): Promise<unknown>;
 }
 
@@ -25,6 +26,23 @@ export interface SeededImages {
 
 /** Puts `count` images, JPEG and PNG by turns, and a broken one; no worker may be running on the state. */
 export async function seedImages(statePath: string, count: number): Promise<SeededImages> {
+  return withUploads(statePath, async (bucket) => {
+    const images: string[] = [];
+    for (let number = 0; number < count; number++) {
+      const isJpeg = number % 2 === 0;
+      const key = `${PREFIX}${number}.${isJpeg ? 'jpg' : 'png'}`;
+      await bucket.put(key, await encode(number, isJpeg));
+      images.push(key);
+    }
+    const broken = `${PREFIX}broken.jpg`;
+    const whole = await encode(count, true);
+    await bucket.put(broken, whole.subarray(0, whole.length >> 1));
+    return { images, broken };
+  });
+}
+
+/** Opens the local uploads bucket; no worker may be running on the state. */
+export async function withUploads<T>(statePath: string, use: (bucket: Bucket) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'bit-edge-soak-images-'));
   const configPath = join(directory, 'wrangler.json');
   const r2 = [{ binding: 'UPLOADS', bucket_name: 'bit-edge-uploads' }];
@@ -35,17 +53,7 @@ export async function seedImages(statePath: string, count: number): Promise<Seed
     envFiles: [],
   });
   try {
-    const images: string[] = [];
-    for (let number = 0; number < count; number++) {
-      const isJpeg = number % 2 === 0;
-      const key = `${PREFIX}${number}.${isJpeg ? 'jpg' : 'png'}`;
-      await proxy.env.UPLOADS.put(key, await encode(number, isJpeg));
-      images.push(key);
-    }
-    const broken = `${PREFIX}broken.jpg`;
-    const whole = await encode(count, true);
-    await proxy.env.UPLOADS.put(broken, whole.subarray(0, whole.length >> 1));
-    return { images, broken };
+    return await use(proxy.env.UPLOADS);
   } finally {
     await proxy.dispose();
     await rm(directory, { recursive: true, force: true });

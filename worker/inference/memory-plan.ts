@@ -103,12 +103,31 @@ export function decodeHeadroomBytes(freeBytes: number): number {
 /**
  * Checks that a version can answer in an isolate that has nothing else loaded.
  * @param roomBytes `modelRoomBytes` of the budget.
- * @throws ModelError `model_too_large` with the numbers.
+ * @returns what it takes.
+ * @throws ModelError `model_too_large` with the numbers, or because the version is for GPU backends alone.
  */
-export function checkModelFits(manifest: Manifest, memory: SessionMemory, roomBytes: number): void {
+export function checkModelFits(manifest: Manifest, roomBytes: number): SessionMemory {
+  if (isForGpuAlone(manifest)) throw forGpuAlone(manifest);
+  const memory = sessionMemory(manifest.variants[manifest.default_variant]!);
   const heap = plannedHeapBytes([memory]);
   const needed = Math.max(heap + memory.marginBytes, memory.runtimeBytes + loadBytes(memory, memory.sessionBytes));
   if (needed > roomBytes) throw modelTooLarge(manifest, heap, needed, roomBytes);
+  return memory;
+}
+
+/** True for a version without a variant that an isolate could load. */
+export function isForGpuAlone(manifest: Pick<Manifest, 'default_variant'>): boolean {
+  return manifest.default_variant === 'gpu';
+}
+
+/** The error of such a version, wherever an isolate is to run it. */
+export function forGpuAlone({ name, version }: Pick<Manifest, 'name' | 'version'>): ModelError {
+  return new ModelError(
+    'model_too_large',
+    `${name}@${version} has a "gpu" variant alone: it is too large for an isolate. A deployment with a GPU backend runs it in bulk ` +
+      'jobs: POST /v1/jobs',
+    { details: { model: name, version } },
+  );
 }
 
 /** The error of a version that cannot answer in an isolate. */

@@ -176,8 +176,7 @@ export class ModelHost {
   /** What a version takes. @throws ModelError `model_too_large`, also where only running it has shown that. */
   #checkFits(manifest: Manifest): SessionMemory {
     const { modelBytes } = this.#options;
-    const memory = sessionMemory(manifest.variants[manifest.default_variant]!);
-    checkModelFits(manifest, memory, modelBytes);
+    const memory = checkModelFits(manifest, modelBytes);
     const measured = this.#oversized.get(`${manifest.name}@${manifest.version}`);
     if (measured !== undefined) throw modelTooLarge(manifest, measured, measured, modelBytes);
     return memory;

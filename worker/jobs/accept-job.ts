@@ -9,6 +9,7 @@ import type { ObjectStore } from '../../model-store/object-store.ts';
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { readManifest } from '../../model-store/versions.ts';
 import { JobError, RequestError } from '../errors.ts';
+import { forGpuAlone, isForGpuAlone } from '../inference/memory-plan.ts';
 import type { ModelHost } from '../inference/model-host.ts';
 import { type BulkJob, jobPrefix } from './bulk-job.ts';
 import type { Reservation } from './idempotency-store.ts';
@@ -164,6 +165,9 @@ export class JobAcceptance {
     const { model, task, parameters, callbackUrl, inputs } = this.#job;
     const version = await host.resolve(model.name, model.reference);
     const manifest = await readManifest(models, model.name, version);
+    if (isForGpuAlone(manifest) && (settings.engine === 'wasm' || settings.backendUrl === null)) {
+      throw forGpuAlone(manifest);
+    }
     const source = await this.#source(inputs, watch);
     return {
       id: this.#id,

@@ -5,9 +5,11 @@
 
 import type { BlobCache } from '../../model-store/load.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
-import { JobError } from '../errors.ts';
+import { readManifest } from '../../model-store/versions.ts';
+import { JobError, ModelError } from '../errors.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
 import type { Classifier } from '../inference/classifier.ts';
+import { isForGpuAlone } from '../inference/memory-plan.ts';
 import { readModelDescription } from '../inference/model-description.ts';
 import type { ModerationService } from '../moderation/service.ts';
 import { answerItem, type Engine } from './answer-item.ts';
@@ -135,7 +137,7 @@ async function workOnChunk(
   return wanted && retries > 0 ? 'retries' : 'nothing';
 }
 
-/** Who answers this chunk. @throws JobError `backend_unavailable` where only a GPU may, and it is down. */
+/** Who answers this chunk. @throws JobError `backend_unavailable` if only a GPU may, and it is down. */
 async function chooseEngine(
   { specification }: ChunkLease,
   services: JobServices,
@@ -153,10 +155,20 @@ async function chooseEngine(
   try {
     if (backend === null) throw new JobError('backend_unavailable', 'no GPU backend is configured');
     const gpu = await makeGpu(specification, backend, services);
-    return settings.engine === 'gpu' ? gpu : withFallback(gpu, wasm);
+    return settings.engine === 'gpu' || (await needsGpu(specification, services)) ? gpu : withFallback(gpu, wasm);
   } catch (error) {
-    if (settings.engine === 'gpu') throw error;
+    if (settings.engine === 'gpu' || (await needsGpu(specification, services))) throw error;
     return wasm;
+  }
+}
+
+/** True for a version that no isolate can run. What is not there any more is for WASM to refuse, item by item. */
+async function needsGpu({ model }: JobSpecification, { models }: Pick<JobServices, 'models'>): Promise<boolean> {
+  try {
+    return isForGpuAlone(await readManifest(models, model.name, model.version));
+  } catch (error) {
+    if (error instanceof ModelError && error.code === 'model_not_found') return false;
+    throw error;
   }
 }
 

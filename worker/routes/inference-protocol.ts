@@ -8,6 +8,7 @@ import { type Manifest, manifestFunction, type TensorSpecification } from '../..
 import { listVersions, readManifest } from '../../model-store/versions.ts';
 import { RuntimeError } from '../errors.ts';
 import type { ModelReference } from '../inference/classifier.ts';
+import { forGpuAlone, isForGpuAlone } from '../inference/memory-plan.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import { decodeInferRequest, wantsBinary } from '../oip/infer-request.ts';
 import { encodeInferResponse } from '../oip/infer-response.ts';
@@ -103,6 +104,7 @@ async function describe(
 }
 
 function toMetadata(manifest: Manifest, versions: string[]): ModelMetadata {
+  if (isForGpuAlone(manifest)) throw forGpuAlone(manifest);
   const variant = manifest.variants[manifest.default_variant]!;
   const tensor = ({ name, dtype, shape }: TensorSpecification): TensorMetadata => {
     return { name, datatype: DATATYPES[dtype], shape: shape.map((each) => (typeof each === 'string' ? -1 : each)) };

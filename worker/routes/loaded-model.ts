@@ -27,6 +27,8 @@ export async function requireLoaded(
   graceMs = GRACE_MS,
 ): Promise<void> {
   if (await isLoaded(c, reference)) return;
+  // What can never be loaded is refused, not waited for.
+  await c.var.services.host.loadRoom(reference.name, reference.reference);
   const load = c.var.services.host.get(reference.name, reference.reference, (promise) =>
     c.executionCtx.waitUntil(promise),
   );

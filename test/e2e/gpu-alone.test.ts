@@ -1,0 +1,152 @@
+/** A version for GPU backends alone, in bulk jobs: the backend answers as HF's class does, and nobody else ever does. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { assembleVersion } from '../../model-store/assemble.ts';
+import { memoryDirectory } from '../../model-store/checkpoint/checkpoint-directory.ts';
+import { readCheckpoint } from '../../model-store/checkpoint/read-checkpoint.ts';
+import { buildGpuGraph } from '../../model-store/graph/build-gpu.ts';
+import { writeVersion } from '../../scripts/build-default-model.ts';
+import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/dev-server.ts';
+import { encodePng } from '../../scripts/files/write-png.ts';
+import { seedDefaultModel } from '../../scripts/seed.ts';
+import { GpuProcess } from '../../scripts/soak/gpu-process.ts';
+import { withUploads } from '../../scripts/soak/seed-images.ts';
+import { parseProcessorConfig } from '../../worker/preprocess/config.ts';
+import { GOLDENS, picture, SIDE_PX } from '../shared/gpu-model.ts';
+import { BACKEND_INSTALLED, SKIP_REASON } from '../shared/gpu-process.ts';
+import { bitEdge } from '../unit/scripts/command-line.ts';
+
+const NAME = 'bit-152x4';
+const FIXTURE = new URL('../fixtures/bit/default/', import.meta.url);
+const PICTURES = GOLDENS.random.logits.length;
+const READY_TIMEOUT_MS = 60_000;
+const JOB_TIMEOUT_MS = 60_000;
+
+let root: string;
+let backend: GpuProcess;
+let server: DevServer;
+
+interface Job {
+  readonly id: string;
+  readonly state: string;
+  readonly counts: Readonly<Record<'total' | 'pending' | 'succeeded' | 'failed', number>>;
+}
+
+interface ResultLine {
+  readonly index: number;
+  readonly engine: string;
+  readonly predictions: readonly { readonly index: number; readonly score: number }[];
+}
+
+beforeAll(async () => {
+  if (!BACKEND_INSTALLED) return;
+  root = await mkdtemp(join(tmpdir(), 'bit-edge-gpu-alone-'));
+  const state = join(root, 'state');
+  const store = join(root, 'store');
+  await seedDefaultModel(state);
+  const folder = await writeGpuAlone(join(root, 'version'));
+  const published = await bitEdge(['publish', folder, '--alias', 'latest', '--persist-to', state]);
+  expect(published).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('for GPU backends alone') });
+  expect(await bitEdge(['publish', folder, '--alias', 'latest', '--store', store])).toMatchObject({ exitCode: 0 });
+  await withUploads(state, async (bucket) => {
+    for (let index = 0; index < PICTURES; index++) {
+      await bucket.put(key(index), encodePng({ data: picture(index), width: SIDE_PX, height: SIDE_PX }));
+    }
+  });
+  backend = new GpuProcess(await findFreePort(), store);
+  await backend.start();
+  server = await startDevServer({
+    port: await findFreePort(),
+    statePath: state,
+    variables: { AUTH: 'none', GPU_BACKEND_URL: backend.url, JOB_TICK_MS: '500', JOB_RETRY_SECONDS: '1' },
+  });
+  await waitUntilOk(`${server.url}/readyz`, READY_TIMEOUT_MS);
+});
+
+afterAll(async () => {
+  await server?.stop();
+  await backend?.kill();
+  if (root !== undefined) await rm(root, { recursive: true, force: true });
+});
+
+function key(index: number): string {
+  return `uploads/${index}.png`;
+}
+
+/** The small random network of HF's class, as a version whose one variant is `gpu`. */
+async function writeGpuAlone(directory: string): Promise<string> {
+  const read = async (file: string) => new Uint8Array(await readFile(new URL(file, FIXTURE)));
+  const files = { 'config.json': await read('config.json'), 'model.safetensors': await read('model.safetensors') };
+  const { checkpoint } = await readCheckpoint(memoryDirectory(files), null);
+  const imageSize = { height: SIDE_PX, width: SIDE_PX };
+  const preprocessor = {
+    size: { shortest_edge: SIDE_PX },
+    crop_size: imageSize,
+    image_mean: [0.5, 0.5, 0.5],
+    image_std: [0.5, 0.5, 0.5],
+  };
+  const normalization = parseProcessorConfig(preprocessor);
+  const gpu = { inputSize: imageSize, externalWeights: 'weights.bin', precision: 'float32', normalization } as const;
+  const assembled = await assembleVersion({
+    name: NAME,
+    version: null,
+    createdAt: '2026-01-01T00:00:00Z',
+    source: { kind: 'huggingface', reference: 'random', sha256: null },
+    checkpoint,
+    preprocessor,
+    imageSize,
+    variants: { gpu: { graph: buildGpuGraph(checkpoint, gpu), wasmHeapBytes: null } },
+    defaultVariant: 'gpu',
+    report: null,
+    attachments: new Map(),
+  });
+  await writeVersion(assembled, directory);
+  return directory;
+}
+
+async function submit(): Promise<string> {
+  const inputs = Array.from({ length: PICTURES }, (_, index) => ({ r2: key(index) }));
+  const parameters = { top_k: 7, function_to_apply: 'none' };
+  const response = await fetch(`${server.url}/v1/jobs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: NAME, inputs, parameters }),
+  });
+  expect(response.status).toBe(202);
+  return ((await response.json()) as Job).id;
+}
+
+async function status(id: string): Promise<Job> {
+  return (await (await fetch(`${server.url}/v1/jobs/${id}`)).json()) as Job;
+}
+
+async function results(id: string): Promise<ResultLine[]> {
+  const poll = expect.poll(async () => (await status(id)).state, { timeout: JOB_TIMEOUT_MS, interval: 200 });
+  await poll.toBe('completed');
+  const text = await (await fetch(`${server.url}/v1/jobs/${id}/results`)).text();
+  const lines = text.split('\n').filter((line) => line !== '');
+  return lines.map((line) => JSON.parse(line) as ResultLine);
+}
+
+describe.skipIf(!BACKEND_INSTALLED)(`a version for GPU backends alone${SKIP_REASON}`, () => {
+  test('answers a job with the logits of its reference', async () => {
+    const lines = await results(await submit());
+    expect(lines.map(({ engine }) => engine)).toEqual(new Array(PICTURES).fill('gpu'));
+    for (const { index, predictions } of lines) {
+      for (const prediction of predictions) {
+        expect(prediction.score).toBeCloseTo(GOLDENS.random.logits[index]![prediction.index]!, 3);
+      }
+    }
+  });
+
+  test('waits for a backend that is down: nothing fails, and nothing is answered by WASM', async () => {
+    await backend.kill();
+    const id = await submit();
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    expect((await status(id)).counts).toMatchObject({ pending: PICTURES, failed: 0, succeeded: 0 });
+    await backend.start();
+    expect((await results(id)).map(({ engine }) => engine)).toEqual(new Array(PICTURES).fill('gpu'));
+  });
+});
