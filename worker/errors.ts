@@ -73,6 +73,14 @@ export type JobErrorCode =
   | 'idempotency_in_progress'
   | 'backend_unavailable';
 
+/** Codes about heads and their examples. */
+export type HeadErrorCode =
+  | 'head_not_found'
+  | 'example_not_found'
+  | 'head_untrainable'
+  | 'head_limit_exceeded'
+  | 'head_backbone_changed';
+
 /** Codes that mean a defect or a misconfiguration of ours. */
 export type InternalErrorCode = 'invalid_configuration' | 'internal_error';
 
@@ -85,6 +93,7 @@ export type ErrorCode =
   | FetchErrorCode
   | ModerationErrorCode
   | JobErrorCode
+  | HeadErrorCode
   | InternalErrorCode;
 
 /** Numbers and names that explain an error to a machine; JSON-safe. */
@@ -165,6 +174,14 @@ export class ModerationError extends AppError {
 export class JobError extends AppError {
   declare readonly code: JobErrorCode;
   constructor(code: JobErrorCode, message: string, options?: AppErrorOptions) {
+    super(code, message, options);
+  }
+}
+
+/** A head that is missing, cannot be trained, or is too large. */
+export class HeadError extends AppError {
+  declare readonly code: HeadErrorCode;
+  constructor(code: HeadErrorCode, message: string, options?: AppErrorOptions) {
     super(code, message, options);
   }
 }

@@ -62,6 +62,11 @@ export const PROBLEMS: Readonly<Record<ErrorCode, Mapping>> = {
   idempotency_conflict: { status: 409, title: 'The idempotency key was used with another request' },
   idempotency_in_progress: { status: 409, title: 'A request with this idempotency key is being received' },
   backend_unavailable: { status: 503, title: 'The GPU backend does not answer' },
+  head_not_found: { status: 404, title: 'The head is unknown' },
+  example_not_found: { status: 404, title: 'The example is unknown' },
+  head_untrainable: { status: 422, title: 'The head cannot be trained on these examples' },
+  head_limit_exceeded: { status: 413, title: 'The head would be too large' },
+  head_backbone_changed: { status: 409, title: 'The examples belong to another backbone' },
   invalid_configuration: { status: 500, title: 'The deployment is misconfigured' },
   internal_error: { status: 500, title: 'An internal error' },
 };

@@ -1,0 +1,65 @@
+/** A trained head: pooled features in, logits out. Pure. */
+import { applyFeatures, type FeatureTransform } from './features.ts';
+import { noveltyDistance } from './novelty.ts';
+
+/** The label of pictures that are like none of the classes. */
+export const UNKNOWN_LABEL = 'unknown';
+
+/** What tells known from unknown at inference. */
+export interface UnknownRule {
+  /** Class means of unit length, float32 `[classes, dimensions]`. */
+  readonly means: Float32Array;
+  readonly threshold: number;
+  readonly slope: number;
+}
+
+/** A head; its logits are calibrated: softmax (or sigmoid, for several labels a picture) gives probabilities. */
+export interface HeadModel {
+  /** Of the classes, without `unknown`. */
+  readonly classes: readonly string[];
+  readonly dimensions: number;
+  readonly multiLabel: boolean;
+  readonly features: FeatureTransform;
+  /** `[classes, dimensions]`, row-major. */
+  readonly weight: Float32Array;
+  /** `[classes]`. */
+  readonly bias: Float32Array;
+  readonly unknown: UnknownRule | null;
+}
+
+/** The labels of a head's logits. */
+export function headLabels({ classes, unknown }: HeadModel): readonly string[] {
+  return unknown === null ? classes : [...classes, UNKNOWN_LABEL];
+}
+
+/**
+ * Applies a head. With a rule for unknown pictures the last logit is theirs: the largest of the others, more by `slope` for every
+ * unit of distance beyond the threshold, so that `unknown` is the best label exactly where the distance is over it.
+ * @param embedding float32 `[dimensions]`.
+ * @returns float32 `[labels]`.
+ */
+export function applyHead(head: HeadModel, embedding: Float32Array): Float32Array {
+  const { classes, dimensions, weight, bias, unknown } = head;
+  const features = new Float32Array(dimensions);
+  applyFeatures(head.features, embedding, features);
+  const logits = new Float32Array(classes.length + (unknown === null ? 0 : 1));
+  let max = Number.NEGATIVE_INFINITY;
+  for (let k = 0; k < classes.length; k++) {
+    let a = bias[k]!;
+    let b = 0;
+    const row = k * dimensions;
+    let d = 0;
+    // Two sums: each waits for its own last addition only.
+    for (; d + 1 < dimensions; d += 2) {
+      a += weight[row + d]! * features[d]!;
+      b += weight[row + d + 1]! * features[d + 1]!;
+    }
+    if (d < dimensions) a += weight[row + d]! * features[d]!;
+    logits[k] = a + b;
+    max = Math.max(max, logits[k]!);
+  }
+  if (unknown !== null) {
+    logits[classes.length] = max + unknown.slope * (noveltyDistance(unknown.means, features) - unknown.threshold);
+  }
+  return logits;
+}

@@ -1,0 +1,100 @@
+/** Accuracy by the number of examples a class: whether more pictures would help. Pure, deterministic. */
+import { type LinearFit, scoreRow } from './fit.ts';
+import type { Rows } from './gram.ts';
+import { fitNearestMean } from './nearest-mean.ts';
+import { permutation, seededRandom } from './random.ts';
+import { fitRidge } from './ridge.ts';
+import { argmax, classCounts, exampleWeights, labelOf, singleLabelTargets, type Targets } from './targets.ts';
+
+/** Examples a class that are tried, where there are more. */
+const SIZES = [1, 2, 5, 10, 20, 50];
+
+/** Examples that are trained on at most: what a point costs grows with their cube. */
+const MAX_TRAINED = 400;
+
+/** Examples that a point is tested on at most. */
+const MAX_TESTED = 500;
+
+/** Draws that a point is the mean of. */
+const DRAWS = 5;
+const DRAWS_OF_MANY = 2;
+const MANY = 150;
+
+/** See the file's header; tested on examples that were not drawn. */
+export interface LearningCurve {
+  readonly method: 'ridge' | 'nearest_mean';
+  readonly points: readonly {
+    readonly examples_per_class: number;
+    readonly accuracy: number;
+    readonly draws: number;
+    readonly tested: number;
+  }[];
+}
+
+/** Draws examples of every class, trains on them and tests on others. Null where an example may have several labels. */
+export function learningCurve(rows: Rows, targets: Targets, method: LearningCurve['method']): LearningCurve | null {
+  if (targets.multiLabel) return null;
+  const { classes, count } = targets;
+  const counts = classCounts(targets);
+  const labels = Int32Array.from({ length: count }, (_, i) => labelOf(targets, i));
+  const smallest = Math.min(...counts);
+  const random = seededRandom(0x9e3779b9);
+  const points: LearningCurve['points'][number][] = [];
+  for (const size of SIZES) {
+    if (size >= smallest || size * classes > MAX_TRAINED) break;
+    const draws = size * classes > MANY ? DRAWS_OF_MANY : DRAWS;
+    let hits = 0;
+    let tested = 0;
+    for (let draw = 0; draw < draws; draw++) {
+      const taken = new Int32Array(classes);
+      const train: number[] = [];
+      const test: number[] = [];
+      for (const i of permutation(count, random)) {
+        if (taken[labels[i]!]! < size) {
+          taken[labels[i]!]!++;
+          train.push(i);
+        } else if (test.length < MAX_TESTED) test.push(i);
+      }
+      hits += countHits(rows, labels, classes, train, test, method);
+      tested += test.length;
+    }
+    points.push({
+      examples_per_class: size,
+      accuracy: Math.round((1e6 * hits) / tested) / 1e6,
+      draws,
+      tested,
+    });
+  }
+  return { method, points };
+}
+
+function countHits(
+  { data, dimensions }: Rows,
+  labels: Int32Array,
+  classes: number,
+  train: readonly number[],
+  test: readonly number[],
+  method: LearningCurve['method'],
+): number {
+  const chosen = new Float32Array(train.length * dimensions);
+  for (const [row, i] of train.entries()) {
+    chosen.set(data.subarray(i * dimensions, (i + 1) * dimensions), row * dimensions);
+  }
+  const rows = { data: chosen, count: train.length, dimensions };
+  const targets = singleLabelTargets(
+    train.map((i) => labels[i]!),
+    classes,
+  );
+  const isSingle = train.length === classes;
+  const fit: LinearFit =
+    method === 'ridge' && !isSingle
+      ? fitRidge(rows, targets, exampleWeights(targets, true), null).fit
+      : fitNearestMean(rows, targets).fit;
+  const scores = new Float64Array(classes);
+  let hits = 0;
+  for (const i of test) {
+    scoreRow(fit, data, i * dimensions, scores, 0);
+    if (argmax(scores, 0, classes) === labels[i]) hits++;
+  }
+  return hits;
+}
