@@ -7,10 +7,13 @@ import type { problemSchema } from '../worker/openapi/schemas/errors.ts';
 import type { classificationSchema, embeddingSchema, featuresSchema } from '../worker/openapi/schemas/images.ts';
 import type { jobSchema } from '../worker/openapi/schemas/jobs.ts';
 import type {
+  aliasListSchema,
   aliasMoveSchema,
   modelListSchema,
   modelSchema,
   preprocessorSchema,
+  reportSchema,
+  warmSchema,
 } from '../worker/openapi/schemas/models.ts';
 import type { decisionSchema } from '../worker/openapi/schemas/moderation.ts';
 import type { keySchema } from '../worker/openapi/schemas/service.ts';
@@ -25,6 +28,9 @@ export type Model = z.infer<typeof modelSchema>;
 export type ModelList = z.infer<typeof modelListSchema>;
 export type Preprocessor = z.infer<typeof preprocessorSchema>['preprocessor'];
 export type Key = z.infer<typeof keySchema>;
+export type Report = z.infer<typeof reportSchema>;
+export type AliasList = z.infer<typeof aliasListSchema>;
+export type Warmed = z.infer<typeof warmSchema>;
 export type AliasMove = z.infer<typeof aliasMoveSchema>;
 export type Job = z.infer<typeof jobSchema>;
 /** An error body, RFC 9457. */
@@ -134,6 +140,31 @@ export class BitEdgeClient {
     return this.#call('GET', '/v1/key');
   }
 
+  /** What importing a version measured; a version without a report is refused with `not_found`. */
+  getReport(model: string): Promise<Report> {
+    return this.#call('GET', `/v1/models/${encodeURIComponent(model)}/report`);
+  }
+
+  /** Loads a version into the isolate that answers. */
+  warmModel(model: string): Promise<Warmed> {
+    return this.#call('POST', `/v1/models/${encodeURIComponent(model)}/warm`);
+  }
+
+  listAliases(name: string): Promise<AliasList> {
+    return this.#call('GET', `/v1/models/${encodeURIComponent(name)}/aliases`);
+  }
+
+  /** Lets an alias name the version that it named before. */
+  rollbackAlias(name: string, alias: string): Promise<AliasMove> {
+    const path = `/v1/models/${encodeURIComponent(name)}/aliases/${encodeURIComponent(alias)}/rollback`;
+    return this.#call('POST', path);
+  }
+
+  /** What the isolate that answers saw, in Prometheus' text format. */
+  async getMetrics(): Promise<string> {
+    return (await this.#send('GET', '/metrics')).text();
+  }
+
   moveAlias(name: string, alias: string, version: string): Promise<AliasMove> {
     const path = `/v1/models/${encodeURIComponent(name)}/aliases/${encodeURIComponent(alias)}`;
     return this.#call('PUT', path, JSON.stringify({ version }), { 'content-type': 'application/json' });
@@ -163,13 +194,17 @@ export class BitEdgeClient {
   }
 
   async #call<T>(method: string, path: string, body?: BodyInit, headers: Record<string, string> = {}): Promise<T> {
+    return (await (await this.#send(method, path, body, headers)).json()) as T;
+  }
+
+  async #send(method: string, path: string, body?: BodyInit, headers: Record<string, string> = {}): Promise<Response> {
     const { baseUrl, apiKey, fetch: send = fetch } = this.#options;
     const response = await send(baseUrl + path, {
       method,
       headers: { ...headers, ...(apiKey && { authorization: `Bearer ${apiKey}` }) },
       ...(body !== undefined && { body }),
     });
-    if (response.ok) return (await response.json()) as T;
+    if (response.ok) return response;
     const retryAfter = response.headers.get('retry-after');
     throw new BitEdgeError(await readProblem(response), retryAfter === null ? null : Number(retryAfter));
   }

@@ -18,4 +18,18 @@ export interface Page {
 /** In the order of the navigation. */
 export const PAGES: readonly Page[] = [
   { path: '/', title: 'Try', icon: 'try', scope: 'classify', load: () => TryPage },
+  {
+    path: '/models',
+    title: 'Models',
+    icon: 'models',
+    scope: null,
+    load: async () => (await import('./pages/models/models-page.tsx')).ModelsPage,
+  },
+  {
+    path: '/health',
+    title: 'Health',
+    icon: 'health',
+    scope: 'admin',
+    load: async () => (await import('./pages/health/health-page.tsx')).HealthPage,
+  },
 ];

@@ -25,10 +25,19 @@ export interface ConsoleDeployment {
   stop(): Promise<void>;
 }
 
-/** Starts it on a free port. @param variables over those of wrangler.toml. */
-export async function startConsoleDeployment(
-  variables: Readonly<Record<string, string>> = {},
-): Promise<ConsoleDeployment> {
+/** How it is started. */
+export interface ConsoleDeploymentOptions {
+  /** Over those of wrangler.toml. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Called with the state folder before the deployment is started. */
+  prepare?(statePath: string): Promise<void>;
+}
+
+/** Starts it on a free port. */
+export async function startConsoleDeployment({
+  variables = {},
+  prepare,
+}: ConsoleDeploymentOptions): Promise<ConsoleDeployment> {
   const statePath = await mkdtemp(join(tmpdir(), 'bit-edge-console-'));
   let server: DevServer | null = null;
   const stop = async (): Promise<void> => {
@@ -38,6 +47,7 @@ export async function startConsoleDeployment(
   try {
     const { name, version } = await seedDefaultModel(statePath);
     await publishHostileVersion(statePath);
+    await prepare?.(statePath);
     server = await startDevServer({ port: await findFreePort(), statePath, variables });
     await waitUntilOk(`${server.url}/readyz`, 60_000);
     return { url: server.url, statePath, model: { name, version }, stop };

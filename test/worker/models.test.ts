@@ -2,7 +2,9 @@
 import { env, SELF } from 'cloudflare:test';
 import { beforeAll, expect, it } from 'vitest';
 import type { Manifest } from '../../model-store/manifest.ts';
+import { publishVersion } from '../../model-store/publish.ts';
 import { R2ObjectStore } from '../../model-store/r2-object-store.ts';
+import { sha256Hex } from '../../model-store/sha256.ts';
 import { resolveAlias } from '../../model-store/versions.ts';
 import { readFixture, seedDefaultModel } from './support/seed.ts';
 
@@ -74,4 +76,35 @@ it('warms a version: then it is loaded', async () => {
   const { name, version } = manifest;
   expect(await call('POST', `/${name}/warm`)).toMatchObject({ status: 200, body: { name, version, loaded: true } });
   expect(await call('GET', `/${name}`)).toMatchObject({ body: { loaded: true } });
+});
+
+it('lists aliases with what they named, and rolls one back to it', async () => {
+  const { name, version } = manifest;
+  await call('PUT', `/${name}/aliases/stage`, { version });
+  const listed = await call('GET', `/${name}/aliases`);
+  const stage = { alias: 'stage', version, updated_at: expect.stringMatching(/Z$/), history: [] };
+  expect(listed).toMatchObject({ status: 200, body: { aliases: expect.arrayContaining([stage]) } });
+  const nothing = await call('POST', `/${name}/aliases/stage/rollback`);
+  expect(nothing).toMatchObject({ status: 404, body: { code: 'model_not_found' } });
+  const store = new R2ObjectStore(env.MODELS);
+  const second = JSON.stringify({ ...manifest, version: 'second' });
+  await publishVersion(store, { manifest: second, read: (path) => readFixture(`model/${path}`) });
+  await call('PUT', `/${name}/aliases/stage`, { version: 'second' });
+  const back = await call('POST', `/${name}/aliases/stage/rollback`);
+  expect(back).toEqual({ status: 200, body: { name, alias: 'stage', from: 'second', to: version } });
+  expect(await resolveAlias(store, name, 'stage')).toMatchObject({ version, history: [] });
+});
+
+it('gives the report of an import, and 404 not_found where there is none', async () => {
+  const { name } = manifest;
+  expect(await call('GET', `/${name}/report`)).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  const report = new TextEncoder().encode(JSON.stringify({ schema_version: 1, name, version: 'reported' }));
+  const reference = { path: 'report.json', bytes: report.byteLength, sha256: await sha256Hex(report) };
+  const text = JSON.stringify({ ...manifest, version: 'reported', report: reference });
+  const read = (path: string) => (path === 'report.json' ? Promise.resolve(report) : readFixture(`model/${path}`));
+  await publishVersion(new R2ObjectStore(env.MODELS), { manifest: text, read });
+  expect(await call('GET', `/${name}@reported/report`)).toEqual({
+    status: 200,
+    body: { schema_version: 1, name, version: 'reported' },
+  });
 });

@@ -7,7 +7,15 @@ import * as z from 'zod';
 import { NAME_PATTERN } from '../../model-store/layout.ts';
 import { readVerifiedJson, whileReading } from '../../model-store/load.ts';
 import { type Manifest, manifestFunction, type Variant } from '../../model-store/manifest.ts';
-import { deleteAlias, listAliases, listVersions, moveAlias, readManifest } from '../../model-store/versions.ts';
+import {
+  deleteAlias,
+  listAliases,
+  listVersions,
+  moveAlias,
+  readManifest,
+  rollback,
+} from '../../model-store/versions.ts';
+import { RequestError } from '../errors.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
 import { parseModelReference } from './model-reference.ts';
@@ -73,6 +81,24 @@ export const modelsRoute = new Hono<AppEnvironment>()
     const manifest = await readReferenced(c, c.req.param('model'));
     const preprocessor = await readVerifiedJson(c.var.services.models, manifest, manifest.preprocessor, null);
     return c.json({ preprocessor: z.record(z.string(), z.json()).parse(preprocessor) });
+  })
+  .get('/v1/models/:model/report', async (c) => {
+    const manifest = await readReferenced(c, c.req.param('model'));
+    const { name, version, report } = manifest;
+    if (report === null) throw new RequestError('not_found', `${name}@${version} was published without a report`);
+    const text = await readVerifiedJson(c.var.services.models, manifest, report, null);
+    return c.json(z.record(z.string(), z.json()).parse(text));
+  })
+  .get('/v1/models/:name/aliases', async (c) => {
+    refuseParameters(c.req.url);
+    const name = c.req.param('name');
+    const aliases = await whileReading(`aliases of ${name}`, () => listAliases(c.var.services.models, name));
+    return c.json({ aliases: [...aliases].map(([alias, record]) => ({ alias, ...record })) });
+  })
+  .post('/v1/models/:name/aliases/:alias/rollback', requireScope('admin'), async (c) => {
+    refuseParameters(c.req.url);
+    const { name, alias } = c.req.param();
+    return c.json(await rollback(c.var.services.models, name, alias, new Date().toISOString()));
   })
   .put('/v1/models/:name/aliases/:alias', requireScope('admin'), async (c) => {
     refuseParameters(c.req.url);

@@ -1,54 +1,22 @@
 /** The console's first page in a browser, against a local deployment. */
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { CHROMIUM_PATH, hasChromium, startBrowser, type TestBrowser } from '../../../scripts/console/browser.ts';
+import { beforeEach, expect, it } from 'vitest';
 import { withStore } from '../../../scripts/store/open-store.ts';
 import { KEY_RANDOM_BYTES, mintApiKey } from '../../../worker/auth/api-key.ts';
 import { putApiKey } from '../../../worker/auth/key-store.ts';
 import { expectAccessible } from '../../support/accessibility.ts';
-import {
-  type ConsoleDeployment,
-  HOSTILE_LABEL,
-  HOSTILE_VERSION,
-  startConsoleDeployment,
-} from '../../support/console-deployment.ts';
+import { type ConsoleDeployment, HOSTILE_LABEL, HOSTILE_VERSION } from '../../support/console-deployment.ts';
+import { describeConsole } from '../../support/console-suite.ts';
 import { readPhoto } from '../../support/photo.ts';
 
-const NO_BROWSER = hasChromium() ? '' : ` (skipped: no ${CHROMIUM_PATH}; Debian's package chromium has it)`;
-
-describe.skipIf(!hasChromium())(`the console${NO_BROWSER}`, () => {
+describeConsole('Try', { path: '/' }, ({ deployment: deploymentOf, page: pageOf }) => {
   let deployment: ConsoleDeployment;
-  let browser: TestBrowser;
   let page: Page;
-  let complaints: string[];
 
-  beforeAll(async () => {
-    deployment = await startConsoleDeployment();
-    browser = await startBrowser({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' });
-  });
-
-  afterAll(async () => {
-    await browser?.close();
-    await deployment?.stop();
-  });
-
-  beforeEach(async () => {
-    complaints = [];
-    page = await browser.context.newPage();
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('console', (message) => {
-      // A refused request is an answer; a refused script or style is a defect.
-      if (message.type() === 'error' && !message.text().includes('Failed to load resource')) {
-        complaints.push(message.text());
-      }
-    });
-    await page.goto(deployment.url);
-  });
-
-  afterEach(async () => {
-    await page.close();
-    expect(complaints).toEqual([]);
+  beforeEach(() => {
+    deployment = deploymentOf();
+    page = pageOf();
   });
 
   const picture = (name: string) => page.getByRole('article', { name });

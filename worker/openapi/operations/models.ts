@@ -2,11 +2,13 @@
 import { aliasRequestSchema } from '../../routes/models.ts';
 import { BODY_CODES, json, KEY_CODES, LOOKUP_CODES, type Operation, RUNTIME_CODES } from '../operation.ts';
 import {
+  aliasListSchema,
   aliasMoveSchema,
   labelsSchema,
   modelListSchema,
   modelSchema,
   preprocessorSchema,
+  reportSchema,
   warmSchema,
 } from '../schemas/models.ts';
 
@@ -57,6 +59,39 @@ export const MODELS: readonly Operation[] = [
     status: 200,
     answer: json(preprocessorSchema),
     codes: LOOKUP_CODES,
+  },
+  {
+    method: 'get',
+    path: '/v1/models/:model/report',
+    id: 'getReport',
+    tag: 'Models',
+    summary: 'What importing a version measured: size, memory, agreement, error of each layer',
+    scope: null,
+    status: 200,
+    answer: json(reportSchema),
+    codes: [...LOOKUP_CODES, 'not_found'],
+  },
+  {
+    method: 'get',
+    path: '/v1/models/:name/aliases',
+    id: 'listAliases',
+    tag: 'Models',
+    summary: 'The aliases of a model, and what they named before',
+    scope: null,
+    status: 200,
+    answer: json(aliasListSchema),
+    codes: LOOKUP_CODES,
+  },
+  {
+    method: 'post',
+    path: '/v1/models/:name/aliases/:alias/rollback',
+    id: 'rollbackAlias',
+    tag: 'Models',
+    summary: 'Lets an alias name the version that it named before',
+    scope: 'admin',
+    status: 200,
+    answer: json(aliasMoveSchema),
+    codes: [...admin, 'conflict'],
   },
   {
     method: 'put',

@@ -56,6 +56,22 @@ export const labelsSchema = z.strictObject({ labels: z.array(z.string()) });
 /** `GET /v1/models/{model}/preprocessor`: BitImageProcessor's options in Hugging Face's field names. */
 export const preprocessorSchema = z.strictObject({ preprocessor: z.record(z.string(), z.json()) });
 
+/** `GET /v1/models/{model}/report`: report.json of an import; docs/model-store.md has its members. */
+export const reportSchema = z.looseObject({ schema_version: z.literal(1), name: z.string(), version: z.string() });
+
+/** `GET /v1/models/{name}/aliases`. */
+export const aliasListSchema = z.strictObject({
+  aliases: z.array(
+    z.strictObject({
+      alias: z.string(),
+      version: z.string(),
+      updated_at: z.string(),
+      /** The versions it named before, oldest first: a rollback goes back along it. */
+      history: z.array(z.string()),
+    }),
+  ),
+});
+
 /** `PUT` and `DELETE /v1/models/{name}/aliases/{alias}`. */
 export const aliasMoveSchema = z.strictObject({
   name: z.string(),
