@@ -3,7 +3,7 @@
  * all of it on this machine.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,8 +13,8 @@ import { Webhook } from 'standardwebhooks';
 import { publishPolicy } from '../worker/moderation/policy/store.ts';
 import type { Decision } from '../worker/moderation/verdict-shapes.ts';
 import { withConfigVariables } from './demo/config-with-variables.ts';
+import { LEMON_FILE } from './demo/lemon.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from './dev-server.ts';
-import { encodePng } from './files/write-png.ts';
 import { seedDefaultModel } from './seed.ts';
 import { withStore } from './store/open-store.ts';
 
@@ -99,7 +99,7 @@ try {
 
   const photo = Buffer.from(dataUri.slice(dataUri.indexOf(',') + 1), 'base64');
   for (const [key, bytes] of [
-    ['incoming/lemon.png', drawLemon()],
+    ['incoming/lemon.png', await readFile(LEMON_FILE)],
     ['incoming/mandrill.png', photo],
   ] as const) {
     await moderate(server.url, key, bytes);
@@ -141,20 +141,4 @@ async function moderate(url: string, key: string, bytes: Uint8Array): Promise<vo
   const { status } = await fetch(`${url}/uploads/${key}`);
   say('object', `GET ${key}: ${status === 404 ? '404, it is in quarantine' : `${status}, it stays where it is`}`);
   if (status !== (decision.verdict === 'block' ? 404 : 200)) process.exitCode = 1;
-}
-
-/** A lemon on a dark table, lit from the left. */
-function drawLemon(): Uint8Array {
-  const size = 128;
-  const data = new Uint8Array(size * size * 3).fill(60);
-  for (let y = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) {
-      const dx = (x - 64) / 52;
-      const dy = (y - 64) / 36;
-      if (dx * dx + dy * dy > 1) continue;
-      const light = 0.6 + 0.5 * Math.max(0, 1 - ((dx + 0.4) ** 2 + (dy + 0.4) ** 2));
-      data.set([Math.min(255, 250 * light), Math.min(255, 225 * light), 60 * light], (y * size + x) * 3);
-    }
-  }
-  return encodePng({ width: size, height: size, data });
 }

@@ -1,4 +1,4 @@
-/** The clients of the README, run as they stand there, against a local deployment. */
+/** The clients of docs/clients.md and the answer of the README, against a local deployment. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,14 +6,22 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { BitEdgeClient, BitEdgeError } from 'bit-edge/client';
+import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { drawLemon, LEMON_FILE } from '../../scripts/demo/lemon.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/dev-server.ts';
 import { seedDefaultModel } from '../../scripts/seed.ts';
 import { readPhoto } from '../support/photo.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const README_URL = 'http://127.0.0.1:8787';
+const DOCUMENTED_URL = 'http://127.0.0.1:8787';
 const run = promisify(execFile);
+
+/** What the README shows. */
+interface Classification {
+  readonly model: { readonly name: string; readonly version: string };
+  readonly predictions: readonly { readonly label: string; readonly score: number; readonly index: number }[];
+}
 
 let state: string;
 let folder: string;
@@ -39,24 +47,43 @@ afterAll(async () => {
 });
 
 async function readSnippets(): Promise<{ language: string; code: string }[]> {
-  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
-  const section = /\n## Clients\n([\s\S]*?)\n## /.exec(readme)?.[1] ?? '';
-  return [...section.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language, code]) => ({
+  const page = await readFile(join(ROOT, 'docs/clients.md'), 'utf8');
+  return [...page.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language, code]) => ({
     language: language!,
     code: code!,
   }));
 }
 
-it('README: every client gives the same best label', async () => {
+it('docs/clients.md: every client gives the same best label', async () => {
   const snippets = await readSnippets();
   expect(snippets.map(({ language }) => language)).toEqual(['sh', 'js', 'js', 'ts']);
   for (const [index, { language, code }] of snippets.entries()) {
-    expect(code).toContain(README_URL);
+    expect(code).toContain(DOCUMENTED_URL);
     const file = join(folder, `${index}.${language === 'sh' ? 'sh' : `m${language}`}`);
-    await writeFile(file, code.replaceAll(README_URL, server.url));
+    await writeFile(file, code.replaceAll(DOCUMENTED_URL, server.url));
     const { stdout } = await run(language === 'sh' ? 'sh' : process.execPath, [file], { cwd: folder });
     expect(stdout, code).toContain(best);
   }
+});
+
+it('README: its first request is answered as it says', async () => {
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+  const [, command = ''] = /```sh\n(curl [^\n]+)\n```/.exec(readme) ?? [];
+  const [, documented = ''] = /```json\n([\s\S]*?)```/.exec(readme) ?? [];
+  expect(command).toContain(DOCUMENTED_URL);
+  const { stdout } = await run('sh', ['-c', command.replaceAll(DOCUMENTED_URL, server.url)], { cwd: ROOT });
+  const [answer, expected] = [stdout, documented].map((text) => JSON.parse(text) as Classification);
+  expect({ ...answer, timing: {} }).toEqual({
+    ...expected,
+    timing: {},
+    model: { name: expected!.model.name, version: answer!.model.version },
+    predictions: expected!.predictions.map((each) => ({ ...each, score: expect.closeTo(each.score, 2) })),
+  });
+});
+
+it('examples/lemon.png is what draws it', async () => {
+  const pixelsOf = (png: Uint8Array) => PNG.sync.read(Buffer.from(png)).data;
+  expect(pixelsOf(await readFile(LEMON_FILE)).equals(pixelsOf(drawLemon()))).toBe(true);
 });
 
 it('examples/typed-client.ts prints labels; an error ends it with its code', async () => {
