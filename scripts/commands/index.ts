@@ -106,4 +106,14 @@ export const COMMANDS: readonly Command[] = [
     summary: 'from an empty Cloudflare account to a serving deployment',
     load: () => import('./deploy.ts'),
   },
+  {
+    name: 'destroy',
+    summary: 'takes a deployment away: worker, queues, empty buckets',
+    load: () => import('./destroy.ts'),
+  },
+  {
+    name: 'doctor',
+    summary: 'what is wrong with this machine or a deployment, and the line that mends it',
+    load: () => import('./doctor.ts'),
+  },
 ];

@@ -31,6 +31,8 @@ export interface Wrangler {
   bundle(configPath: string, environment: string | null, folder: string): Promise<void>;
   /** Deploys; gives the addresses that the worker answers at. */
   deploy(args: DeployArguments): Promise<readonly string[]>;
+  /** Deletes the worker; one that is not there is no failure. */
+  delete(configPath: string, environment: string | null): Promise<void>;
 }
 
 /** The arguments of `wrangler deploy`. */
@@ -72,6 +74,14 @@ export const installedWrangler: Wrangler = {
       return deployTargets(await readFile(output, 'utf8'));
     } finally {
       await rm(folder, { recursive: true, force: true });
+    }
+  },
+  async delete(configPath, environment) {
+    try {
+      await wrangler(['delete', `--config=${configPath}`, `--env=${environment ?? ''}`, '--force']);
+    } catch (error) {
+      // 10007: this worker does not exist on the account.
+      if (!(error instanceof Error && error.message.includes('10007'))) throw error;
     }
   },
 };

@@ -27,6 +27,8 @@ interface Rule {
 /** State of the account, and what was asked of it. */
 export class AccountStub {
   readonly buckets = new Set<string>();
+  /** Buckets that hold objects. */
+  readonly filled = new Set<string>();
   /** Ids by name. */
   readonly queues = new Map<string, string>();
   /** By bucket and queue id. */
@@ -100,7 +102,10 @@ export class AccountStub {
       if (this.buckets.has(name)) return refused(409, 10004, 'The bucket you tried to create already exists');
       this.buckets.add(name);
     } else if (!this.buckets.has(name)) return refused(404, 10006, 'The specified bucket does not exist.');
-    if (method === 'DELETE') this.buckets.delete(name);
+    if (method === 'DELETE') {
+      if (this.filled.has(name)) return refused(409, 10008, 'The bucket you tried to delete is not empty');
+      this.buckets.delete(name);
+    }
     return ok({ name, creation_date: '2026-11-28T00:00:00Z' });
   }
 

@@ -5,6 +5,7 @@ import { MemoryObjectStore } from '../../../model-store/memory-object-store.ts';
 import { resolveAlias } from '../../../model-store/versions.ts';
 import { openAccount } from '../../../scripts/deploy/account.ts';
 import { type DeployPlan, type DeployWorld, deploy } from '../../../scripts/deploy/deploy.ts';
+import { destroy } from '../../../scripts/deploy/destroy.ts';
 import { StepError } from '../../../scripts/deploy/steps.ts';
 import { readWranglerConfig } from '../../../scripts/deploy/wrangler-config.ts';
 import { deployArguments, deployTargets } from '../../../scripts/deploy/wrangler-run.ts';
@@ -189,6 +190,38 @@ describe('deploy', () => {
 
   it('refuses a wrong token before anything is made', async () => {
     await expect(openAccount({ token: 'wrong', accountId: null, baseUrl })).rejects.toMatchObject({ status: 401 });
+  });
+});
+
+describe('destroy', () => {
+  const removals = new Map<string, string>();
+  const destroyed = async (deleteWorker: () => Promise<void> = async () => {}): Promise<void> => {
+    const { account } = await world();
+    await destroy(readWranglerConfig(PATH, null), {
+      account,
+      deleteWorker,
+      report: (what, removal) => void removals.set(what, removal),
+    });
+  };
+
+  it('takes away what deploy made, keeps a bucket that holds objects, and may be repeated', async () => {
+    await deploy(await plan(), await world(), false);
+    stub.queues.set('somebody-elses', 'f'.repeat(32));
+    stub.filled.add('bit-edge-uploads');
+    await destroyed();
+    expect([...stub.queues.keys()]).toEqual(['somebody-elses']);
+    expect([...stub.buckets]).toEqual(['bit-edge-uploads']);
+    expect(stub.rules.size).toBe(0);
+    expect(removals.get('bucket bit-edge-uploads')).toBe('kept: it holds objects');
+    await destroyed();
+    expect(removals.get('queue bit-edge-jobs')).toBe('was not there');
+  }, 30_000);
+
+  it('touches no queue or bucket where the worker could not be deleted', async () => {
+    await deploy(await plan(), await world(), false);
+    const refusal = destroyed(() => Promise.reject(new Error('refused')));
+    await expect(refusal).rejects.toMatchObject({ what: 'worker bit-edge', done: [] });
+    expect(stub.buckets.size).toBe(3);
   });
 });
 
