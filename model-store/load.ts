@@ -3,7 +3,7 @@
  * A missing, short or altered object is an error that names its key; so is a store that does not answer.
  */
 import { AppError, ModelError } from '../worker/errors.ts';
-import { discard, fill, openByteSource } from './byte-source.ts';
+import { discard, type Filled, fill, openByteSource } from './byte-source.ts';
 import type { StartDigest } from './digest.ts';
 import { modelFileKey } from './layout.ts';
 import type { FileReference, Manifest } from './manifest.ts';
@@ -88,6 +88,42 @@ export async function readVerifiedPieces(
     throw error;
   }
   return { pieces, cached: false };
+}
+
+/** Takes the bytes of a file as they come. */
+export interface FileSink {
+  /** The next bytes; they may be overwritten afterwards. */
+  write(bytes: Uint8Array): void;
+  /** What was written was not the file: it begins again. */
+  restart(): void;
+}
+
+/**
+ * A large file of a version, handed on as it comes and verified as `readVerified` does: what was written is the file once this has
+ * resolved.
+ * @throws ModelError as `readVerified`.
+ */
+export async function passOnVerified(
+  store: ObjectStore,
+  manifest: Manifest,
+  file: FileReference,
+  cache: BlobCache | null,
+  options: PiecesOptions,
+  sink: FileSink,
+): Promise<{ readonly cached: boolean }> {
+  const cached = (await cache?.get(file.sha256)) ?? null;
+  if (cached !== null) {
+    const read = await passOn(cached, file.bytes, options, sink).catch(() => null);
+    if (read?.length === file.bytes && read.sha256 === file.sha256) return { cached: true };
+    sink.restart();
+  }
+  const key = modelFileKey(manifest.name, manifest.version, file.path);
+  const { length, sha256 } = await whileReading(key, async () =>
+    passOn((await openObject(store, key, file)).body, file.bytes, options, sink),
+  );
+  checkLength(key, length, file);
+  checkHash(key, sha256, file);
+  return { cached: false };
 }
 
 /** Copies a large file from the store into the cache behind the response, stream to stream. */
@@ -183,28 +219,77 @@ interface ReadPieces {
 async function readPieces(
   stream: ReadableStream<Uint8Array>,
   size: number,
-  { startDigest, signal }: PiecesOptions,
+  options: PiecesOptions,
 ): Promise<ReadPieces> {
+  const pieces: ArrayBuffer[] = [];
+  try {
+    const read = await readParts(stream, size, options, {
+      memory: (bytes) => new ArrayBuffer(bytes),
+      take: ({ buffer }) => void pieces.push(buffer),
+    });
+    return { pieces: new PieceFile(pieces), ...read };
+  } catch (error) {
+    pieces.forEach(discard);
+    throw error;
+  }
+}
+
+/** The same without keeping any of it: one piece of memory is filled again and again. */
+async function passOn(
+  stream: ReadableStream<Uint8Array>,
+  size: number,
+  options: PiecesOptions,
+  sink: FileSink,
+): Promise<ReadParts> {
+  let last = new ArrayBuffer(0);
+  try {
+    return await readParts(stream, size, options, {
+      memory: (bytes) => (last.byteLength === bytes ? last : new ArrayBuffer(bytes)),
+      take({ buffer, length }) {
+        sink.write(new Uint8Array(buffer, 0, length));
+        if (buffer !== last) discard(last);
+        last = buffer;
+      },
+    });
+  } finally {
+    discard(last);
+  }
+}
+
+interface ReadParts {
+  readonly length: number;
+  readonly sha256: string;
+}
+
+/** Where the parts of a file are read to, and who takes them. */
+interface PartReader {
+  memory(bytes: number): ArrayBuffer;
+  take(part: Filled): void;
+}
+
+/** Reads a file part by part, each of `PIECE_BYTES` but the last, and hashes it. */
+async function readParts(
+  stream: ReadableStream<Uint8Array>,
+  size: number,
+  { startDigest, signal }: PiecesOptions,
+  reader: PartReader,
+): Promise<ReadParts> {
   const source = openByteSource(stream);
   const letGo = (): void => void source.cancel(signal?.reason).catch(() => {});
   if (signal?.aborted) letGo();
   signal?.addEventListener('abort', letGo, { once: true });
   const digest = startDigest();
-  const pieces: ArrayBuffer[] = [];
   let length = 0;
   try {
     while (length < size) {
       const capacity = Math.min(PIECE_BYTES, size - length);
-      const filled = await fill(source, new ArrayBuffer(capacity));
-      pieces.push(filled.buffer);
+      const filled = await fill(source, reader.memory(capacity));
+      reader.take(filled);
       length += filled.length;
       if (filled.length < capacity) break;
       await digest.update(new Uint8Array(filled.buffer));
     }
-    return { pieces: new PieceFile(pieces), length, sha256: await digest.hex() };
-  } catch (error) {
-    pieces.forEach(discard);
-    throw error;
+    return { length, sha256: await digest.hex() };
   } finally {
     signal?.removeEventListener('abort', letGo);
     await source.cancel('read');

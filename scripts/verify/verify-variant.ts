@@ -3,7 +3,7 @@ import type { VariantName } from '../../model-store/manifest.ts';
 import type { SafetensorsTensor } from '../../model-store/safetensors.ts';
 import { tensorToFloat32 } from '../../model-store/safetensors.ts';
 import { ModelError } from '../../worker/errors.ts';
-import type { Tensor } from '../../worker/inference/session.ts';
+import type { Tensor } from '../../worker/inference/inference-session.ts';
 import type { OpenVariant } from '../onnx/variant-runner.ts';
 import { compareTensors, sameExtent, type TensorDifference } from './compare.ts';
 

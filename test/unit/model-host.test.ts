@@ -18,7 +18,7 @@ import { ModelHost } from '../../worker/inference/model-host.ts';
 import type { LoadedModel } from '../../worker/inference/model-loader.ts';
 import { Readiness } from '../../worker/inference/readiness.ts';
 import type { WasmModules } from '../../worker/inference/runtime.ts';
-import type { Tensor } from '../../worker/inference/session.ts';
+import type { Tensor } from '../../worker/inference/inference-session.ts';
 import { type ProcessorConfig, parseProcessorConfig } from '../../worker/preprocess/config.ts';
 import { readPhoto } from '../support/photo.ts';
 

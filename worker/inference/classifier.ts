@@ -8,11 +8,11 @@ import { ModelError, RuntimeError } from '../errors.ts';
 import type { ImageInfo } from '../imaging/image.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
 import { preprocess } from '../preprocess/preprocess.ts';
+import type { Tensor } from './inference-session.ts';
 import type { Lease, MemoryBudget } from './memory-budget.ts';
 import type { ModelHost, WaitUntil } from './model-host.ts';
 import type { DescribedModel, LoadedModel } from './model-loader.ts';
 import { activate, type Prediction, topK } from './scores.ts';
-import type { Tensor } from './session.ts';
 
 /** A version may be replaced while an image is decoded; then the image is preprocessed for the new one. */
 const MAX_ATTEMPTS = 3;
@@ -131,7 +131,7 @@ export class Classifier {
         held.lease?.shrink(pixelValues.byteLength);
         const model = await pending;
         if (model.manifest.version !== described.manifest.version) continue;
-        if (model.session.released || model.session.runtime.abortReason !== null) continue;
+        if (model.session.released || model.session.abortReason !== null) continue;
         checkNotAborted(options.signal);
         const start = now();
         const tensor: Tensor = { type: 'float32', shape: [1, 3, height, width], data: pixelValues };

@@ -7,6 +7,7 @@ import type { BlobCache } from '../../model-store/load.ts';
 import type { Manifest } from '../../model-store/manifest.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import { AppError, ModelError } from '../errors.ts';
+import type { Tensor } from './inference-session.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import {
   BASE_HEAP_BYTES,
@@ -26,7 +27,6 @@ import {
   ModelLoader,
 } from './model-loader.ts';
 import { OrtRuntime, type WasmModules } from './runtime.ts';
-import type { Tensor } from './session.ts';
 import { type Resolution, VersionLookup } from './version-lookup.ts';
 
 /** How long one load may take before it is given up, in ms. */

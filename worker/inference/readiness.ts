@@ -29,7 +29,7 @@ export class Readiness {
   /** The warm model's name and version, or null; then warming has begun, and goes on behind the response. */
   check(waitUntil: WaitUntil): { readonly name: string; readonly version: string } | null {
     const warmed = this.#warmed;
-    if (warmed !== null && !warmed.session.released && warmed.session.runtime.abortReason === null) {
+    if (warmed !== null && !warmed.session.released && warmed.session.abortReason === null) {
       return { name: warmed.manifest.name, version: warmed.manifest.version };
     }
     if (!this.#warming) {

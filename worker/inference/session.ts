@@ -2,29 +2,19 @@
  * One onnxruntime session: its inputs and outputs, and `run`.
  */
 import { RuntimeError } from '../errors.ts';
+import type { InferenceSession, Tensor, ValueInfo } from './inference-session.ts';
 import type { OrtRuntime } from './runtime.ts';
 
 /** Element types that are read or written here, with their numbers in ONNX's TensorProto.DataType. */
 const ELEMENT_TYPES = { float32: 1, uint8: 2 } as const;
 const DATA_LOCATION_CPU = 1;
 
-/** A dense tensor in JavaScript memory, row-major. */
-export type Tensor =
-  | { readonly type: 'float32'; readonly shape: readonly number[]; readonly data: Float32Array }
-  | { readonly type: 'uint8'; readonly shape: readonly number[]; readonly data: Uint8Array };
-
-/** A session's input or output as the graph declares it; a free dimension is its name. */
-export interface ValueInfo {
-  readonly name: string;
-  readonly shape: readonly (number | string)[];
-}
-
 interface NamedValue extends ValueInfo {
   readonly namePointer: number;
 }
 
 /** A loaded graph. Belongs to one runtime, and dies with it. */
-export class OrtSession {
+export class OrtSession implements InferenceSession {
   readonly #runtime: OrtRuntime;
   readonly #handle: number;
   readonly #inputs: readonly NamedValue[];
@@ -49,7 +39,6 @@ export class OrtSession {
     if (this.#runOptions === 0) runtime.fail('create run options');
   }
 
-  /** True once `release` was called: another version has taken this one's place. */
   get released(): boolean {
     return this.#released;
   }
@@ -59,12 +48,14 @@ export class OrtSession {
     return this.#runtime;
   }
 
-  /** Graph inputs, in order. */
+  get abortReason(): string | null {
+    return this.#runtime.abortReason;
+  }
+
   get inputs(): readonly ValueInfo[] {
     return this.#inputs;
   }
 
-  /** Graph outputs, in order. */
   get outputs(): readonly ValueInfo[] {
     return this.#outputs;
   }

@@ -6,8 +6,8 @@
 import { JobError, ModelError } from '../errors.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
 import type { Inference } from '../inference/classifier.ts';
+import type { Tensor } from '../inference/inference-session.ts';
 import type { ModelDescription } from '../inference/model-description.ts';
-import type { Tensor } from '../inference/session.ts';
 import { reserveInferRequest } from '../oip/infer-request.ts';
 import { preprocessToRgb8 } from '../preprocess/preprocess.ts';
 import type { BackendClient } from './backend-client.ts';

@@ -5,7 +5,7 @@
 import { factorsBytes, mapBorders, scratchBytes, windowBorder } from './kernel-needs.ts';
 import { ALIGNMENT_BYTES, type Border, KERNEL_DATA_BYTES, mapBytes, rowStride, rowsBytes } from './layout.ts';
 import { type Interval, placeIntervals } from './memory-intervals.ts';
-import type { Int8Network, NetworkValue, Step, ValueId } from './network.ts';
+import { type Int8Network, type NetworkValue, readBy, type Step, type ValueId, writtenBy } from './network.ts';
 import { roleBytes, tensorRoles } from './tensor-roles.ts';
 
 /** A page of WebAssembly memory. */
@@ -140,24 +140,6 @@ function overwritten(step: Step, id: ValueId): ValueId[] {
   if (step.kind === 'convolution') return step.residual === null ? [] : [step.residual];
   if (step.kind !== 'norm' || id !== step.float) return [];
   return step.residual === null || step.residual === step.input ? [step.input] : [step.input, step.residual];
-}
-
-function readBy(step: Step): ValueId[] {
-  switch (step.kind) {
-    case 'stem':
-      return [];
-    case 'norm':
-    case 'convolution':
-      return step.residual === null ? [step.input] : [step.input, step.residual];
-    case 'average':
-    case 'classifier':
-      return [step.input];
-  }
-}
-
-function writtenBy(step: Step): ValueId[] {
-  if (step.kind !== 'norm') return [step.output];
-  return [step.float, step.quantized].filter((id) => id !== null);
 }
 
 function valueBytes({ height, width, channels, quantization }: NetworkValue, border: Border): number {

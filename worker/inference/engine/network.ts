@@ -1,6 +1,6 @@
 /**
  * BiT's int8 form as the engine runs it: what `recognize.ts` makes of an ONNX graph. Every size in it is checked against every other,
- * and against the file. Pure data.
+ * and against the file. Pure.
  */
 
 /** Index of a value in `Int8Network.values`. */
@@ -172,4 +172,17 @@ export interface Int8Network {
   readonly weightsFile: string | null;
   /** Multiply-accumulates of one image. */
   readonly macs: number;
+}
+
+/** Values that a step reads. */
+export function readBy(step: Step): ValueId[] {
+  if (step.kind === 'stem') return [];
+  const residual = step.kind === 'norm' || step.kind === 'convolution' ? step.residual : null;
+  return residual === null ? [step.input] : [step.input, residual];
+}
+
+/** Values that a step writes. */
+export function writtenBy(step: Step): ValueId[] {
+  if (step.kind !== 'norm') return [step.output];
+  return [step.float, step.quantized].filter((value) => value !== null);
 }
