@@ -7,6 +7,10 @@ import { serveFixture } from './test/support/fixture-service.ts';
 // The worker's tests serve the console's files, and wrangler's own build command does not run here.
 await writeConsole(await buildConsole());
 
+/** `INFERENCE_ENGINE=onnxruntime npm test` holds onnxruntime against the same tests. */
+const { INFERENCE_ENGINE } = process.env;
+const inferenceEngine = INFERENCE_ENGINE === undefined ? {} : { INFERENCE_ENGINE };
+
 export default defineConfig({
   test: {
     silent: 'passed-only',
@@ -25,7 +29,7 @@ export default defineConfig({
             // Tests in workerd have no file system: this gives them the default model's files and test images.
             miniflare: {
               serviceBindings: { FIXTURES: serveFixture },
-              bindings: { ...moderationBindings, JOB_RETRY_SECONDS: 0, JOB_TICK_MS: 500 },
+              bindings: { ...moderationBindings, ...inferenceEngine, JOB_RETRY_SECONDS: 0, JOB_TICK_MS: 500 },
             },
           }),
         ],

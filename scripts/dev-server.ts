@@ -62,6 +62,12 @@ export function findFreePort(): Promise<number> {
   });
 }
 
+/** `INFERENCE_ENGINE` of this process, where it is set: who runs models is worth trying without an edit of wrangler.toml. */
+function inferenceEngine(): Readonly<Record<string, string>> {
+  const { INFERENCE_ENGINE } = process.env;
+  return INFERENCE_ENGINE === undefined ? {} : { INFERENCE_ENGINE };
+}
+
 /**
  * Starts a local deployment and waits until it answers `GET /healthz`.
  * @throws Error with the last lines it printed, where it ends or does not answer within 60 s.
@@ -79,7 +85,9 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
       `--persist-to=${options.statePath}`,
       ...(options.configPaths ?? []).map((path) => `--config=${ROOT}${path}`),
       '--show-interactive-dev-session=false',
-      ...Object.entries(options.variables ?? {}).map(([name, value]) => `--var=${name}:${value}`),
+      ...Object.entries({ ...inferenceEngine(), ...options.variables }).map(
+        ([name, value]) => `--var=${name}:${value}`,
+      ),
     ],
     {
       cwd: ROOT,

@@ -6,6 +6,7 @@ import { startPortableDigest } from '../model-store/digest.ts';
 import { type Manifest, parseManifest } from '../model-store/manifest.ts';
 import { MemoryObjectStore } from '../model-store/memory-object-store.ts';
 import { publishVersion } from '../model-store/publish.ts';
+import { readEngineChoice } from '../worker/config.ts';
 import { DEFAULT_LIMITS } from '../worker/imaging/limits.ts';
 import { Classifier, type ModelReference } from '../worker/inference/classifier.ts';
 import { MemoryBudget } from '../worker/inference/memory-budget.ts';
@@ -29,9 +30,11 @@ export interface LocalModel {
 export async function compileWasm(): Promise<WasmModules> {
   const onnxruntime = createRequire(import.meta.url).resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm');
   const quantizedGemm = new URL('../worker/inference/kernels/quantized-gemm.wasm', import.meta.url);
+  const engine = new URL('../worker/inference/engine/kernels/engine.wasm', import.meta.url);
   return {
     onnxruntime: await WebAssembly.compile(await readFile(onnxruntime)),
     quantizedGemm: await WebAssembly.compile(await readFile(quantizedGemm)),
+    engine: await WebAssembly.compile(await readFile(engine)),
   };
 }
 
@@ -65,6 +68,7 @@ export async function openLocalModel(folder: string): Promise<LocalModel> {
     modelBytes: LOCAL_MEMORY_BYTES,
     onLoaded: () => {},
     wasmModules: await compileWasm(),
+    engine: readEngineChoice(process.env),
     aliasMaxAgeMs: ALIAS_MAX_AGE_MS,
     startDigest: startPortableDigest,
     now: () => Date.now(),

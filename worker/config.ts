@@ -7,6 +7,7 @@ import defaultModel from '../model-store/models/default.json' with { type: 'json
 import type { AuthMode } from './auth/authenticate.ts';
 import { ConfigurationError } from './errors.ts';
 import { DEFAULT_MEMORY_BUDGET_BYTES } from './inference/memory-plan.ts';
+import type { EngineChoice } from './inference/prepare-variant.ts';
 
 const MIB = 1024 * 1024;
 
@@ -46,6 +47,8 @@ export interface Config {
   readonly aliasMaxAgeMs: number;
   /** False: the console's pages are not served. `CONSOLE`, `on` or `off`, default on. */
   readonly console: boolean;
+  /** Who runs models: `auto` (the engine what it recognises, onnxruntime the rest), `bit` or `onnxruntime`. `INFERENCE_ENGINE`. */
+  readonly inferenceEngine: EngineChoice;
 }
 
 /** The variables of `Config`, as a deployment sets them. */
@@ -74,6 +77,7 @@ export function readConfig(env: ConfigVariables): Config {
     corsOrigins: readList(env, 'CORS_ORIGINS'),
     aliasMaxAgeMs: readInteger(env, 'ALIAS_MAX_AGE_MS', 20_000, 0, 30_000),
     console: readSwitch(env, 'CONSOLE'),
+    inferenceEngine: readEngineChoice(env),
   });
 }
 
@@ -112,6 +116,14 @@ function readAuthMode(env: ConfigVariables): AuthMode {
   if (value === undefined || value === '' || value === 'keys') return 'keys';
   if (value === 'none') return 'none';
   throw new ConfigurationError(`AUTH is "${String(value)}"; it must be keys or none`);
+}
+
+/** `INFERENCE_ENGINE`, default `auto`. @throws ConfigurationError. */
+export function readEngineChoice(env: ConfigVariables): EngineChoice {
+  const value = env.INFERENCE_ENGINE;
+  if (value === undefined || value === '') return 'auto';
+  if (value === 'auto' || value === 'bit' || value === 'onnxruntime') return value;
+  throw new ConfigurationError(`INFERENCE_ENGINE is "${String(value)}"; it must be auto, bit or onnxruntime`);
 }
 
 function readList(env: ConfigVariables, variable: string): readonly string[] {

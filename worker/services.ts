@@ -144,6 +144,7 @@ export function createServices(config: Config, platform: Platform): Services {
     budget,
     modelBytes: modelRoomBytes(config.memoryBudgetBytes),
     wasmModules: platform.wasmModules,
+    engine: config.inferenceEngine,
     aliasMaxAgeMs: config.aliasMaxAgeMs,
     startDigest: platform.startDigest,
     now: () => Date.now(),
@@ -151,15 +152,23 @@ export function createServices(config: Config, platform: Platform): Services {
       metrics.count('bit_edge_model_refresh_failures_total', 'Versions that could not be loaded.', { model });
       console.error(JSON.stringify({ level: 'error', event: 'model_refresh_failed', model, error: String(error) }));
     },
-    onLoaded(model, timing) {
+    onLoaded(model, report) {
       metrics.count('bit_edge_model_loads_total', 'Versions loaded.', { model });
-      const { manifestMs, filesMs, sessionMs } = timing;
+      const { manifestMs, filesMs, sessionMs, engine, reason } = report;
       const times = { manifest_ms: manifestMs, files_ms: filesMs, session_ms: sessionMs };
       for (const [stage, ms] of Object.entries({ manifest: manifestMs, files: filesMs, session: sessionMs })) {
         metrics.observe('bit_edge_model_load_seconds', 'Time of loads by stage.', { stage }, ms / 1000);
       }
       console.log(
-        JSON.stringify({ level: 'info', event: 'model_loaded', model, heap_bytes: host.heapBytes, ...times }),
+        JSON.stringify({
+          level: 'info',
+          event: 'model_loaded',
+          model,
+          engine,
+          ...(reason === null ? {} : { reason }),
+          heap_bytes: host.heapBytes,
+          ...times,
+        }),
       );
     },
   });

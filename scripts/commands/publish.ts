@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { Manifest } from '../../model-store/manifest.ts';
 import { manifestFiles, publishVersion } from '../../model-store/publish.ts';
 import { moveAlias } from '../../model-store/versions.ts';
+import { readEngineChoice } from '../../worker/config.ts';
 import { ModelError } from '../../worker/errors.ts';
 import {
   bodyRoomBytes,
@@ -13,6 +14,7 @@ import {
   modelRoomBytes,
   plannedHeapBytes,
 } from '../../worker/inference/memory-plan.ts';
+import { type EngineChoice, type PreparedVersion, prepareVersion } from '../../worker/inference/prepare-variant.ts';
 import { readManifestFile } from '../files/manifest-file.ts';
 import { readBytes } from '../files/read-file.ts';
 import { formatBytes, Progress } from '../progress.ts';
@@ -28,6 +30,7 @@ interrupted can be run again; what is there already is skipped. A published vers
   --alias NAME       lets this alias name the version; may be given several times.
   --memory-mib N     MEMORY_BUDGET_BYTES of the deployment in MiB, default ${DEFAULT_MEMORY_BUDGET_BYTES / MIB}: a version that such an isolate cannot serve
                      is refused, unless it is for GPU backends alone (import --variants gpu).
+  --engine NAME      INFERENCE_ENGINE of the deployment: auto (default), bit or onnxruntime. What a version takes depends on it.
 ${STORE_HELP}`;
 
 /** Runs the command. */
@@ -38,6 +41,7 @@ export async function run(args: readonly string[]): Promise<number> {
     options: {
       ...STORE_OPTIONS,
       alias: { type: 'string', multiple: true, default: [] },
+      engine: { type: 'string', default: process.env.INFERENCE_ENGINE ?? 'auto' },
       'memory-mib': { type: 'string', default: String(DEFAULT_MEMORY_BUDGET_BYTES / MIB) },
     },
   });
@@ -51,14 +55,15 @@ export async function run(args: readonly string[]): Promise<number> {
   if (!(memoryMib >= 48)) return wrongUsage('publish', '--memory-mib must be a number from 48', HELP);
   const { manifest, text } = await readManifestFile(folder);
   const budgetBytes = memoryMib * MIB;
-  const edge = edgeFit(manifest, budgetBytes);
+  const readFile = (path: string): Promise<Uint8Array> => readBytes(join(folder, path));
+  const choice = readEngineChoice({ INFERENCE_ENGINE: values.engine });
+  const edge = await edgeFit(manifest, budgetBytes, choice, readFile);
   const files = manifestFiles(manifest);
   const result = await withStore(toStoreOptions(values), async ({ store, description }) => {
     const progress = new Progress(`${manifest.name}/${manifest.version}`, sum(files), formatBytes);
     let done = 0;
     progress.update(done);
-    const read = async (path: string): Promise<Uint8Array> => readBytes(join(folder, path));
-    const published = await publishVersion(store, { manifest: text, read }, (file) => {
+    const published = await publishVersion(store, { manifest: text, read: readFile }, (file) => {
       done += file.bytes;
       progress.update(done);
     });
@@ -80,22 +85,37 @@ export async function run(args: readonly string[]): Promise<number> {
       `${written.length} of ${result.files.length} files written, ${formatBytes(sum(written))}`,
     edge === null
       ? 'for GPU backends alone: it runs in bulk jobs'
-      : `at the edge: WASM heap ${mib(edge.heap_bytes)} MiB of a budget of ${mib(budgetBytes)} MiB, image files up to ${mib(edge.body_bytes)} MiB`,
+      : `at the edge: in ${edge.engine === 'bit' ? 'the engine for BiT' : 'onnxruntime'}, WASM heap ${mib(edge.heap_bytes)} MiB of a budget of ${mib(budgetBytes)} MiB, image files up to ${mib(edge.body_bytes)} MiB`,
     ...result.aliases.map(({ alias, from, to }) => `${alias}: ${from ?? 'new'} -> ${to}`),
   ];
   print(values.json, result, lines.join('\n'));
   return 0;
 }
 
+/** What publishing says of a version at the edge. */
+interface EdgeFit {
+  readonly engine: PreparedVersion['kind'];
+  readonly heap_bytes: number;
+  readonly body_bytes: number;
+}
+
 /**
  * What the version takes of an isolate; null if it is for GPU backends alone.
  * @throws ModelError `model_too_large`, with the way out where there is one.
  */
-function edgeFit(manifest: Manifest, budgetBytes: number): { heap_bytes: number; body_bytes: number } | null {
+async function edgeFit(
+  manifest: Manifest,
+  budgetBytes: number,
+  choice: EngineChoice,
+  readFile: (path: string) => Promise<Uint8Array>,
+): Promise<EdgeFit | null> {
   if (isForGpuAlone(manifest)) return null;
   try {
-    const heapBytes = plannedHeapBytes([checkModelFits(manifest, modelRoomBytes(budgetBytes))]);
-    return { heap_bytes: heapBytes, body_bytes: bodyRoomBytes(budgetBytes, heapBytes) };
+    const { model } = manifest.variants[manifest.default_variant]!;
+    const { kind, memory } = await prepareVersion(manifest, choice, () => readFile(model.path));
+    checkModelFits(manifest, memory, modelRoomBytes(budgetBytes));
+    const heapBytes = plannedHeapBytes([memory]);
+    return { engine: kind, heap_bytes: heapBytes, body_bytes: bodyRoomBytes(budgetBytes, heapBytes) };
   } catch (error) {
     if (!(error instanceof ModelError) || error.code !== 'model_too_large') throw error;
     const ways = manifest.default_variant === 'fp32' ? 'int8 and smaller images take less' : 'smaller images take less';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startPortableDigest } from '../../model-store/digest.ts';
 import { modelFileKey } from '../../model-store/layout.ts';
 import { type Manifest, parseManifest } from '../../model-store/manifest.ts';
@@ -10,15 +10,19 @@ import { publishVersion } from '../../model-store/publish.ts';
 import { moveAlias } from '../../model-store/versions.ts';
 import { ensureDefaultModel } from '../../scripts/default-model.ts';
 import { compileWasm } from '../../scripts/local-model.ts';
+import { readEngineChoice } from '../../worker/config.ts';
 import { DEFAULT_LIMITS } from '../../worker/imaging/limits.ts';
 import { Classifier } from '../../worker/inference/classifier.ts';
+import { Executor } from '../../worker/inference/engine/executor.ts';
+import type { Tensor } from '../../worker/inference/inference-session.ts';
 import { MemoryBudget } from '../../worker/inference/memory-budget.ts';
 import { BASE_HEAP_BYTES, loadBytes, type SessionMemory, sessionMemory } from '../../worker/inference/memory-plan.ts';
 import { ModelHost } from '../../worker/inference/model-host.ts';
 import type { LoadedModel } from '../../worker/inference/model-loader.ts';
+import { type EngineChoice, prepareVersion } from '../../worker/inference/prepare-variant.ts';
 import { Readiness } from '../../worker/inference/readiness.ts';
 import type { WasmModules } from '../../worker/inference/runtime.ts';
-import type { Tensor } from '../../worker/inference/inference-session.ts';
+import { OrtSession } from '../../worker/inference/session.ts';
 import { type ProcessorConfig, parseProcessorConfig } from '../../worker/preprocess/config.ts';
 import { readPhoto } from '../support/photo.ts';
 
@@ -32,13 +36,13 @@ class FaultyStore extends MemoryObjectStore {
   failing: RegExp | null = null;
   /** Never answered. */
   hanging: RegExp | null = null;
-  /** Reads of graphs and weights wait for it: a bucket that is slow. */
+  /** Reads of weights wait for it: a bucket that is slow. */
   gate: Promise<void> = Promise.resolve();
 
   override async get(key: string): Promise<ObjectBody | null> {
     this.reads.push(key);
     if (this.hanging?.test(key)) await new Promise(() => {});
-    if (/\.(onnx|bin)$/.test(key)) await this.gate;
+    if (key.endsWith('.bin')) await this.gate;
     if (this.failing?.test(key)) throw new Error('R2 answered 500');
     return super.get(key);
   }
@@ -58,11 +62,14 @@ let host: ModelHost;
 let budget: MemoryBudget;
 let loads: string[];
 let modelBytes = BUDGET_BYTES;
+let engine = readEngineChoice(process.env);
+let engineMemory: SessionMemory;
 const pending: Promise<unknown>[] = [];
 const waitUntil = (promise: Promise<unknown>): void => void pending.push(promise);
 
+/** What the default model takes where `engine` runs it. */
 function memory(): SessionMemory {
-  return sessionMemory(manifest.variants[manifest.default_variant]!);
+  return engine === 'onnxruntime' ? sessionMemory(manifest.variants[manifest.default_variant]!) : engineMemory;
 }
 
 function modelKey(version = manifest.version): string {
@@ -97,6 +104,7 @@ function makeHost(): void {
     modelBytes,
     onLoaded: (id) => loads.push(id),
     wasmModules,
+    engine,
     aliasMaxAgeMs: ALIAS_MAX_AGE_MS,
     startDigest: startPortableDigest,
     now: () => clock,
@@ -108,6 +116,8 @@ beforeAll(async () => {
   wasmModules = await compileWasm();
   folder = (await ensureDefaultModel()).directory;
   manifest = parseManifest(await readFile(join(folder, 'manifest.json'), 'utf8'));
+  const { model } = manifest.variants[manifest.default_variant]!;
+  engineMemory = (await prepareVersion(manifest, 'bit', () => readFile(join(folder, model.path)))).memory;
 });
 
 beforeEach(async () => {
@@ -287,15 +297,28 @@ describe('a moved alias', () => {
   });
 });
 
-describe('room for models', () => {
+/** Makes hosts whose models `choice` runs. */
+function useEngine(choice: EngineChoice): void {
+  const before = engine;
+  beforeAll(() => {
+    engine = choice;
+  });
+  afterAll(() => {
+    engine = before;
+  });
+}
+
+describe.each(['bit', 'onnxruntime'] as const)('room for models in %s', (choice) => {
+  useEngine(choice);
   afterEach(() => {
     modelBytes = BUDGET_BYTES;
   });
 
   /** A host with room for exactly `count` of the default model's sessions. */
   function roomFor(count: number): number {
-    const { sessionBytes, marginBytes } = memory();
-    return BASE_HEAP_BYTES + count * sessionBytes + marginBytes;
+    const { runtimeBytes, sessionBytes, marginBytes } = memory();
+    const loading = runtimeBytes + loadBytes(memory(), sessionBytes);
+    return Math.max(runtimeBytes + count * sessionBytes + marginBytes, loading);
   }
 
   it('refuses a model that can never fit, with the numbers', async () => {
@@ -333,11 +356,9 @@ describe('room for models', () => {
   });
 });
 
-describe('the memory of a load', () => {
-  const sizes = () => {
-    const variant = manifest.variants[manifest.default_variant]!;
-    return { heap: memory().sessionBytes, files: variant.model.bytes + variant.weights!.bytes };
-  };
+describe.each(['bit', 'onnxruntime'] as const)('the memory of a load in %s', (choice) => {
+  useEngine(choice);
+  const sizes = () => ({ heap: memory().sessionBytes, files: memory().transferBytes });
 
   it('is what loadRoom says until the load has it, and 0 from then on', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -378,16 +399,17 @@ describe('the memory of a load', () => {
 
   it('is not asked for a model that is not there, or can never fit', async () => {
     await expect(host.loadRoom('nobody', 'latest')).rejects.toMatchObject({ code: 'model_not_found' });
-    modelBytes = BASE_HEAP_BYTES;
+    modelBytes = memory().sessionBytes - 1;
     makeHost();
     modelBytes = BUDGET_BYTES;
     await expect(host.loadRoom(manifest.name, 'latest')).rejects.toMatchObject({ code: 'model_too_large' });
   });
 
-  it('stays counted as heap: a session grows it with its first run, not when it is made', async () => {
+  it('stays counted as heap: onnxruntime grows it with the first run, the engine has it when the session is made', async () => {
     await host.get(manifest.name, 'latest', waitUntil);
-    expect(host.committedHeapBytes).toBe(BASE_HEAP_BYTES + memory().sessionBytes);
-    expect(host.committedHeapBytes).toBeGreaterThan(host.heapBytes);
+    expect(host.committedHeapBytes).toBe(memory().runtimeBytes + memory().sessionBytes);
+    if (choice === 'bit') expect(host.heapBytes).toBe(host.committedHeapBytes);
+    else expect(host.committedHeapBytes).toBeGreaterThan(host.heapBytes);
     expect(budget.usedBytes).toBe(host.committedHeapBytes);
   });
 });
@@ -460,35 +482,78 @@ describe('a load that hangs', () => {
   );
 });
 
-describe('a runtime that aborted', () => {
-  it('while another model is on its way: that one gets the new runtime', async () => {
+/** Makes the next run of a model trap. */
+function poison({ session }: LoadedModel): void {
+  const trap = (): never => {
+    throw new WebAssembly.RuntimeError('unreachable');
+  };
+  if (session instanceof OrtSession) session.runtime.glue._OrtRun = trap;
+  else vi.spyOn(Executor.prototype, 'run').mockImplementationOnce(trap);
+}
+
+describe.each(['bit', 'onnxruntime'] as const)('a model in %s that aborted', (choice) => {
+  useEngine(choice);
+  afterEach(() => void vi.restoreAllMocks());
+
+  it('while another model is on its way: that one answers', async () => {
     const first = await host.get(manifest.name, 'v1', waitUntil);
     const { promise, resolve } = Promise.withResolvers<void>();
     store.gate = promise;
-    const { model: pending } = await host.open(manifest.name, 'v2', waitUntil);
-    first.session.runtime.glue._OrtRun = () => {
-      throw new WebAssembly.RuntimeError('unreachable');
-    };
+    const second = host.get(manifest.name, 'v2', waitUntil);
+    poison(first);
     expect(() => host.run(first, blankTensor(first), ['logits'])).toThrow(/aborted/);
     resolve();
-    const second = await pending;
-    expect(second.session.runtime.abortReason).toBeNull();
-    expect(host.run(second, blankTensor(second), ['logits']).size).toBe(1);
+    const model = await second;
+    expect(model.session.abortReason).toBeNull();
+    expect(host.run(model, blankTensor(model), ['logits']).size).toBe(1);
   });
 
   it('is replaced: the request at hand fails with a retryable error, the next one is answered', async () => {
     const model = await host.get(manifest.name, 'latest', waitUntil);
     const tensor = blankTensor(model);
     const output = model.variant.outputs[0]!.name;
-    const { glue } = model.session.runtime;
-    glue._OrtRun = () => {
-      throw new WebAssembly.RuntimeError('unreachable');
-    };
+    poison(model);
     expect(() => host.run(model, tensor, [output])).toThrow(
       expect.objectContaining({ code: 'inference_failed', retryAfterSeconds: 1 }),
     );
+    expect(model.session.abortReason).toBe('unreachable');
+    expect(() => model.session.run(new Map([[model.input.name, tensor]]), [output])).toThrow(/unreachable|released/);
     const replaced = await host.get(manifest.name, 'latest', waitUntil);
     expect(replaced).not.toBe(model);
     expect(host.run(replaced, tensor, [output]).get(output)?.data.length).toBeGreaterThan(0);
+  });
+});
+
+describe('models of the engine and of onnxruntime in one isolate', () => {
+  useEngine('auto');
+  afterEach(() => {
+    modelBytes = BUDGET_BYTES;
+  });
+
+  /** The same network where the engine does not look for one: as the fp32 variant. */
+  async function publishForOnnxRuntime(version: string): Promise<SessionMemory> {
+    const variant = manifest.variants[manifest.default_variant]!;
+    const text = JSON.stringify({ ...manifest, version, variants: { fp32: variant }, default_variant: 'fp32' });
+    await publishVersion(store, { manifest: text, read: (path) => readFile(join(folder, path)) });
+    return sessionMemory(variant);
+  }
+
+  it.each([
+    ['stay together where there is room for both', 0, false],
+    ['make room for each other, and onnxruntime goes with its last model', 1, true],
+  ])('%s', async (_what, missingBytes, isReleased) => {
+    const { runtimeBytes, sessionBytes, marginBytes } = await publishForOnnxRuntime('v3');
+    modelBytes = runtimeBytes + sessionBytes + marginBytes + engineMemory.sessionBytes - missingBytes;
+    makeHost();
+    const other = await host.get(manifest.name, 'v3', waitUntil);
+    expect([other.engine, host.heapBytes]).toEqual(['onnxruntime', expect.any(Number)]);
+    const ours = await host.get(manifest.name, 'v1', waitUntil);
+    expect([ours.engine, other.session.released]).toEqual(['bit', isReleased]);
+    expect(host.heapBytes === engineMemory.sessionBytes).toBe(isReleased);
+    const again = await host.get(manifest.name, 'v3', waitUntil);
+    expect([again === other, ours.session.released]).toEqual([!isReleased, isReleased]);
+    expect(host.run(again, blankTensor(again), ['logits'])).toEqual(
+      host.run(ours.session.released ? again : ours, blankTensor(again), ['logits']),
+    );
   });
 });

@@ -103,16 +103,12 @@ export function decodeHeadroomBytes(freeBytes: number): number {
 /**
  * Checks that a version can answer in an isolate that has nothing else loaded.
  * @param roomBytes `modelRoomBytes` of the budget.
- * @returns what it takes.
- * @throws ModelError `model_too_large` with the numbers, or because the version is for GPU backends alone.
+ * @throws ModelError `model_too_large` with the numbers.
  */
-export function checkModelFits(manifest: Manifest, roomBytes: number): SessionMemory {
-  if (isForGpuAlone(manifest)) throw forGpuAlone(manifest);
-  const memory = sessionMemory(manifest.variants[manifest.default_variant]!);
+export function checkModelFits(manifest: Manifest, memory: SessionMemory, roomBytes: number): void {
   const heap = plannedHeapBytes([memory]);
   const needed = Math.max(heap + memory.marginBytes, memory.runtimeBytes + loadBytes(memory, memory.sessionBytes));
   if (needed > roomBytes) throw modelTooLarge(manifest, heap, needed, roomBytes);
-  return memory;
 }
 
 /** True for a version without a variant that an isolate could load. */

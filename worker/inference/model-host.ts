@@ -16,21 +16,24 @@ import {
   modelTooLarge,
   plannedHeapBytes,
   type SessionMemory,
-  sessionMemory,
 } from './memory-plan.ts';
 import {
   type DescribedModel,
   type HeapRoom,
   type LoadedModel,
   type LoadOptions,
-  type LoadTiming,
+  type LoadReport,
   ModelLoader,
 } from './model-loader.ts';
+import type { EngineChoice, PreparedVersion } from './prepare-variant.ts';
 import { OrtRuntime, type WasmModules } from './runtime.ts';
-import { type Resolution, VersionLookup } from './version-lookup.ts';
+import { type Resolution, remember, VersionLookup } from './version-lookup.ts';
 
 /** How long one load may take before it is given up, in ms. */
 const LOAD_TIMEOUT_MS = 60_000;
+
+/** Networks that are kept for loads that are about to begin. */
+const MAX_PREPARED = 2;
 
 /** Keeps a promise alive after the response that started it: `ExecutionContext.waitUntil`. */
 export type WaitUntil = (promise: Promise<unknown>) => void;
@@ -43,13 +46,15 @@ export interface ModelHostOptions {
   /** Bytes that an isolate has for its models' heap: `modelRoomBytes`. */
   readonly modelBytes: number;
   readonly wasmModules: WasmModules;
+  /** Who runs models. */
+  readonly engine: EngineChoice;
   readonly aliasMaxAgeMs: number;
   readonly startDigest: StartDigest;
   /** Milliseconds since the epoch. */
   now(): number;
   /** Told of failures that a request does not see: the version it has went on answering. */
   onBackgroundError(error: unknown, model: string): void;
-  onLoaded(model: string, timing: LoadTiming): void;
+  onLoaded(model: string, report: LoadReport): void;
 }
 
 /** A look-up, and the load that follows where the version is not loaded. */
@@ -74,6 +79,10 @@ export class ModelHost {
   /** What answers, by `name@reference`: a version that was loaded. */
   readonly #resolutions = new Map<string, Resolution>();
   readonly #versions: VersionLookup;
+  /** What versions take that were asked for, by `name@version`. */
+  readonly #memoryById = new Map<string, SessionMemory>();
+  /** Versions that are about to be loaded: their networks, which take a moment to read. */
+  readonly #prepared = new Map<string, Promise<PreparedVersion>>();
   /** Versions that are being loaded and have their memory. */
   readonly #reserved = new Set<string>();
   /** Look-ups and loads under way, by `name@reference`; requests for the same share one. */
@@ -94,16 +103,18 @@ export class ModelHost {
     this.#versions = new VersionLookup(options);
     this.#loader = new ModelLoader({
       ...options,
+      choice: options.engine,
+      engine: options.wasmModules.engine,
       runtime: () => this.#startRuntime(),
       readManifest: (name, version) => this.#versions.manifest(name, version),
-      checkFits: (manifest) => this.#checkFits(manifest),
+      prepare: (manifest) => this.#prepare(manifest),
       planRoom: (memory) => this.#planRoom(memory),
       onReserved: (id) => void this.#reserved.add(id),
-      onLoaded: (id, model, timing) => {
+      onLoaded: (id, model, report) => {
         this.#release(id);
         this.#loaded.set(id, model);
-        this.#sessionsMade++;
-        options.onLoaded(id, timing);
+        if (model.engine === 'onnxruntime') this.#sessionsMade++;
+        options.onLoaded(id, report);
       },
       now: () => options.now(),
     });
@@ -114,15 +125,20 @@ export class ModelHost {
     return [...this.#loaded.values()];
   }
 
-  /** Bytes of the WASM heap; 0 before the runtime has started. */
+  /** Bytes of WASM memory: onnxruntime's heap, 0 before it has started, and the memory of each model in the engine. */
   get heapBytes(): number {
-    return this.#runtime?.heapBytes ?? 0;
+    return this.#runtimeBytes + this.#engineBytes();
   }
 
-  /** Bytes that the heap has, or will have once each loaded model has run. */
+  /** The same as it will be once each loaded model has run. */
   get committedHeapBytes(): number {
     const started = this.#runtimeStart === null ? 0 : BASE_HEAP_BYTES;
-    return Math.max(this.heapBytes, started, plannedHeapBytes(this.#memories()));
+    return Math.max(this.#runtimeBytes, started, plannedHeapBytes(this.#memories('onnxruntime'))) + this.#engineBytes();
+  }
+
+  /** Bytes of onnxruntime's heap. */
+  get #runtimeBytes(): number {
+    return this.#runtime?.heapBytes ?? 0;
   }
 
   /**
@@ -168,18 +184,34 @@ export class ModelHost {
     const id = `${name}@${version}`;
     if (this.#loaded.has(id)) return () => 0;
     const manifest = await this.#versions.manifest(name, version);
-    const memory = this.#checkFits(manifest);
+    const memory = this.#memoryById.get(id) ?? (await this.#prepare(manifest)).memory;
+    this.#checkFits(manifest, memory);
     return () =>
       this.#loaded.has(id) || this.#reserved.has(id) ? 0 : loadBytes(memory, this.#planRoom(memory).growthBytes);
   }
 
-  /** What a version takes. @throws ModelError `model_too_large`, also where only running it has shown that. */
-  #checkFits(manifest: Manifest): SessionMemory {
+  /** Decides who runs a version; whoever asks before it is loaded shares the answer. @throws as `get`. */
+  async #prepare(manifest: Manifest): Promise<PreparedVersion> {
+    const id = `${manifest.name}@${manifest.version}`;
+    const underWay = this.#prepared.get(id) ?? this.#loader.prepare(manifest);
+    remember(this.#prepared, id, underWay, MAX_PREPARED);
+    try {
+      const prepared = await underWay;
+      this.#checkFits(manifest, prepared.memory);
+      remember(this.#memoryById, id, prepared.memory);
+      return prepared;
+    } catch (error) {
+      this.#prepared.delete(id);
+      throw error;
+    }
+  }
+
+  /** @throws ModelError `model_too_large`, also where only running the version has shown that. */
+  #checkFits(manifest: Manifest, memory: SessionMemory): void {
     const { modelBytes } = this.#options;
-    const memory = checkModelFits(manifest, modelBytes);
+    checkModelFits(manifest, memory, modelBytes);
     const measured = this.#oversized.get(`${manifest.name}@${manifest.version}`);
     if (measured !== undefined) throw modelTooLarge(manifest, measured, measured, modelBytes);
-    return memory;
   }
 
   /** The loaded model where it can be believed, else the look-up under way. */
@@ -216,7 +248,7 @@ export class ModelHost {
 
   /**
    * Runs one batch: `[N, C, H, W]` pixel values in, the named outputs out. Synchronous: nothing else runs meanwhile.
-   * A runtime that aborts is thrown away, and so is one whose heap leaves no room for an image; the next `get` starts another.
+   * A session that aborts is thrown away, and so is a runtime whose heap leaves no room for an image; the next `get` starts another.
    * @throws RuntimeError `inference_failed`.
    */
   run(model: LoadedModel, pixelValues: Tensor, outputs: readonly string[]): Map<string, Tensor> {
@@ -228,12 +260,12 @@ export class ModelHost {
     }
   }
 
-  /** A loaded model, from now on the last one to be released; one whose runtime has aborted is none. */
+  /** A loaded model, from now on the last one to be released; one that has aborted is none. */
   #use(id: string): LoadedModel | undefined {
     const model = this.#loaded.get(id);
     if (model === undefined) return undefined;
     this.#loaded.delete(id);
-    if (model.session.runtime.abortReason !== null) return undefined;
+    if (model.session.abortReason !== null) return undefined;
     this.#loaded.set(id, model);
     return model;
   }
@@ -291,31 +323,55 @@ export class ModelHost {
       } finally {
         clearTimeout(timer);
         this.#reserved.delete(id);
+        this.#prepared.delete(id);
       }
     });
     this.#lastLoad = load.catch(() => this.#dropIfAborted());
     return load;
   }
 
-  /** What the loaded models take. */
-  *#memories(without: ReadonlySet<string> = new Set()): Generator<SessionMemory, void> {
-    for (const [id, { variant }] of this.#loaded) if (!without.has(id)) yield sessionMemory(variant);
+  /** What the loaded models take that one of the two runs. */
+  *#memories(engine: LoadedModel['engine'], without: ReadonlySet<string> = new Set()): Generator<SessionMemory, void> {
+    for (const [id, model] of this.#loaded) if (model.engine === engine && !without.has(id)) yield model.memory;
+  }
+
+  /** Bytes of the engine's memories. */
+  #engineBytes(without: ReadonlySet<string> = new Set()): number {
+    return plannedHeapBytes(this.#memories('bit', without));
   }
 
   /** Chooses the least recently used models to release until one more fits. */
   #planRoom(memory: SessionMemory): HeapRoom {
     const leaving = new Set<string>();
-    const planned = (): number => plannedHeapBytes([...this.#memories(leaving), memory]);
     for (const id of this.#loaded.keys()) {
-      if (planned() + Math.max(memory.marginBytes, this.#sharedExcessBytes) <= this.#options.modelBytes) break;
+      if (this.#plannedWith(memory, leaving).needed <= this.#options.modelBytes) break;
       leaving.add(id);
     }
+    const { planned, keepsRuntime } = this.#plannedWith(memory, leaving);
     return {
-      growthBytes: Math.max(0, planned() - this.committedHeapBytes),
+      growthBytes: Math.max(0, planned - this.committedHeapBytes),
       make: () => {
         for (const id of leaving) this.#release(id);
+        if (!keepsRuntime && this.#runtimeStart !== null) this.#dropRuntime();
       },
     };
+  }
+
+  /**
+   * What the memory comes to with one more session and without those that leave. onnxruntime's heap never shrinks: beside the engine it
+   * counts as it is, and goes where nothing is left in it.
+   */
+  #plannedWith(memory: SessionMemory, leaving: ReadonlySet<string>) {
+    const isEngine = memory.runtimeBytes === 0;
+    const sessions = [...this.#memories('onnxruntime', leaving), ...(isEngine ? [] : [memory])];
+    const engineBytes = this.#engineBytes(leaving) + (isEngine ? memory.sessionBytes : 0);
+    const stays = plannedHeapBytes(this.#memories('onnxruntime', leaving)) > 0;
+    const keepsRuntime =
+      stays || (!isEngine && (engineBytes === 0 || this.#runtimeBytes <= plannedHeapBytes(sessions)));
+    const heap = Math.max(plannedHeapBytes(sessions), engineBytes > 0 && keepsRuntime ? this.#runtimeBytes : 0);
+    const margin =
+      sessions.length === 0 ? 0 : Math.max(...sessions.map(({ marginBytes }) => marginBytes), this.#sharedExcessBytes);
+    return { planned: heap + engineBytes, needed: heap + engineBytes + margin, keepsRuntime };
   }
 
   #startRuntime(): Promise<OrtRuntime> {
@@ -342,6 +398,7 @@ export class ModelHost {
 
   #dropIfAborted(): void {
     if (this.#runtime !== null && this.#runtime.abortReason !== null) this.#dropRuntime();
+    for (const [id, { session }] of this.#loaded) if (session.abortReason !== null) this.#release(id);
   }
 
   /**
@@ -352,16 +409,17 @@ export class ModelHost {
   #dropIfOvergrown({ name, version }: Manifest): boolean {
     const { heapBytes } = this;
     if (heapBytes <= this.#options.modelBytes) return false;
-    if (this.#sessionsMade === 1) this.#oversized.set(`${name}@${version}`, heapBytes);
+    if (this.#sessionsMade === 1 && this.#loaded.size === 1) this.#oversized.set(`${name}@${version}`, heapBytes);
     else if (this.#loaded.size > 1) {
-      this.#sharedExcessBytes = Math.max(0, heapBytes - plannedHeapBytes(this.#memories()));
+      this.#sharedExcessBytes = Math.max(0, this.#runtimeBytes - plannedHeapBytes(this.#memories('onnxruntime')));
     }
     this.#dropRuntime();
     return true;
   }
 
+  /** Throws onnxruntime away, and the models in it. */
   #dropRuntime(): void {
-    for (const id of [...this.#loaded.keys()]) this.#release(id);
+    for (const [id, { engine }] of [...this.#loaded]) if (engine === 'onnxruntime') this.#release(id);
     this.#runtime = null;
     this.#runtimeStart = null;
     this.#sessionsMade = 0;

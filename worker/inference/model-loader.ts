@@ -2,24 +2,16 @@
  * Loads one version: manifest, files (from the colo's cache where they are there), hashes, session. What a load takes of the
  * memory budget is leased before it is taken. Weights come as a stream of pieces, and each piece is given back once the session has it.
  */
-import type { StartDigest } from '../../model-store/digest.ts';
-import {
-  type BlobCache,
-  keepLarge,
-  readVerified,
-  readVerifiedJson,
-  readVerifiedPieces,
-  type VerifiedPieces,
-} from '../../model-store/load.ts';
+import { type BlobCache, readVerified, readVerifiedJson } from '../../model-store/load.ts';
 import type { Manifest, TensorSpecification, Variant } from '../../model-store/manifest.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
-import type { PieceFile } from '../../model-store/piece-file.ts';
-import { ModelError, RuntimeError } from '../errors.ts';
+import { ModelError } from '../errors.ts';
 import { type ProcessorConfig, parseProcessorConfig } from '../preprocess/config.ts';
+import type { InferenceSession } from './inference-session.ts';
+import { type MadeSession, makeSession, type SessionOptions } from './make-session.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { loadBytes, type SessionMemory } from './memory-plan.ts';
-import type { OrtRuntime } from './runtime.ts';
-import type { OrtSession } from './session.ts';
+import { type EngineChoice, type PreparedVersion, prepareVersion } from './prepare-variant.ts';
 
 /** A version that is ready to answer. */
 export interface LoadedModel {
@@ -29,7 +21,10 @@ export interface LoadedModel {
   readonly processor: ProcessorConfig;
   /** The graph's one input: `[N, C, H, W]` float32. */
   readonly input: TensorSpecification;
-  readonly session: OrtSession;
+  readonly session: InferenceSession;
+  readonly memory: SessionMemory;
+  /** Who runs it. */
+  readonly engine: PreparedVersion['kind'];
 }
 
 /** What is known of a version before its weights are there: enough to preprocess an image for it. */
@@ -53,31 +48,34 @@ export interface HeapRoom {
 /** Milliseconds of a load's stages, by a clock that may stand still. */
 export interface LoadTiming {
   readonly manifestMs: number;
-  /** Files and the start of the runtime, which overlap. */
+  /** Files, and what happens meanwhile: the start of onnxruntime, or the packing of the engine's weights. */
   readonly filesMs: number;
   readonly sessionMs: number;
 }
 
+/** What became of a load. */
+export interface LoadReport extends LoadTiming {
+  readonly engine: PreparedVersion['kind'];
+  /** Why it is onnxruntime; null for the engine. */
+  readonly reason: string | null;
+}
+
 /** What a loader needs. */
-export interface ModelLoaderOptions {
+export interface ModelLoaderOptions extends SessionOptions {
   readonly store: ObjectStore;
   readonly blobs: BlobCache | null;
   readonly budget: MemoryBudget;
-  /** Milliseconds; may stand still. */
-  now(): number;
-  /** Starts the runtime, or gives the one that runs. */
-  runtime(): Promise<OrtRuntime>;
+  readonly choice: EngineChoice;
   /** The manifest of a version. @throws ModelError. */
   readManifest(name: string, version: string): Promise<Manifest>;
-  /** What a version will take. @throws ModelError `model_too_large`. */
-  checkFits(manifest: Manifest): SessionMemory;
+  /** `ModelLoader.prepare` for all who ask, and the check that there can be room. @throws as it does; ModelError `model_too_large`. */
+  prepare(manifest: Manifest): Promise<PreparedVersion>;
   /** Plans for one more session. */
   planRoom(memory: SessionMemory): HeapRoom;
-  readonly startDigest: StartDigest;
   /** Told that a load has its memory. */
   onReserved(id: string): void;
   /** Given the loaded model while its memory is still leased. */
-  onLoaded(id: string, model: LoadedModel, timing: LoadTiming): void;
+  onLoaded(id: string, model: LoadedModel, report: LoadReport): void;
 }
 
 /** Loads versions, one at a time is the caller's business. */
@@ -94,64 +92,50 @@ export class ModelLoader {
    * RuntimeError `memory_budget_exceeded`, `overloaded`.
    */
   async load(name: string, version: string, { signal, onDescribed }: LoadOptions): Promise<LoadedModel> {
-    const { store, blobs, budget, now, startDigest } = this.#options;
+    const { budget, now } = this.#options;
     const id = `${name}@${version}`;
     const start = now();
     const within = giveUpWith(signal);
-    // Not awaited yet: it starts while the files are on their way.
-    this.#options.runtime().catch(() => {});
     const manifest = await within(this.#options.readManifest(name, version));
     const variant = manifest.variants[manifest.default_variant]!;
-    const memory = this.#options.checkFits(manifest);
+    const prepared = await within(this.#options.prepare(manifest));
+    const { memory, kind: engine } = prepared;
+    // Not awaited yet: it starts while the files are on their way.
+    if (engine === 'onnxruntime') this.#options.runtime().catch(() => {});
     const room = this.#options.planRoom(memory);
     const lease = await budget.acquireForLoad(loadBytes(memory, room.growthBytes), room.growthBytes, `model ${id}`);
     const read = now();
-    const { weights: weightsFile } = variant;
-    let weightsRead: Promise<VerifiedPieces> | null = null;
+    let made: Promise<MadeSession> | null = null;
     try {
       this.#options.onReserved(id);
       signal.throwIfAborted();
       room.make();
-      if (weightsFile !== null) {
-        weightsRead = readVerifiedPieces(store, manifest, weightsFile, blobs, { startDigest, signal });
-      }
-      const files = Promise.all([
-        readVerified(store, manifest, variant.model, blobs),
-        weightsRead,
-        readVerifiedJson(store, manifest, manifest.labels, blobs),
-        this.#describe(manifest, variant, onDescribed),
-      ]);
-      const [graph, weights, labels, processor] = await within(files);
-      // Behind the files, and with nothing awaited before the session: another model's abort may have taken the first one.
-      const runtime = await this.#options.runtime();
-      const create = now();
-      const external = new Map(
-        weightsFile === null || weights === null ? [] : [[weightsFile.path, weights.pieces] as const],
-      );
-      const model: LoadedModel = {
-        manifest,
-        variant,
-        labels: checkLabels(labels, manifest),
-        processor,
-        input: variant.inputs[0]!,
-        session: createSession(runtime, graph, external, id),
-      };
-      const timing = { manifestMs: read - start, filesMs: create - read, sessionMs: now() - create };
-      this.#options.onLoaded(id, model, timing);
-      if (blobs !== null && weightsFile !== null && weights?.cached === false) {
-        keepLarge(store, manifest, weightsFile, blobs);
-      }
+      const described = Promise.all([this.#labels(manifest), this.#describe(manifest, variant, onDescribed)]);
+      made = makeSession(this.#options, manifest, prepared, described, signal);
+      // With nothing awaited in between: another model's abort may take a session of onnxruntime.
+      const [{ session, filesAt }, [labels, processor]] = await within(Promise.all([made, described]));
+      const model = { manifest, variant, labels, processor, input: variant.inputs[0]!, session, memory, engine };
+      const reason = prepared.kind === 'bit' ? null : prepared.reason;
+      const timing = { manifestMs: read - start, filesMs: filesAt - read, sessionMs: now() - filesAt };
+      this.#options.onLoaded(id, model, { ...timing, engine, reason });
       return model;
     } finally {
-      const released = weightsRead?.then(
-        ({ pieces }) => pieces.release(),
-        () => {},
-      );
-      // Where another file failed, the weights are still on their way; their memory is leased until they have gone. Not where the
-      // bucket itself hangs.
-      if (!signal.aborted) await released;
+      // What fails may leave a file on its way: its memory is leased until it has gone. Not where the bucket itself hangs.
+      if (!signal.aborted) await made?.catch(() => {});
       lease.release();
     }
+  }
+
+  /** Decides who runs a version, by its graph. @throws ModelError `model_unavailable`, `model_corrupt`. */
+  prepare(manifest: Manifest): Promise<PreparedVersion> {
+    const { store, blobs, choice } = this.#options;
+    const { model } = manifest.variants[manifest.default_variant]!;
+    return prepareVersion(manifest, choice, () => readVerified(store, manifest, model, blobs));
+  }
+
+  async #labels(manifest: Manifest): Promise<readonly string[]> {
+    const { store, blobs } = this.#options;
+    return checkLabels(await readVerifiedJson(store, manifest, manifest.labels, blobs), manifest);
   }
 
   async #describe(
@@ -174,20 +158,6 @@ function giveUpWith(signal: AbortSignal): <T>(step: Promise<T>) => Promise<T> {
   // Nobody may be waiting when it is.
   aborted.catch(() => {});
   return (step) => Promise.race([step, aborted]);
-}
-
-function createSession(
-  runtime: OrtRuntime,
-  graph: Uint8Array,
-  externalData: ReadonlyMap<string, PieceFile>,
-  id: string,
-): OrtSession {
-  try {
-    return runtime.createSession(graph, { externalData });
-  } catch (cause) {
-    if (!(cause instanceof RuntimeError)) throw cause;
-    throw new ModelError('model_unavailable', `${id} could not be made ready: ${cause.message}`, { cause });
-  }
 }
 
 /** The labels of a version: as many strings as its head has. @throws ModelError `model_corrupt`. */

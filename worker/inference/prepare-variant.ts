@@ -9,7 +9,7 @@ import { type EnginePlan, planMemory } from './engine/memory-plan.ts';
 import type { Int8Network } from './engine/network.ts';
 import { type OtherReason, type Recognition, recognize } from './engine/recognize.ts';
 import type { ValueInfo } from './inference-session.ts';
-import { type SessionMemory, sessionMemory } from './memory-plan.ts';
+import { forGpuAlone, isForGpuAlone, type SessionMemory, sessionMemory } from './memory-plan.ts';
 
 /** Who runs models: `auto` is the engine where it can, `bit` the engine alone, `onnxruntime` never the engine. */
 export type EngineChoice = 'auto' | 'bit' | 'onnxruntime';
@@ -39,13 +39,15 @@ export type PreparedVersion = EngineVersion | OnnxRuntimeVersion;
  * Decides who runs a version's default variant.
  * @param readGraph reads the graph, once at most.
  * @throws what `readGraph` does; ModelError `model_corrupt` where the graph contradicts itself, its weights' size or the manifest,
- * `model_unavailable` where the choice is `bit` and the engine does not run it.
+ * `model_unavailable` where the choice is `bit` and the engine does not run it, `model_too_large` where the version is for GPU backends
+ * alone.
  */
 export async function prepareVersion(
   manifest: Manifest,
   choice: EngineChoice,
   readGraph: () => Promise<Uint8Array>,
 ): Promise<PreparedVersion> {
+  if (isForGpuAlone(manifest)) throw forGpuAlone(manifest);
   const variant = manifest.variants[manifest.default_variant]!;
   const { weights, model } = variant;
   const other = (

@@ -23,6 +23,8 @@ export interface WasmModules {
   readonly onnxruntime: WebAssembly.Module;
   /** `kernels/quantized-gemm.wasm`; null for onnxruntime's own. */
   readonly quantizedGemm: WebAssembly.Module | null;
+  /** `engine/kernels/engine.wasm`. */
+  readonly engine: WebAssembly.Module;
 }
 
 /** How a session is made. */
@@ -50,7 +52,7 @@ export class OrtRuntime {
    * Instantiates onnxruntime with one thread, and with our kernel where there is one.
    * @throws RuntimeError `inference_failed` where onnxruntime does not start.
    */
-  static async start({ onnxruntime, quantizedGemm }: WasmModules): Promise<OrtRuntime> {
+  static async start({ onnxruntime, quantizedGemm }: Omit<WasmModules, 'engine'>): Promise<OrtRuntime> {
     let memory: WebAssembly.Memory | undefined;
     let exports: WebAssembly.Exports = {};
     const glue = await new Promise<OrtGlue>((resolve, reject) => {

@@ -61,11 +61,11 @@ export class VersionLookup {
 }
 
 /** Puts a value into a map that forgets the oldest. */
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
+export function remember<T>(map: Map<string, T>, key: string, value: T, most = MAX_REMEMBERED): void {
   map.delete(key);
   map.set(key, value);
   for (const oldest of map.keys()) {
-    if (map.size <= MAX_REMEMBERED) return;
+    if (map.size <= most) return;
     map.delete(oldest);
   }
 }
