@@ -5,8 +5,8 @@ import { publishVersion } from '../model-store/publish.ts';
 import { moveAlias, resolveAlias } from '../model-store/versions.ts';
 import { readEngineChoice } from '../worker/config.ts';
 import { RequestError } from '../worker/errors.ts';
-import { checkModelFits, DEFAULT_MEMORY_BUDGET_BYTES, modelRoomBytes } from '../worker/inference/memory-plan.ts';
-import { prepareVersion } from '../worker/inference/prepare-variant.ts';
+import { DEFAULT_MEMORY_BUDGET_BYTES, modelRoomBytes } from '../worker/inference/memory-plan.ts';
+import { prepareFittingVersion } from '../worker/inference/prepare-variant.ts';
 import { ensureDefaultModel } from './default-model.ts';
 import { readManifestFile } from './files/manifest-file.ts';
 import { readBytes } from './files/read-file.ts';
@@ -47,8 +47,8 @@ export async function seedVersion(statePath: string, directory: string, movesAli
   const { name, version } = manifest;
   const { model } = manifest.variants[manifest.default_variant]!;
   const choice = readEngineChoice(process.env);
-  const { memory } = await prepareVersion(manifest, choice, () => readBytes(join(directory, model.path)));
-  checkModelFits(manifest, memory, modelRoomBytes(DEFAULT_MEMORY_BUDGET_BYTES));
+  const roomBytes = modelRoomBytes(DEFAULT_MEMORY_BUDGET_BYTES);
+  await prepareFittingVersion(manifest, choice, roomBytes, () => readBytes(join(directory, model.path)));
   return withStore({ persistPath: join(statePath, 'v3') }, async ({ store }) => {
     const source = { manifest: text, read: (path: string) => readBytes(join(directory, path)) };
     const { alreadyPublished } = await publishVersion(store, source).catch(acceptSameContent);

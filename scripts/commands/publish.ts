@@ -8,13 +8,16 @@ import { readEngineChoice } from '../../worker/config.ts';
 import { ModelError } from '../../worker/errors.ts';
 import {
   bodyRoomBytes,
-  checkModelFits,
   DEFAULT_MEMORY_BUDGET_BYTES,
   isForGpuAlone,
   modelRoomBytes,
   plannedHeapBytes,
 } from '../../worker/inference/memory-plan.ts';
-import { type EngineChoice, type PreparedVersion, prepareVersion } from '../../worker/inference/prepare-variant.ts';
+import {
+  type EngineChoice,
+  type PreparedVersion,
+  prepareFittingVersion,
+} from '../../worker/inference/prepare-variant.ts';
 import { readManifestFile } from '../files/manifest-file.ts';
 import { readBytes } from '../files/read-file.ts';
 import { formatBytes, Progress } from '../progress.ts';
@@ -112,8 +115,8 @@ async function edgeFit(
   if (isForGpuAlone(manifest)) return null;
   try {
     const { model } = manifest.variants[manifest.default_variant]!;
-    const { kind, memory } = await prepareVersion(manifest, choice, () => readFile(model.path));
-    checkModelFits(manifest, memory, modelRoomBytes(budgetBytes));
+    const roomBytes = modelRoomBytes(budgetBytes);
+    const { kind, memory } = await prepareFittingVersion(manifest, choice, roomBytes, () => readFile(model.path));
     const heapBytes = plannedHeapBytes([memory]);
     return { engine: kind, heap_bytes: heapBytes, body_bytes: bodyRoomBytes(budgetBytes, heapBytes) };
   } catch (error) {

@@ -1,13 +1,15 @@
 /** Gathers what `checks.ts` looks at: this machine, wrangler.toml, the model store, a deployment. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { readVerified } from '../../model-store/load.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import { listAliases, listVersions, readManifest } from '../../model-store/versions.ts';
 import { isExpired } from '../../worker/auth/api-key.ts';
 import { listApiKeys } from '../../worker/auth/key-store.ts';
 import { readConfig } from '../../worker/config.ts';
 import { ModelError } from '../../worker/errors.ts';
-import { checkModelFits, modelRoomBytes } from '../../worker/inference/memory-plan.ts';
+import { modelRoomBytes } from '../../worker/inference/memory-plan.ts';
+import { type EngineChoice, prepareFittingVersion } from '../../worker/inference/prepare-variant.ts';
 import { withEnvironments } from '../deploy/environments.ts';
 import { readWranglerConfig } from '../deploy/wrangler-config.ts';
 import type { Facts, ModelFacts, ServiceFacts } from './checks.ts';
@@ -46,7 +48,7 @@ export async function gather(patient: Patient, store: ObjectStore): Promise<Fact
     environmentsMatch: withEnvironments(text) === text,
     models: await modelFacts(store),
     defaultModel,
-    memoryProblem: await memoryProblem(store, defaultModel, settings.memoryBudgetBytes),
+    memoryProblem: await memoryProblem(store, defaultModel, settings.memoryBudgetBytes, settings.inferenceEngine),
     keys: needsKeys && settings.authMode === 'keys' ? await keyFacts(store) : null,
     service: url === null ? null : await serviceFacts(url),
   };
@@ -81,11 +83,15 @@ async function memoryProblem(
   store: ObjectStore,
   { name, reference }: Facts['defaultModel'],
   budgetBytes: number,
+  engine: EngineChoice,
 ): Promise<string | null> {
   try {
     const version = (await listAliases(store, name)).get(reference)?.version ?? reference;
     const manifest = await readManifest(store, name, version);
-    checkModelFits(manifest, modelRoomBytes(budgetBytes));
+    const { model } = manifest.variants[manifest.default_variant]!;
+    await prepareFittingVersion(manifest, engine, modelRoomBytes(budgetBytes), () =>
+      readVerified(store, manifest, model),
+    );
     return null;
   } catch (error) {
     if (error instanceof ModelError) return error.code === 'model_not_found' ? null : error.message;

@@ -9,7 +9,7 @@ import { type EnginePlan, planMemory } from './engine/memory-plan.ts';
 import type { Int8Network } from './engine/network.ts';
 import { type OtherReason, type Recognition, recognize } from './engine/recognize.ts';
 import type { ValueInfo } from './inference-session.ts';
-import { forGpuAlone, isForGpuAlone, type SessionMemory, sessionMemory } from './memory-plan.ts';
+import { checkModelFits, forGpuAlone, isForGpuAlone, type SessionMemory, sessionMemory } from './memory-plan.ts';
 
 /** Who runs models: `auto` is the engine where it can, `bit` the engine alone, `onnxruntime` never the engine. */
 export type EngineChoice = 'auto' | 'bit' | 'onnxruntime';
@@ -69,6 +69,22 @@ export async function prepareVersion(
   const plan = planMemory(network);
   if (plan === null) return other('size', 'its memory', graph);
   return { kind: 'bit', memory: engineMemory(variant, plan), network, plan };
+}
+
+/**
+ * Decides who runs a version, and checks that it can answer in an isolate that has nothing else loaded.
+ * @param roomBytes `modelRoomBytes` of the budget.
+ * @throws as `prepareVersion`; ModelError `model_too_large` with the numbers.
+ */
+export async function prepareFittingVersion(
+  manifest: Manifest,
+  choice: EngineChoice,
+  roomBytes: number,
+  readGraph: () => Promise<Uint8Array>,
+): Promise<PreparedVersion> {
+  const prepared = await prepareVersion(manifest, choice, readGraph);
+  checkModelFits(manifest, prepared.memory, roomBytes);
+  return prepared;
 }
 
 /** What the engine takes: its memory, and while it loads the graph and one piece of the weights. */
