@@ -14,7 +14,7 @@ Serves BiT from workerd on this machine: R2, queues and Durable Objects are loca
   --model SOURCE     a BiT of yours: a repository on the hub (google/bit-50, google/bit-50@refs/pr/1), a folder or a file that
                      "bit-edge import" takes. It is downloaded, imported, published into local R2, and answers where a request
                      names no model. The next start uses what is there. Default: the small model of this repository.
-  --calibrate IMAGES a folder of pictures to choose int8's scales by.
+  --calibrate IMAGES a folder of pictures to refine int8's scales by.
   --port N           Default: ${DEFAULT_PORT}.
   --state FOLDER     of R2, queues and Durable Objects. Default: .wrangler/state.
 HF_TOKEN, HF_ENDPOINT and BIT_EDGE_CACHE (default ~/.cache/bit-edge) are read from the environment.

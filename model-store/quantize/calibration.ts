@@ -22,8 +22,8 @@ const siteSchema = z.strictObject({
 /** calibration.json. */
 export const calibrationSchema = z.strictObject({
   schema_version: z.literal(1),
-  /** How many images it was made of. */
-  images: z.int().positive(),
+  /** How many images it was made of; 0 where it was estimated without any. */
+  images: z.int().nonnegative(),
   sites: z.record(z.string(), siteSchema),
 });
 export type Calibration = z.infer<typeof calibrationSchema>;

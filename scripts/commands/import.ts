@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { type VariantName, variantNameSchema } from '../../model-store/manifest.ts';
 import { importCheckpoint } from '../import/import-checkpoint.ts';
+import type { ImportOptions } from '../import/prepare.ts';
 import { formatBytes } from '../progress.ts';
 import type { Report } from '../report/report.ts';
 import { print, wrongUsage } from './store-options.ts';
@@ -15,8 +16,8 @@ Turns a BiT checkpoint into a version that "bit-edge publish" can publish, and r
                      .safetensors or .pth, Google's .npz, or the name of a repository on the hub (google/bit-50). Pickles are read
                      without being run.
   --out OUT          the folder to write; replaced where it holds an earlier import.
-  --variants LIST    fp32, int8 (needs --calibrate), gpu. Default: fp32, and int8 where --calibrate is given.
-  --calibrate DIR    pictures to choose int8's scales by; a few hundred of those that will come.
+  --variants LIST    fp32, int8, gpu. Default: fp32,int8.
+  --calibrate DIR    pictures to refine int8's scales by; a few hundred of those that will come. Without, they follow from the weights.
   --evaluate DIR     pictures to compare int8 with fp32 on. Default: 100 of --calibrate.
   --labels FILE      names of the classes (JSON array, {"0": name}, or a name a line), right answers for the pictures
                      ({path: index}), or both ({"labels": [...], "files": {path: index}}).
@@ -56,9 +57,9 @@ export async function run(args: readonly string[]): Promise<number> {
   const [source] = positionals;
   if (source === undefined || positionals.length > 1) return wrongUsage('import', 'one SOURCE is needed', HELP);
   if (values.out === undefined) return wrongUsage('import', '--out OUT is needed', HELP);
-  const variants = parseVariants(values.variants, values.calibrate !== undefined);
-  if (typeof variants === 'string') return wrongUsage('import', variants, HELP);
-  const options = {
+  const variants = values.variants === undefined ? 'usual' : parseVariants(values.variants);
+  if (typeof variants === 'object' && 'problem' in variants) return wrongUsage('import', variants.problem, HELP);
+  const options: ImportOptions = {
     source,
     out: values.out,
     variants,
@@ -77,17 +78,15 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 /** The variants asked for, or what is wrong with them. */
-function parseVariants(list: string | undefined, canCalibrate: boolean): VariantName[] | string {
-  if (list === undefined) return canCalibrate ? ['fp32', 'int8'] : ['fp32'];
+function parseVariants(list: string): VariantName[] | { readonly problem: string } {
   const variants: VariantName[] = [];
   for (const name of list.split(',')) {
     const variant = variantNameSchema.safeParse(name.trim());
-    if (!variant.success) return `--variants: "${name}" is not one of fp32, int8, gpu`;
+    if (!variant.success) return { problem: `--variants: "${name}" is not one of fp32, int8, gpu` };
     if (!variants.includes(variant.data)) variants.push(variant.data);
   }
-  if (variants.includes('int8') && !canCalibrate) return '--variants: int8 needs --calibrate IMAGES';
   if (!variants.includes('int8') && !variants.includes('fp32'))
-    return '--variants: fp32 or int8 is needed, for the worker';
+    return { problem: '--variants: fp32 or int8 is needed, for the worker' };
   return variants;
 }
 
@@ -101,8 +100,13 @@ function summarize(report: Report, out: string): string {
   const { evaluation } = report;
   if (evaluation?.int8_vs_fp32 != null) {
     const { agreement, mean_logit_error: error } = evaluation.int8_vs_fp32;
+    const without = evaluation.int8_without_pictures_vs_fp32;
+    const beside =
+      without === null
+        ? ''
+        : ` (without calibration ${(without.agreement * 100).toFixed(1)} %, ${(without.mean_logit_error * 100).toFixed(2)} %)`;
     lines.push(
-      `int8 agrees with fp32 on ${(agreement * 100).toFixed(1)} % of ${evaluation.images} images, mean logit error ${(error * 100).toFixed(2)} %`,
+      `int8 agrees with fp32 on ${(agreement * 100).toFixed(1)} % of ${evaluation.images} images, mean logit error ${(error * 100).toFixed(2)} %${beside}`,
     );
   }
   for (const [name, share] of Object.entries(evaluation?.top1 ?? {}))

@@ -3,15 +3,18 @@ import { variantFiles } from '../../model-store/assemble.ts';
 import { type BuiltGraph, buildBitGraph } from '../../model-store/graph/build.ts';
 import { buildGpuGraph } from '../../model-store/graph/build-gpu.ts';
 import { outputNames } from '../../model-store/graph/network.ts';
+import type { SpatialSize } from '../../model-store/graph/padding.ts';
 import type { VariantName } from '../../model-store/manifest.ts';
 import { buildInt8Graph, type Int8Graph } from '../../model-store/quantize/build-int8.ts';
+import type { Calibration } from '../../model-store/quantize/calibration.ts';
+import { estimateCalibration } from '../../model-store/quantize/estimate-calibration.ts';
 import { pixelGrid } from '../../model-store/quantize/pixel-grid.ts';
 import { ModelError } from '../../worker/errors.ts';
 import { calibrate } from '../calibrate.ts';
 import { Progress } from '../progress.ts';
 import type { QuantizedLayer } from '../report/report.ts';
 import { type ImageFolder, loadPixelValues } from './images.ts';
-import type { ImportOptions, PreparedImport } from './prepare.ts';
+import type { PreparedImport } from './prepare.ts';
 
 /** The graphs of one version. */
 export interface BuiltVariants {
@@ -20,23 +23,31 @@ export interface BuiltVariants {
   readonly defaultVariant: 'int8' | 'fp32';
   /** Of the int8 variant; empty where there is none. */
   readonly layers: readonly QuantizedLayer[];
+  /** int8 as it would be without the pictures that it was calibrated with; null where there were none. Not published. */
+  readonly int8WithoutPictures: Int8Graph | null;
 }
 
 /**
  * Builds the variants, the default one with the plain file names.
  * @throws ModelError `invalid_model_config` where int8 is asked for and images have no fixed size.
  */
-export async function buildVariants(options: ImportOptions, prepared: PreparedImport): Promise<BuiltVariants> {
-  const { checkpoint, outputs } = prepared;
+export async function buildVariants(prepared: PreparedImport): Promise<BuiltVariants> {
+  const { checkpoint, outputs, variants } = prepared;
   // Every builder has a default of its own where none are named.
   const named = outputs === null ? {} : { outputs };
-  const defaultVariant = options.variants.includes('int8') ? 'int8' : 'fp32';
+  const defaultVariant = variants.includes('int8') ? 'int8' : 'fp32';
   const graphs = new Map<VariantName, BuiltGraph>();
   let layers: readonly QuantizedLayer[] = [];
-  for (const variant of options.variants) {
+  let int8WithoutPictures: Int8Graph | null = null;
+  for (const variant of variants) {
     const externalWeights = variantFiles(variant, defaultVariant).weights;
     if (variant === 'int8') {
-      const int8 = await buildInt8(prepared, externalWeights);
+      const size = requireFixedSize(prepared);
+      const { calibrationImages: pictures } = prepared;
+      const estimated = estimateCalibration(checkpoint, size, prepared.processor);
+      const calibration = pictures === null ? estimated : await calibrateWith(pictures, prepared, size);
+      const int8 = buildInt8(prepared, size, calibration, externalWeights);
+      if (pictures !== null) int8WithoutPictures = buildInt8(prepared, size, estimated, externalWeights);
       graphs.set(variant, int8);
       layers = int8.layers.map(toQuantizedLayer);
     } else if (variant === 'fp32') {
@@ -49,22 +60,32 @@ export async function buildVariants(options: ImportOptions, prepared: PreparedIm
       graphs.set(variant, buildGpuGraph(checkpoint, gpu));
     }
   }
-  return { graphs, defaultVariant, layers };
+  return { graphs, defaultVariant, layers, int8WithoutPictures };
 }
 
-async function buildInt8(prepared: PreparedImport, externalWeights: string): Promise<Int8Graph> {
-  const { checkpoint, fixedSize, processor, calibrationImages, preprocessorSource, outputs } = prepared;
-  if (calibrationImages === null) throw new ModelError('invalid_model_config', 'int8 needs pictures to calibrate with');
-  if (fixedSize === null) {
-    throw new ModelError(
-      'invalid_model_config',
-      `${preprocessorSource}: crop_size: int8 needs images of one size; crop them, or resize to {height, width}`,
-    );
-  }
-  const values = pixelValuesOf(calibrationImages, processor);
-  const calibration = await calibrate(checkpoint, fixedSize, values);
-  const grid = pixelGrid(processor);
-  const options = { inputSize: fixedSize, externalWeights, pixelGrid: grid };
+function requireFixedSize({ fixedSize, preprocessorSource }: PreparedImport): SpatialSize {
+  if (fixedSize !== null) return fixedSize;
+  throw new ModelError(
+    'invalid_model_config',
+    `${preprocessorSource}: crop_size: int8 needs images of one size; crop them, or resize to {height, width}`,
+  );
+}
+
+function calibrateWith(
+  pictures: ImageFolder,
+  { checkpoint, processor }: PreparedImport,
+  size: SpatialSize,
+): Promise<Calibration> {
+  return calibrate(checkpoint, size, pixelValuesOf(pictures, processor));
+}
+
+function buildInt8(
+  { checkpoint, processor, outputs }: PreparedImport,
+  inputSize: SpatialSize,
+  calibration: Calibration,
+  externalWeights: string,
+): Int8Graph {
+  const options = { inputSize, externalWeights, pixelGrid: pixelGrid(processor) };
   return buildInt8Graph(checkpoint, calibration, outputs === null ? options : { ...options, outputs });
 }
 

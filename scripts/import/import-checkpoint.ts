@@ -1,18 +1,24 @@
 /** One import: checkpoint to graphs, measured, to a version's folder. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AssembledVersion, assembleVersion, encodeJson, type VersionParts } from '../../model-store/assemble.ts';
+import {
+  type AssembledVersion,
+  assembleVersion,
+  encodeJson,
+  type VersionParts,
+  variantFiles,
+} from '../../model-store/assemble.ts';
 import type { BuiltGraph } from '../../model-store/graph/build.ts';
 import type { Manifest, VariantName } from '../../model-store/manifest.ts';
 import { withStagedFolder } from '../files/staged-folder.ts';
 import { type Measurement, measureVariant } from '../onnx/measure-variant.ts';
-import { openVariant } from '../onnx/variant-runner.ts';
+import { openGraph, openVariant } from '../onnx/variant-runner.ts';
 import { Progress } from '../progress.ts';
 import { renderLayerPlot } from '../report/layer-plot.ts';
 import { renderMarkdown } from '../report/markdown.ts';
 import { createReport, type Report } from '../report/report.ts';
 import { type BuiltVariants, buildVariants } from './build-variants.ts';
-import { type Evaluation, evaluateVariants } from './evaluate.ts';
+import { type Contender, type Evaluation, evaluateVariants } from './evaluate.ts';
 import { type ImportOptions, type PreparedImport, prepareImport } from './prepare.ts';
 
 /** What an import made. */
@@ -36,13 +42,13 @@ export async function importCheckpoint(
 ): Promise<Imported> {
   return withStagedFolder(options.out, 'manifest.json', async (folder) => {
     const prepared = await prepareImport(options, env);
-    const built = await buildVariants(options, prepared);
+    const built = await buildVariants(prepared);
     const parts = versionParts(prepared, built, now);
     const draft = await assembleVersion({ ...parts, variants: withHeap(built.graphs, {}) });
     await writeVersionFiles(folder, draft, () => true);
     const warnings = [...prepared.warnings];
     const measurements = await measureAll(folder, prepared, built.graphs, warnings);
-    const evaluation = await evaluate(folder, draft.manifest, prepared, warnings);
+    const evaluation = await evaluate(folder, draft.manifest, prepared, built, warnings);
     const report = createReport({
       manifest: draft.manifest,
       imageSize: prepared.imageSize,
@@ -122,6 +128,7 @@ async function evaluate(
   folder: string,
   manifest: Manifest,
   { evaluationImages, processor, truth, checkpoint }: PreparedImport,
+  { int8WithoutPictures, defaultVariant }: BuiltVariants,
   warnings: string[],
 ): Promise<Evaluation | null> {
   if (evaluationImages === null) return null;
@@ -130,8 +137,16 @@ async function evaluate(
     return null;
   }
   const names = (['fp32', 'int8'] as const).filter((name) => manifest.variants[name] !== undefined);
-  const open = await Promise.all(names.map((name) => openVariant(folder, manifest, name)));
-  const evaluation = await evaluateVariants(open, evaluationImages, processor, truth);
+  const contenders: Contender[] = [];
+  for (const name of names) {
+    const { variant, session } = await openVariant(folder, manifest, name);
+    contenders.push({ name, input: variant.inputs[0]!.name, session });
+  }
+  if (int8WithoutPictures !== null) {
+    const session = await openGraph(int8WithoutPictures, variantFiles('int8', defaultVariant).weights);
+    contenders.push({ name: 'int8_without_pictures', input: int8WithoutPictures.inputs[0]!.name, session });
+  }
+  const evaluation = await evaluateVariants(contenders, evaluationImages, processor, truth);
   if (truth !== null && evaluation.labelled === 0) {
     warnings.push(`the labels file has no answer for any image of ${evaluationImages.folder}`);
   }

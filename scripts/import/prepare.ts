@@ -30,7 +30,8 @@ export interface ImportOptions {
   readonly source: string;
   readonly revision: string | null;
   readonly out: string;
-  readonly variants: readonly VariantName[];
+  /** `usual`: fp32, and int8 where it can be made. `edge`: the one that a worker loads, int8 where it can be made. */
+  readonly variants: readonly VariantName[] | 'usual' | 'edge';
   /** Outputs of every variant, or `all`; null for each variant's own default. */
   readonly outputs: readonly string[] | null;
   /** Folders of pictures. */
@@ -64,6 +65,7 @@ export interface PreparedImport {
   readonly fixedSize: SpatialSize | null;
   /** The same, or a usual size. */
   readonly imageSize: SpatialSize;
+  readonly variants: readonly VariantName[];
   readonly calibrationImages: ImageFolder | null;
   readonly evaluationImages: ImageFolder | null;
   readonly truth: ReadonlyMap<string, number> | null;
@@ -96,13 +98,14 @@ export async function prepareImport(
   const origins = [...relabelled(source.origins, checkpoint, labels, options.labels), ...processorOrigins];
   const fixedSize = fixedImageSize(processor);
   const { numChannels } = checkpoint.config;
-  if (((calibrationImages ?? evaluationFolder) !== null || options.variants.includes('gpu')) && numChannels !== 3) {
+  const { variants, warning } = chooseVariants(options.variants, fixedSize, numChannels);
+  if (((calibrationImages ?? evaluationFolder) !== null || variants.includes('gpu')) && numChannels !== 3) {
     throw new ModelError(
       'invalid_model_config',
       `config.json: num_channels: ${numChannels}; pictures have 3, so this network has no int8 and no gpu variant`,
     );
   }
-  if (options.variants.includes('gpu') && processor.pad !== null) {
+  if (variants.includes('gpu') && processor.pad !== null) {
     throw new ModelError(
       'invalid_model_config',
       `${preprocessorSource}: do_pad: the gpu variant normalises on the device and cannot pad behind it`,
@@ -117,7 +120,8 @@ export async function prepareImport(
     preprocessorSource,
     origins,
     notes: source.notes,
-    warnings: [...source.warnings, ...assumptionWarnings(origins)],
+    warnings: [...source.warnings, ...assumptionWarnings(origins), ...(warning === null ? [] : [warning])],
+    variants,
     outputs,
     processor,
     fixedSize,
@@ -127,6 +131,23 @@ export async function prepareImport(
       evaluationFolder ?? (calibrationImages && sampleImages(calibrationImages, DEFAULT_EVALUATION_IMAGES)),
     truth: labels?.truth ?? null,
   };
+}
+
+/** The variants to build, and why int8 is not among them where it is usual. */
+function chooseVariants(
+  asked: ImportOptions['variants'],
+  fixedSize: SpatialSize | null,
+  channels: number,
+): { variants: readonly VariantName[]; warning: string | null } {
+  if (typeof asked !== 'string') return { variants: asked, warning: null };
+  const obstacle =
+    channels !== 3
+      ? `the network reads ${channels} channels, and pictures have 3`
+      : fixedSize === null
+        ? 'the processor makes images of any size, and int8 needs one'
+        : null;
+  if (obstacle !== null) return { variants: ['fp32'], warning: `no int8 variant: ${obstacle}` };
+  return { variants: asked === 'edge' ? ['int8'] : ['fp32', 'int8'], warning: null };
 }
 
 function relabel(checkpoint: Checkpoint, labels: LabelsFile | null, file: string | null): Checkpoint {

@@ -1,5 +1,6 @@
 /** One variant of a version's folder in onnxruntime-web, as the worker runs it: the same runtime, options and heap. */
 import { join } from 'node:path';
+import type { BuiltGraph } from '../../model-store/graph/build.ts';
 import type { Manifest, Variant, VariantName } from '../../model-store/manifest.ts';
 import { ModelError } from '../../worker/errors.ts';
 import { OrtRuntime } from '../../worker/inference/runtime.ts';
@@ -34,4 +35,11 @@ export async function openVariant(folder: string, manifest: Manifest, name: Vari
   const start = performance.now();
   const session = runtime.createSession(model, { externalData });
   return { name, variant, runtime, session, createMs: performance.now() - start };
+}
+
+/** Opens a graph that is not on disk, in a runtime of its own. @param weightsName the external data's name in the graph. */
+export async function openGraph(graph: BuiltGraph, weightsName: string): Promise<OrtSession> {
+  const runtime = await OrtRuntime.start(await compileWasm());
+  const externalData = new Map(graph.weights === null ? [] : [[weightsName, graph.weights]]);
+  return runtime.createSession(graph.model, { externalData });
 }

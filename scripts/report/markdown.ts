@@ -55,6 +55,10 @@ function accuracy({ evaluation }: Report): string[] {
     rows.push(['int8 and fp32 agree', percent(evaluation.int8_vs_fp32.agreement)]);
     rows.push(['mean logit error of int8', percent(evaluation.int8_vs_fp32.mean_logit_error)]);
   }
+  const without = evaluation.int8_without_pictures_vs_fp32;
+  if (without !== null) {
+    rows.push(['the same without calibration', `${percent(without.agreement)}, ${percent(without.mean_logit_error)}`]);
+  }
   return ['## Accuracy', table(['', ''], rows)];
 }
 
@@ -62,7 +66,12 @@ function quantization({ quantization: found }: Report, hasPlot: boolean): string
   if (found === null) return [];
   const { layers, float_layers: floatLayers, largest } = found;
   const rows = [
-    ['calibrated on', `${found.calibration_images} images`],
+    [
+      'activation ranges',
+      found.calibration_images === 0
+        ? 'estimated from the group norms, without images'
+        : `calibrated on ${found.calibration_images} images`,
+    ],
     ['layers in int8', `${layers.length - floatLayers.length} of ${layers.length}`],
     ['left in float32', floatLayers.map((name) => `\`${name}\``).join(', ') || 'none'],
   ];

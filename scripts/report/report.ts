@@ -26,6 +26,7 @@ export interface QuantizedLayer {
 
 /** What int8 did to the layers. */
 export interface QuantizationReport {
+  /** 0 where the ranges of activations were estimated without images. */
   readonly calibration_images: number;
   readonly layers: readonly QuantizedLayer[];
   /** Layers that stayed in float32. */

@@ -86,7 +86,7 @@ export async function ensureRequestedModel(
       source: request.source,
       revision: COMMIT.test(identity) ? identity : request.revision,
       out: directory,
-      variants: request.calibrate === null ? ['fp32'] : ['int8'],
+      variants: 'edge',
       outputs: null,
       calibrate: request.calibrate,
       evaluate: null,

@@ -21,15 +21,14 @@ describe('bit-edge import', () => {
     const result = await bitEdge(['import', FIXTURE, '--out', out, '--name', 'my-bit', '--version', '1.0', '--json']);
     expect(result.exitCode).toBe(0);
     const manifest = parseManifest(await readFile(join(out, 'manifest.json'), 'utf8'));
-    expect(manifest).toMatchObject({ name: 'my-bit', version: '1.0', num_labels: 7, default_variant: 'fp32' });
-    const { model, weights, wasm_heap_bytes: heap } = manifest.variants.fp32!;
-    expect(heap).toBeGreaterThan(2 ** 20);
+    expect(manifest).toMatchObject({ name: 'my-bit', version: '1.0', num_labels: 7, default_variant: 'int8' });
+    const { fp32, int8 } = manifest.variants;
+    for (const variant of [fp32!, int8!]) expect(variant.wasm_heap_bytes).toBeGreaterThan(2 ** 20);
     const references = [
       manifest.labels,
       manifest.preprocessor,
       manifest.report!,
-      model,
-      weights!,
+      ...[fp32!, int8!].flatMap(({ model, weights }) => [model, weights!]),
       ...manifest.attachments,
     ];
     expect((await readdir(out)).sort()).toEqual([...references.map(({ path }) => path), 'manifest.json'].sort());
@@ -44,7 +43,7 @@ describe('bit-edge import', () => {
   it('takes the layout of google/bit-50, a config of 2022 and a pickle, and answers as Hugging Face does', async () => {
     const layout = 'test/fixtures/bit-50-layout';
     const out = join(root, 'bit-50');
-    expect(await bitEdge(['import', layout, '--out', out])).toMatchObject({ exitCode: 0 });
+    expect(await bitEdge(['import', layout, '--out', out, '--variants', 'fp32'])).toMatchObject({ exitCode: 0 });
     const { picture, logits } = JSON.parse(await readFile(join(layout, 'expected.json'), 'utf8'));
     const args = ['classify', '--model', out, '--function', 'none', '--top-k', '10', picture];
     const { predictions } = JSON.parse((await bitEdge(args)).stdout);
@@ -96,6 +95,24 @@ describe('bit-edge import', () => {
     expect(result.stdout).toContain('warning: fp32 was not measured at 224x224 px');
   }, 60_000);
 
+  it('quantizes without pictures too, and says where it cannot', async () => {
+    const out = join(root, 'without-pictures');
+    expect(await bitEdge(['import', 'test/fixtures/bit-50-layout', '--out', out])).toMatchObject({ exitCode: 0 });
+    const manifest = parseManifest(await readFile(join(out, 'manifest.json'), 'utf8'));
+    expect(manifest.default_variant).toBe('int8');
+    const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8'));
+    expect(report.quantization.calibration_images).toBe(0);
+    expect(await readFile(join(out, 'report.md'), 'utf8')).toContain('estimated from the group norms, without images');
+
+    const free = join(root, 'free-size.json');
+    await writeFile(free, '{"size": {"shortest_edge": 64}, "do_center_crop": false}');
+    const args = ['test/fixtures/bit-50-layout', '--out', join(root, 'free'), '--preprocessor', free];
+    const { exitCode, stdout } = await bitEdge(['import', ...args]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('warning: no int8 variant: the processor makes images of any size');
+    expect(await bitEdge(['import', ...args, '--variants', 'int8'])).toMatchObject({ exitCode: 1 });
+  }, 60_000);
+
   it('quantizes with the pictures given, and reports what that lost', async () => {
     const pictures = join(root, 'calibration');
     await mkdir(pictures);
@@ -117,6 +134,11 @@ describe('bit-edge import', () => {
     expect(report.evaluation).toMatchObject({ folder: 'calibration', images: 6, labelled: 6 });
     expect(report.evaluation.int8_vs_fp32.mean_logit_error).toBeGreaterThan(0);
     expect(report.evaluation.int8_vs_fp32.mean_logit_error).toBeLessThan(0.05);
+    // Beside it what int8 would be without the pictures.
+    const without = report.evaluation.int8_without_pictures_vs_fp32.mean_logit_error;
+    expect(without).toBeGreaterThan(0);
+    expect(without).toBeLessThan(0.1);
+    expect(without).not.toBe(report.evaluation.int8_vs_fp32.mean_logit_error);
     expect(Object.keys(report.evaluation.top1).sort()).toEqual(['fp32', 'int8']);
     // The stem, four layers of three convolutions and a shortcut, one of three, and the classifier.
     expect(report.quantization.layers).toHaveLength(1 + 4 * 4 + 3 + 1);
@@ -143,7 +165,6 @@ describe('bit-edge import', () => {
     [[], 'one SOURCE'],
     [[FIXTURE], '--out OUT'],
     [[FIXTURE, '--out', 'x', '--variants', 'int4'], '"int4"'],
-    [[FIXTURE, '--out', 'x', '--variants', 'int8'], 'int8 needs --calibrate'],
     [[FIXTURE, '--out', 'x', '--variants', 'gpu'], 'fp32 or int8 is needed'],
   ])('explains wrong usage: %j', async (args, message) => {
     const result = await bitEdge(['import', ...args]);

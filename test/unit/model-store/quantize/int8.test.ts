@@ -9,6 +9,7 @@ import { buildBitGraph } from '../../../../model-store/graph/build.ts';
 import { decodeOnnxModel } from '../../../../model-store/onnx/decode.ts';
 import { buildInt8Graph } from '../../../../model-store/quantize/build-int8.ts';
 import { parseCalibration } from '../../../../model-store/quantize/calibration.ts';
+import { estimateCalibration } from '../../../../model-store/quantize/estimate-calibration.ts';
 import { calibrate } from '../../../../scripts/calibrate.ts';
 import { decodeImage } from '../../../../worker/imaging/decode.ts';
 import { fixtureCheckpoint, fixtureTensors, relativeDifference, runAsWorker, runGraph } from '../graph/fixture.ts';
@@ -64,8 +65,13 @@ function argmax(values: Float32Array): number {
 }
 
 describe('the default model', () => {
-  test('as int8 answers as fp32 does on parts of a photograph', async () => {
-    const { checkpoint, calibration } = await defaultModel();
+  test.each([
+    ['calibrated', false],
+    ['without any picture', true],
+  ])('as int8, %s, answers as fp32 does on parts of a photograph', async (_, estimated) => {
+    const { checkpoint, calibration: calibrated } = await defaultModel();
+    const halves = { rescaleFactor: 1 / 255, normalize: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } };
+    const calibration = estimated ? estimateCalibration(checkpoint, SIZE, halves) : calibrated;
     const images = await photoWindows();
     const expected = await runGraph(buildBitGraph(checkpoint, OPTIONS), images);
     const actual = await runAsWorker(
@@ -95,26 +101,35 @@ describe('the default model', () => {
 });
 
 describe.each(['default', 'same-dynamic', 'bottleneck', 'stride16', 'width2-gray', 'features-only'])(
-  'network %s, calibrated on its own images',
+  'network %s, calibrated on its own images, and without any',
   (network) => {
     test.each(['relu', 'gelu', 'silu'] as const)('agrees as int8, with %s', async (hiddenAct) => {
       const loaded = await fixtureCheckpoint(network);
       const checkpoint: Checkpoint = { ...loaded, config: { ...loaded.config, hiddenAct } };
       const images = (await fixtureTensors(`bit/${network}/io.safetensors`)).get('pixel_values.64x64')!;
       const bytes = images.data.length / images.shape[0]!;
-      const calibration = await calibrate(
+      const calibrated = await calibrate(
         checkpoint,
         SIZE,
         Array.from({ length: images.shape[0]! }, (_, i) => images.data.slice(i * bytes, (i + 1) * bytes)),
       );
       const options = { ...OPTIONS, outputs: ['pooler_output', 'last_hidden_state', 'stage1', 'stem'] };
       const expected = await runGraph(buildBitGraph(checkpoint, options), images);
-      const actual = await runAsWorker(buildInt8Graph(checkpoint, calibration, options), images);
-      for (const [output, { data, shape }] of expected) {
-        expect(actual.get(output)!.shape).toEqual(shape);
-        // Random networks of a few channels amplify rounding several times more than trained ones; a wrong scale, zero
-        // point or padding gives errors near 1.
-        expect(meanError(actual.get(output)!.data, data), output).toBeLessThan(0.1);
+      // These images are noise of deviation 1, which reaches further than pixels do.
+      const noise = { rescaleFactor: 1 / 255, normalize: { mean: [0.5, 0.5, 0.5], std: [0.125, 0.125, 0.125] } };
+      const cases = [
+        [calibrated, 0.1],
+        [estimateCalibration(checkpoint, SIZE, noise), 0.2],
+      ] as const;
+      for (const [calibration, limit] of cases) {
+        expect(Object.keys(calibration.sites).toSorted()).toEqual(Object.keys(calibrated.sites).toSorted());
+        const actual = await runAsWorker(buildInt8Graph(checkpoint, calibration, options), images);
+        for (const [output, { data, shape }] of expected) {
+          expect(actual.get(output)!.shape).toEqual(shape);
+          // Random networks of a few channels amplify rounding several times more than trained ones; a wrong scale, zero
+          // point or padding gives errors near 1.
+          expect(meanError(actual.get(output)!.data, data), output).toBeLessThan(limit);
+        }
       }
     });
   },
