@@ -29,6 +29,8 @@ export default defineConfig({
             // Tests in workerd have no file system: this gives them the default model's files and test images.
             miniflare: {
               serviceBindings: { FIXTURES: serveFixture },
+              // The platform's image service, under a name that turns nothing on by itself.
+              images: { binding: 'TEST_IMAGES' },
               bindings: { ...moderationBindings, ...inferenceEngine, JOB_RETRY_SECONDS: 0, JOB_TICK_MS: 500 },
             },
           }),

@@ -74,6 +74,12 @@ export async function openLocalModel(folder: string): Promise<LocalModel> {
     now: () => Date.now(),
     onBackgroundError: (error) => process.stderr.write(`${String(error)}\n`),
   });
-  const classifier = new Classifier({ host, budget, limits: DEFAULT_LIMITS, now: () => performance.now() });
+  const classifier = new Classifier({
+    host,
+    budget,
+    limits: DEFAULT_LIMITS,
+    images: null,
+    now: () => performance.now(),
+  });
   return { manifest, reference: { name: manifest.name, reference: manifest.version }, host, classifier };
 }

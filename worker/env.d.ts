@@ -2,4 +2,6 @@
 interface Env {
   /** Workers Analytics Engine: one point a request (docs/operations.md). */
   ANALYTICS?: AnalyticsEngineDataset;
+  /** Cloudflare Images: AVIF and HEIC are transcoded (docs/imaging.md). */
+  IMAGES?: ImagesBinding;
 }

@@ -22,6 +22,7 @@ function servicesOf(env: Env): Services {
     startDigest: startStreamDigest,
     cache: caches.default,
     analytics: env.ANALYTICS ?? null,
+    images: env.IMAGES ?? null,
     ledgers: env.MODERATION_LEDGER,
     jobsBucket: env.JOBS,
     jobs: env.BULK_JOB,

@@ -24,6 +24,7 @@ import { ModerationService } from './moderation/service.ts';
 import { readModerationSettings } from './moderation/settings.ts';
 import { Metrics } from './observability/metrics.ts';
 import type { AnalyticsSink, RequestRecord } from './observability/request-record.ts';
+import type { ImageService } from './transcode/transcode.ts';
 
 /** Share of the budget that bodies leave to a model that only they name, until one is loaded: those who hold a body wait for it. */
 const COLD_MODEL_SHARE = 0.6;
@@ -116,6 +117,8 @@ export interface Platform {
   /** `caches.default`; null for none. */
   readonly cache: HttpCache | null;
   readonly analytics: AnalyticsSink | null;
+  /** Cloudflare Images; null where it is not bound. */
+  readonly images: ImageService | null;
   readonly ledgers: DurableObjectNamespace<ModerationLedger>;
   /** Every binding and variable by name, for settings that name them. */
   readonly bindings: Readonly<Record<string, unknown>>;
@@ -178,7 +181,7 @@ export function createServices(config: Config, platform: Platform): Services {
     maxEdge: config.maxImageEdgePx,
     maxMemoryBytes: config.maxDecodeBytes,
   };
-  const classifier = new Classifier({ host, budget, limits, now: () => performance.now() });
+  const classifier = new Classifier({ host, budget, limits, images: platform.images, now: () => performance.now() });
   const readiness = new Readiness(host, { name: config.defaultModel, reference: config.defaultModelVersion });
   metrics.gauge('bit_edge_wasm_heap_bytes', 'Bytes of the WASM heap.', () => host.heapBytes);
   metrics.gauge('bit_edge_memory_used_bytes', 'Heap, baseline and leases.', () => budget.usedBytes);
@@ -250,6 +253,7 @@ function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' 
       blobs,
       backend,
       limits,
+      images: platform.images,
       acquire: (bytes) => budget.acquire(bytes, 'decoding the image'),
       now: () => performance.now(),
       random: () => Math.random(),

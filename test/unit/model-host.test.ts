@@ -430,7 +430,7 @@ describe('a model that is on its way', () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     store.gate = promise;
     const acquire = vi.spyOn(budget, 'acquire');
-    const classifier = new Classifier({ host, budget, limits: DEFAULT_LIMITS, now: () => 0 });
+    const classifier = new Classifier({ host, budget, limits: DEFAULT_LIMITS, images: null, now: () => 0 });
     const reference = { name: manifest.name, reference: 'latest' };
     const answer = classifier.infer(readPhoto(), reference, ['logits'], {}, waitUntil);
     await expect.poll(() => acquire.mock.calls.map(([, what]) => what)).toContain('decoding the image');

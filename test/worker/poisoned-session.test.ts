@@ -51,7 +51,13 @@ function makeHost(engine: EngineChoice): { host: ModelHost; classifier: Classifi
     onBackgroundError() {},
     onLoaded() {},
   });
-  const classifier = new Classifier({ host, budget, limits: DEFAULT_LIMITS, now: () => performance.now() });
+  const classifier = new Classifier({
+    host,
+    budget,
+    limits: DEFAULT_LIMITS,
+    images: null,
+    now: () => performance.now(),
+  });
   return { host, classifier, budget };
 }
 

@@ -86,6 +86,11 @@ export function detectFormat(bytes: Uint8Array): ImageFormat {
   );
 }
 
+/** The name of a format that is recognised and not decoded; null for any other bytes. */
+export function refusedFormat(bytes: Uint8Array): string | null {
+  return refusedName(String.fromCharCode(...bytes.subarray(0, PREFIX_BYTES))) ?? null;
+}
+
 function refusedName(prefix: string): string | undefined {
   for (const [name, at, magics] of REFUSED) if (magics.some((magic) => prefix.startsWith(magic, at))) return name;
   return SVG_START.test(prefix) ? 'SVG' : undefined;

@@ -3,11 +3,18 @@
  */
 
 import type { FunctionToApply } from '../../model-store/bit-config.ts';
+import type { Manifest } from '../../model-store/manifest.ts';
 import { manifestFunction } from '../../model-store/manifest.ts';
 import { ModelError, RuntimeError } from '../errors.ts';
-import type { ImageInfo } from '../imaging/image.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
 import { preprocess } from '../preprocess/preprocess.ts';
+import {
+  type AnsweredImage,
+  answeredImage,
+  type Decodable,
+  type ImageService,
+  toDecodable,
+} from '../transcode/transcode.ts';
 import type { Tensor } from './inference-session.ts';
 import type { Lease, MemoryBudget } from './memory-budget.ts';
 import type { ModelHost, WaitUntil } from './model-host.ts';
@@ -45,7 +52,7 @@ export interface Timing {
 export interface Classification {
   readonly model: { readonly name: string; readonly version: string };
   readonly predictions: readonly Prediction[];
-  readonly image: ImageInfo;
+  readonly image: AnsweredImage;
   readonly timing: Timing;
 }
 
@@ -54,6 +61,8 @@ export interface ClassifierOptions {
   readonly host: ModelHost;
   readonly budget: MemoryBudget;
   readonly limits: ImageLimits;
+  /** Cloudflare Images, for formats that are not decoded here; null where they are refused. */
+  readonly images: ImageService | null;
   /** A clock in ms for the timing; it may stand still. */
   now(): number;
 }
@@ -62,7 +71,7 @@ export interface ClassifierOptions {
 export interface Inference {
   readonly model: Pick<LoadedModel, 'manifest' | 'labels'>;
   readonly outputs: ReadonlyMap<string, Tensor>;
-  readonly image: ImageInfo;
+  readonly image: AnsweredImage;
   readonly timing: Timing;
   /** Who ran the network, where that is not plain from the caller. */
   readonly engine?: 'wasm' | 'gpu';
@@ -109,16 +118,22 @@ export class Classifier {
     options: Pick<ClassifyOptions, 'exact' | 'signal'>,
     waitUntil: WaitUntil,
   ): Promise<Inference> {
-    const { host, budget, now } = this.#options;
+    const { host, budget, images, now } = this.#options;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const { described, model: pending } = await host.open(reference.name, reference.reference, waitUntil);
       checkOutputs(described, outputNames);
       checkNotAborted(options.signal);
-      const held: { lease?: Lease } = {};
+      const held: { lease?: Lease; source?: Decodable } = {};
       try {
-        // Behind the last image, or while the weights are still on their way.
-        const prepared = await preprocess(bytes, described.processor, {
+        const source = await toDecodable(bytes, images, {
           limits: this.#limitsFor(bytes),
+          edgePx: inputEdge(described.manifest),
+          acquire: (needed) => budget.acquire(needed, 'transcoding the image'),
+        });
+        held.source = source;
+        // Behind the last image, or while the weights are still on their way.
+        const prepared = await preprocess(source.bytes, described.processor, {
+          limits: this.#limitsFor(source.bytes),
           exact: options.exact ?? false,
           now,
           acquire: async (needed) => {
@@ -136,9 +151,15 @@ export class Classifier {
         const start = now();
         const tensor: Tensor = { type: 'float32', shape: [1, 3, height, width], data: pixelValues };
         const outputs = host.run(model, tensor, outputNames);
-        return { model, outputs, image: info, timing: timing(decodeMs, preprocessMs, now() - start) };
+        return {
+          model,
+          outputs,
+          image: answeredImage(info, source.original),
+          timing: timing(decodeMs, preprocessMs, now() - start),
+        };
       } finally {
         held.lease?.release();
+        held.source?.release();
       }
     }
     throw new RuntimeError('overloaded', `the model was replaced ${MAX_ATTEMPTS} times while the image was decoded`, {
@@ -151,6 +172,12 @@ export class Classifier {
     const { limits, budget } = this.#options;
     return { ...limits, maxMemoryBytes: Math.min(limits.maxMemoryBytes, budget.capacityBytes - bytes.byteLength) };
   }
+}
+
+/** The longer edge of what a version's network takes, in px. */
+export function inputEdge({ variants, default_variant: variant }: Manifest): number {
+  const shape = variants[variant]?.inputs[0]?.shape ?? [];
+  return Math.max(1, ...shape.filter((size) => typeof size === 'number'));
 }
 
 function checkNotAborted(signal: AbortSignal | undefined): void {

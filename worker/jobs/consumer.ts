@@ -12,6 +12,7 @@ import type { Classifier } from '../inference/classifier.ts';
 import { isForGpuAlone } from '../inference/memory-plan.ts';
 import { readModelDescription } from '../inference/model-description.ts';
 import type { ModerationService } from '../moderation/service.ts';
+import type { ImageService } from '../transcode/transcode.ts';
 import { answerItem, type Engine } from './answer-item.ts';
 import type { BackendClient } from './backend-client.ts';
 import { isBackendUnavailable } from './backend-retry.ts';
@@ -54,6 +55,7 @@ export interface JobServices {
   /** Null where no backend is configured. */
   readonly backend: BackendClient | null;
   readonly limits: ImageLimits;
+  readonly images: ImageService | null;
   acquire(bytes: number): Promise<{ release(): void }>;
   now(): number;
   /** In [0, 1). */
@@ -181,8 +183,16 @@ async function makeGpu(
     readModelDescription(services.models, services.blobs, model.name, model.version),
     client.model(model.name, model.version),
   ]);
-  const { limits, acquire, now } = services;
-  const inferer = new GpuInferer({ client, description, maxBatch: maxBatch ?? DEFAULT_BATCH, limits, acquire, now });
+  const { limits, images, acquire, now } = services;
+  const inferer = new GpuInferer({
+    client,
+    description,
+    maxBatch: maxBatch ?? DEFAULT_BATCH,
+    limits,
+    images,
+    acquire,
+    now,
+  });
   return {
     name: 'gpu',
     concurrency: inferer.concurrency,

@@ -5,11 +5,12 @@
  */
 import { JobError, ModelError } from '../errors.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
-import type { Inference } from '../inference/classifier.ts';
+import { type Inference, inputEdge } from '../inference/classifier.ts';
 import type { Tensor } from '../inference/inference-session.ts';
 import type { ModelDescription } from '../inference/model-description.ts';
 import { reserveInferRequest } from '../oip/infer-request.ts';
 import { preprocessToRgb8 } from '../preprocess/preprocess.ts';
+import { answeredImage, type ImageService, toDecodable } from '../transcode/transcode.ts';
 import type { BackendClient } from './backend-client.ts';
 
 /** Rows of a request at most, whatever the backend allows: 32 images of 224 px are 4.8 MB. */
@@ -28,6 +29,8 @@ export interface GpuInfererOptions {
   /** Largest batch that the backend takes for this model. */
   readonly maxBatch: number;
   readonly limits: ImageLimits;
+  /** Cloudflare Images, for formats that are not decoded here; null where they are refused. */
+  readonly images: ImageService | null;
   /** Takes memory for a decode. */
   acquire(bytes: number): Promise<{ release(): void }>;
   now(): number;
@@ -68,14 +71,16 @@ export class GpuInferer {
     outputNames: readonly string[],
     options: { readonly exact?: boolean },
   ): Promise<Inference> {
-    const { description, limits, acquire, now } = this.#options;
+    const { description, limits, acquire, images, now } = this.#options;
     checkOutputs(description, outputNames);
-    const picture = await preprocessToRgb8(bytes, description.processor, {
-      limits,
-      exact: options.exact ?? false,
-      now,
-      acquire,
-    });
+    const source = await toDecodable(bytes, images, { limits, edgePx: inputEdge(description.manifest), acquire });
+    let picture: Awaited<ReturnType<typeof preprocessToRgb8>>;
+    try {
+      const exact = options.exact ?? false;
+      picture = await preprocessToRgb8(source.bytes, description.processor, { limits, exact, now, acquire });
+    } finally {
+      source.release();
+    }
     const { rgb8, height, width, info, decodeMs, preprocessMs } = picture;
     const outputs = await new Promise<Map<string, Tensor>>((resolve, reject) => {
       this.#waiting.push({ rgb8, height, width, outputs: outputNames, resolve, reject });
@@ -85,7 +90,7 @@ export class GpuInferer {
     return {
       model: description,
       outputs,
-      image: info,
+      image: answeredImage(info, source.original),
       timing: { decode_ms: decodeMs, preprocess_ms: preprocessMs },
     };
   }

@@ -23,10 +23,7 @@ export const classifyTask: ImageTask<ClassifyParameters, ClassifyAnswer> = {
       exact: parameters.exact,
       signal: c.req.raw.signal,
     };
-    const answer = await classifier.classify(image, reference, options, (promise) => c.executionCtx.waitUntil(promise));
-    const { format, width, height } = answer.image;
-    const { model, predictions, timing } = answer;
-    return { model, predictions, image: { format, width, height }, timing };
+    return classifier.classify(image, reference, options, (promise) => c.executionCtx.waitUntil(promise));
   },
 };
 

@@ -41,7 +41,7 @@ export const embedTask: ImageTask<EmbedParameters, EmbedAnswer> = {
       model: { name, version },
       embedding: encodeFloats(embedding, encoding),
       dimensions: embedding.length,
-      image: { format: info.format, width: info.width, height: info.height },
+      image: info,
       timing,
     };
   },

@@ -38,7 +38,7 @@ export const featuresRoute = imageTaskRoute<FeaturesParameters, FeaturesAnswer>(
           throw new RuntimeError('inference_failed', `the graph gave no float32 ${output}`);
         return { name: output, shape: tensor.shape.slice(1), data: encodeFloats(tensor.data, encoding) };
       }),
-      image: { format: info.format, width: info.width, height: info.height },
+      image: info,
       timing,
     };
   },

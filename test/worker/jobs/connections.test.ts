@@ -22,6 +22,7 @@ it('images are read as many at a time as their share, and read on while others a
     startDigest: startStreamDigest,
     cache: caches.default,
     analytics: null,
+    images: null,
     ledgers: env.MODERATION_LEDGER,
     jobsBucket: env.JOBS,
     jobs: env.BULK_JOB,

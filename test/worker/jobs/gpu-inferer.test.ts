@@ -64,6 +64,7 @@ async function makeInferer(maxBatch: number): Promise<GpuInferer> {
     description: await readModelDescription(new R2ObjectStore(env.MODELS), null, name, version),
     maxBatch,
     limits: { maxBytes: 1e6, maxPixels: 1e6, maxEdge: 1000, maxMemoryBytes: 1e8 },
+    images: null,
     acquire: async () => ({ release() {} }),
     now: () => 0,
   });

@@ -9,7 +9,13 @@ const timing = z.strictObject({
   inference_ms: z.number().positive().optional(),
 });
 
-const image = z.strictObject({ format: z.string(), width: z.int().positive(), height: z.int().positive() });
+const image = z.strictObject({
+  format: z.string(),
+  width: z.int().positive(),
+  height: z.int().positive(),
+  /** The platform made a PNG of it: AVIF and HEIC, where Cloudflare Images is bound. */
+  transcoded: z.literal(true).optional(),
+});
 
 const floats = z.union([z.array(z.number()), z.string()]);
 
