@@ -8,9 +8,11 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { FetchError } from '../../worker/errors.ts';
 import { newestChange } from '../files/newest-change.ts';
 import { importCheckpoint } from '../import/import-checkpoint.ts';
+import { resizedPreprocessor } from '../import/resized-preprocessor.ts';
 import { cacheRoot, hubAccess } from '../sources/cache.ts';
 import { describeHubFile } from '../sources/hub-client.ts';
 import { HUB_ID } from '../sources/hub-download.ts';
+import { openSource } from '../sources/open-source.ts';
 
 /** Code whose change makes another version of the same checkpoint. */
 const IMPORTER_SOURCES = ['model-store', 'scripts/import'];
@@ -24,6 +26,8 @@ export interface ModelRequest {
   readonly source: string;
   /** Of a repository; null for `main`. */
   readonly revision: string | null;
+  /** Shorter edge of the network's input in px; null for the checkpoint's own. */
+  readonly sizePx: number | null;
   /** A folder of pictures to calibrate with; null for none. */
   readonly calibrate: string | null;
 }
@@ -81,17 +85,19 @@ export async function ensureRequestedModel(
   }
   await mkdir(folder, { recursive: true });
   await rm(stampPath, { force: true });
+  const revision = COMMIT.test(identity) ? identity : request.revision;
+  const preprocessor = await writeResized(request, revision, env, join(folder, 'preprocessor_config.json'));
   const { manifest } = await importCheckpoint(
     {
       source: request.source,
-      revision: COMMIT.test(identity) ? identity : request.revision,
+      revision,
       out: directory,
       variants: 'edge',
       outputs: null,
       calibrate: request.calibrate,
       evaluate: null,
       labels: null,
-      preprocessor: null,
+      preprocessor,
       name: null,
       version: null,
     },
@@ -136,8 +142,21 @@ async function describeFiles(source: string): Promise<string> {
   return sha256(lines.toSorted().join('\n'));
 }
 
-function requestKey({ source, revision, calibrate }: ModelRequest): string {
-  const request = [HUB_ID.test(source) ? source : resolve(source), revision, calibrate && resolve(calibrate)];
+/** Writes the source's processor for the size that is asked for; null if none is. @returns the file. */
+async function writeResized(
+  { source, sizePx }: ModelRequest,
+  revision: string | null,
+  env: Environment,
+  file: string,
+): Promise<string | null> {
+  if (sizePx === null) return null;
+  const { preprocessor } = await openSource(source, revision, env);
+  await writeFile(file, JSON.stringify(resizedPreprocessor(preprocessor, sizePx)));
+  return file;
+}
+
+function requestKey({ source, revision, sizePx, calibrate }: ModelRequest): string {
+  const request = [HUB_ID.test(source) ? source : resolve(source), revision, sizePx, calibrate && resolve(calibrate)];
   return sha256(JSON.stringify(request)).slice(0, 16);
 }
 

@@ -80,6 +80,20 @@ it('starts at once the next time: nothing is downloaded, imported or published a
   expect((await fetch(`${url}/v1/classify`, { method: 'POST', body: readPhoto() })).status).toBe(200);
 });
 
+it('serves it at another resolution with --size, and at its own again without', async () => {
+  const sideOf = async (url: string): Promise<unknown> => {
+    const metadata = await (await fetch(`${url}/v2/models/bit-50`)).json();
+    return (metadata as { inputs: { shape: number[] }[] }).inputs[0]!.shape.at(-1);
+  };
+  const small = await start('--model', ID, '--size', '48');
+  expect(await sideOf(small.url)).toBe(48);
+  expect((await fetch(`${small.url}/v1/classify`, { method: 'POST', body: readPhoto() })).status).toBe(200);
+  await interrupt(small.child);
+  const own = await start('--model', ID);
+  expect(own.output()).toMatch(/^model {4}bit-50@sha-\w+ \(is in local R2\)$/m);
+  expect(await sideOf(own.url)).toBe(64);
+});
+
 it('asks nobody about a commit that it has, and serves what it has if the hub is down', async () => {
   const pinned = await start('--model', `${ID}@${COMMIT}`);
   expect((await fetch(`${pinned.url}/readyz`)).status).toBe(200);

@@ -41,7 +41,7 @@ async function startReady(): Promise<Started & { readonly url: string }> {
 it('npm start: builds and publishes the default model, serves it, and classifies a photo without a warning', async () => {
   const { url, output } = await startReady();
   expect(output()).toMatch(/^model {4}\S+@\S+ \(published to local R2\)$/m);
-  expect(output()).toContain(`curl --data-binary @photo.jpg ${url}/v1/classify`);
+  expect(output()).toContain(`curl --data-binary @examples/lemon.png ${url}/v1/classify`);
   const response = await fetch(`${url}/v1/classify`, { method: 'POST', body: readPhoto() });
   expect(response.status).toBe(200);
   const answer = (await response.json()) as { predictions: { label: string }[]; image: object; timing: object };
@@ -69,7 +69,7 @@ it('npm start on a taken port: one line, exit code 1', async () => {
   await new Promise((resolve) => holder.close(resolve));
 });
 
-it.each(['--mdoel x', 'photo.jpg', '--port 0'])(
+it.each(['--mdoel x', 'photo.jpg', '--port 0', '--size 31', '--size 224'])(
   'npm start -- %s: what is wrong, the usage, exit code 2',
   async (text) => {
     const args = text.split(' ');
