@@ -49,7 +49,7 @@ export function configOrigins(
   });
   if (config.numLabels === 0) return origins;
   const { labels } = config;
-  const names = labels.slice(0, 2).join(', ') + (labels.length > 2 ? ', ...' : '');
+  const names = labels.slice(0, 2).join('; ') + (labels.length > 2 ? '; ...' : '');
   origins.push({ field: 'labels', value: `${labels.length}: ${names}`, assumed: false, ...fromOf('id2label') });
   const from =
     config.problemType === null

@@ -16,6 +16,7 @@ import { ModelError } from '../../worker/errors.ts';
 import { type ProcessorConfig, parseProcessorConfig } from '../../worker/preprocess/config.ts';
 import { fixedImageSize } from '../image-size.ts';
 import { type OpenedSource, openSource } from '../sources/open-source.ts';
+import { type ImagenetNames, imagenetNames } from './imagenet-names.ts';
 import { type ImageFolder, listImages, sampleImages } from './images.ts';
 import { type LabelsFile, parseLabelsFile } from './labels-file.ts';
 
@@ -86,7 +87,8 @@ export async function prepareImport(
   const version = options.version === null ? null : checkName('version', options.version);
   const name = options.name === null ? null : checkName('model', options.name);
   const source = await openSource(options.source, options.revision, env);
-  const checkpoint = relabel(source.checkpoint, labels, options.labels);
+  const named = await nameLabels(source, labels, options.labels);
+  const { checkpoint } = named;
   const outputs = options.outputs?.join() === 'all' ? outputNames(checkpoint.config) : options.outputs;
   if (outputs !== null) checkOutputs(checkpoint.config, outputs);
   const {
@@ -95,7 +97,7 @@ export async function prepareImport(
     origins: processorOrigins,
   } = await findPreprocessor(options, source);
   const processor = parseProcessorConfig(preprocessor);
-  const origins = [...relabelled(source.origins, checkpoint, labels, options.labels), ...processorOrigins];
+  const origins = [...named.origins, ...processorOrigins];
   const fixedSize = fixedImageSize(processor);
   const { numChannels } = checkpoint.config;
   const { variants, warning } = chooseVariants(options.variants, fixedSize, numChannels);
@@ -150,30 +152,38 @@ function chooseVariants(
   return { variants: asked === 'edge' ? ['int8'] : ['fp32', 'int8'], warning: null };
 }
 
-function relabel(checkpoint: Checkpoint, labels: LabelsFile | null, file: string | null): Checkpoint {
-  const { config } = checkpoint;
-  if (labels?.names == null) return checkpoint;
-  if (labels.names.length !== config.numLabels) {
-    throw new ModelError(
-      'invalid_model_config',
-      `${file}: ${labels.names.length} labels; the network has ${config.numLabels}`,
-    );
-  }
-  return { ...checkpoint, config: { ...config, labels: labels.names } };
-}
-
-/** The origins of a network whose names `--labels` gave. */
-function relabelled(
-  origins: readonly Origin[],
-  { config }: Checkpoint,
+/** The network with the names of `--labels`; else its own; else, for timm's and Google's, ImageNet's where the number fits. */
+async function nameLabels(
+  { checkpoint, origins, kind, reference }: OpenedSource,
   labels: LabelsFile | null,
   file: string | null,
-): readonly Origin[] {
-  if (labels?.names == null || file === null) return origins;
-  const value = `${config.labels.length}: ${config.labels.slice(0, 2).join(', ')}${config.labels.length > 2 ? ', ...' : ''}`;
-  return origins.map((origin) => {
-    return origin.field === 'labels' ? { field: 'labels', value, from: `--labels ${file}`, assumed: false } : origin;
-  });
+): Promise<{ checkpoint: Checkpoint; origins: readonly Origin[] }> {
+  const { numLabels } = checkpoint.config;
+  if (labels?.names != null) {
+    if (labels.names.length === numLabels) {
+      return rename(checkpoint, origins, { names: labels.names, from: `--labels ${file}`, assumed: false });
+    }
+    throw new ModelError(
+      'invalid_model_config',
+      `${file}: ${labels.names.length} labels; the network has ${numLabels}`,
+    );
+  }
+  const isNameless = origins.some(({ field, assumed }) => field === 'labels' && assumed);
+  const found = isNameless && kind !== 'huggingface' ? await imagenetNames(numLabels, reference) : null;
+  return found === null ? { checkpoint, origins } : rename(checkpoint, origins, found);
+}
+
+function rename(
+  checkpoint: Checkpoint,
+  origins: readonly Origin[],
+  { names, from, assumed }: ImagenetNames,
+): { checkpoint: Checkpoint; origins: readonly Origin[] } {
+  const value = `${names.length}: ${names.slice(0, 2).join('; ')}${names.length > 2 ? '; ...' : ''}`;
+  const named = { field: 'labels', value, from, assumed };
+  return {
+    checkpoint: { ...checkpoint, config: { ...checkpoint.config, labels: names } },
+    origins: origins.map((origin) => (origin.field === 'labels' ? named : origin)),
+  };
 }
 
 /** The processor of `--preprocessor`, else the source's. */
