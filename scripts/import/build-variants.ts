@@ -19,8 +19,8 @@ import type { PreparedImport } from './prepare.ts';
 /** The graphs of one version. */
 export interface BuiltVariants {
   readonly graphs: ReadonlyMap<VariantName, BuiltGraph>;
-  /** The one that a worker loads. */
-  readonly defaultVariant: 'int8' | 'fp32';
+  /** The one that a worker loads; `gpu` if none can. */
+  readonly defaultVariant: VariantName;
   /** Of the int8 variant; empty where there is none. */
   readonly layers: readonly QuantizedLayer[];
   /** int8 as it would be without the pictures that it was calibrated with; null where there were none. Not published. */
@@ -35,7 +35,7 @@ export async function buildVariants(prepared: PreparedImport): Promise<BuiltVari
   const { checkpoint, outputs, variants } = prepared;
   // Every builder has a default of its own where none are named.
   const named = outputs === null ? {} : { outputs };
-  const defaultVariant = variants.includes('int8') ? 'int8' : 'fp32';
+  const defaultVariant = (['int8', 'fp32', 'gpu'] as const).find((name) => variants.includes(name)) ?? 'fp32';
   const graphs = new Map<VariantName, BuiltGraph>();
   let layers: readonly QuantizedLayer[] = [];
   let int8WithoutPictures: Int8Graph | null = null;
