@@ -1,5 +1,6 @@
 /** `bit-edge deploy`: from an empty account to a serving deployment. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
@@ -14,15 +15,17 @@ import { samplePicture } from '../deploy/sample-picture.ts';
 import { type Outcome, StepError } from '../deploy/steps.ts';
 import { readWranglerConfig } from '../deploy/wrangler-config.ts';
 import { installedWrangler } from '../deploy/wrangler-run.ts';
+import { ensureRequestedModel, parseModelSource } from '../start/requested-model.ts';
 import { withStore } from '../store/open-store.ts';
 
-const HELP = `usage: npm run deploy -- [--env NAME] [--model OUT] [--upload-events PREFIX] [--secrets-file FILE] [--dry-run] [--yes]
+const HELP = `usage: npm run deploy -- [--env NAME] [--model SOURCE] [--upload-events PREFIX] [--secrets-file FILE] [--dry-run] [--yes]
 
 Makes what the account lacks (buckets, queues, dead-letter queues), publishes the model, makes a first API key, deploys the worker,
 waits until it is ready and sends it one picture. Safe to run again: what is there stays, what differs is changed; after a
 failure it goes on where it stopped.
   --env NAME              ${ENVIRONMENT_NAMES.join(' or ')}. Default: the top level of wrangler.toml, whose names are production's.
-  --model OUT             the folder that "bit-edge import" made. Default: the bundled model.
+  --model SOURCE          a BiT of yours: google/bit-50 or another repository on the hub, a checkpoint, or the folder that
+                          "bit-edge import" made. Default: the bundled model.
   --upload-events PREFIX  moderates uploads under this prefix of the uploads bucket ("" for all); see docs/moderation.md.
   --secrets-file FILE     JSON or .env with secrets for the worker: MODERATION, GPU_BACKEND_TOKEN. Sent with every run.
   --dry-run               prints what would be made, and makes nothing.
@@ -75,7 +78,7 @@ export async function run(args: readonly string[]): Promise<number> {
       config,
       configPath,
       environment,
-      model: await readModel(values.model ?? (await ensureDefaultModel()).directory),
+      model: await readModel(await modelFolder(values.model)),
       uploadPrefix: values['upload-events'] ?? null,
       secretsFile: values['secrets-file'] ?? null,
     };
@@ -100,6 +103,14 @@ export async function run(args: readonly string[]): Promise<number> {
   } catch (error) {
     return fail(error);
   }
+}
+
+/** The folder of the version to deploy: made by an import, imported now, or the bundled model's. */
+async function modelFolder(source: string | undefined): Promise<string> {
+  if (source === undefined) return (await ensureDefaultModel()).directory;
+  if (existsSync(join(source, 'manifest.json'))) return source;
+  const request = { ...(await parseModelSource(source)), calibrate: null };
+  return (await ensureRequestedModel(request, process.env, (note) => void process.stderr.write(`${note}\n`))).directory;
 }
 
 async function readModel(folder: string): Promise<ModelToDeploy> {
