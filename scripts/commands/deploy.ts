@@ -109,7 +109,7 @@ export async function run(args: readonly string[]): Promise<number> {
 async function modelFolder(source: string | undefined): Promise<string> {
   if (source === undefined) return (await ensureDefaultModel()).directory;
   if (existsSync(join(source, 'manifest.json'))) return source;
-  const request = { ...(await parseModelSource(source)), calibrate: null };
+  const request = { ...(await parseModelSource(source)), calibrate: null, sizePx: null };
   return (await ensureRequestedModel(request, process.env, (note) => void process.stderr.write(`${note}\n`))).directory;
 }
 

@@ -102,6 +102,11 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./jobs.ts'),
   },
   {
+    name: 'uploads',
+    summary: 'pictures of this machine into the uploads bucket',
+    load: () => import('./uploads.ts'),
+  },
+  {
     name: 'deploy',
     summary: 'from an empty Cloudflare account to a serving deployment',
     load: () => import('./deploy.ts'),

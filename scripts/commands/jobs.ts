@@ -1,10 +1,17 @@
 /** `bit-edge jobs`: bulk jobs of a running deployment: submit, watch, results, cancel, retry, list. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
-import { FetchError, JobError, RequestError } from '../../worker/errors.ts';
+import { RequestError } from '../../worker/errors.ts';
+import { Deployment, type Job } from '../jobs/deployment.ts';
+import { reportFailures } from '../jobs/failures.ts';
 import { Progress } from '../progress.ts';
+import { withStore } from '../store/open-store.ts';
+import { putFiles } from '../uploads/put-files.ts';
+import { UPLOADS_PREFIX } from './uploads.ts';
 
 const HELP = `usage: bit-edge jobs submit MANIFEST.ndjson|MANIFEST.csv | --prefix PREFIX | INPUT... [--watch]
                        [--task classify|embed|moderate] [--model NAME[@VERSION]] [--parameters JSON]
@@ -14,25 +21,17 @@ const HELP = `usage: bit-edge jobs submit MANIFEST.ndjson|MANIFEST.csv | --prefi
        bit-edge jobs cancel ID
        bit-edge jobs retry ID
        bit-edge jobs list
-options: [--url http://127.0.0.1:8787] [--key API_KEY] [--json]
+options: [--url http://127.0.0.1:8787] [--key API_KEY] [--json]; for uploads [--state FOLDER] as of "npm start"
 
-submit prints the job's id. An INPUT is a URL, or a key of the uploads bucket; --prefix takes every object below it.
-watch shows progress on standard error until the job is over.
+submit prints the job's id. An INPUT is a URL, a key of the uploads bucket, or a file or folder of this machine, which is uploaded
+first; --prefix takes every object of the bucket below it.
+watch shows progress on standard error until the job is over, then how many items failed by code, with an example of each.
 results prints one JSON line an item, in the order of the inputs; --follow waits for those that are not there yet.
 retry makes the failed items of a completed job pending again.
 Exit codes: 0 done; 1 refused, or watched to an end that is not "completed" or has failed items; 2 wrong usage.
 `;
 
 const POLL_MS = 500;
-
-const count = z.int().nonnegative();
-const jobSchema = z.object({
-  id: z.string(),
-  state: z.enum(['ingesting', 'running', 'completed', 'cancelled']),
-  counts: z.object({ total: count, pending: count, succeeded: count, failed: count, cancelled: count }),
-  total_is_final: z.boolean(),
-});
-type Job = z.infer<typeof jobSchema>;
 
 const pageSchema = z.object({
   jobs: z.array(
@@ -55,6 +54,7 @@ export async function run(args: readonly string[]): Promise<number> {
       prefix: { type: 'string' },
       callback: { type: 'string' },
       'idempotency-key': { type: 'string' },
+      state: { type: 'string' },
       watch: { type: 'boolean', default: false },
       follow: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -70,7 +70,8 @@ export async function run(args: readonly string[]): Promise<number> {
   const print = (job: Job): void =>
     void process.stdout.write(values.json ? `${JSON.stringify(job)}\n` : `${describe(job)}\n`);
   if (action === 'submit' && rest.length > 0 !== (values.prefix !== undefined)) {
-    const job = await submit(deployment, rest, {
+    const inputs = await uploadLocal(rest, values.url, values.state);
+    const job = await submit(deployment, inputs, {
       task: values.task,
       model: values.model,
       parameters: values.parameters,
@@ -119,34 +120,22 @@ interface Submission {
   readonly idempotencyKey: string | undefined;
 }
 
-/** One deployment's API. */
-class Deployment {
-  readonly #url: string;
-  readonly #headers: Readonly<Record<string, string>>;
-
-  constructor(url: string, key: string | undefined) {
-    this.#url = url;
-    this.#headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
-  }
-
-  /** @throws FetchError where it cannot be reached; JobError where it refuses. */
-  async call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
-    let response: Response;
-    try {
-      const headers = { ...this.#headers, ...(init.headers as Record<string, string> | undefined) };
-      response = await fetch(new URL(path, this.#url), { ...init, method, headers });
-    } catch (error) {
-      throw new FetchError('fetch_failed', `${this.#url} cannot be reached: ${String(error)}`, { cause: error });
-    }
-    if (response.ok) return response;
-    const text = await response.text();
-    const code = response.status === 404 ? 'job_not_found' : 'job_state_conflict';
-    throw new JobError(code, `${this.#url} answered ${response.status}: ${problemOf(text)}`);
-  }
-
-  async job(method: string, path: string, init: RequestInit = {}): Promise<Job> {
-    return jobSchema.parse(await (await this.call(method, path, init)).json());
-  }
+/**
+ * Uploads the inputs that are files or folders of this machine: to the local bucket for a local deployment, to the real one
+ * otherwise. A manifest alone is read, not uploaded.
+ * @returns the inputs with keys in place of paths.
+ */
+async function uploadLocal(inputs: readonly string[], url: string, state: string | undefined): Promise<string[]> {
+  if (inputs.length === 1 && /\.(ndjson|csv)$/.test(inputs[0]!)) return [...inputs];
+  const local = inputs.filter((input) => !input.includes('://') && existsSync(input));
+  if (local.length === 0) return [...inputs];
+  const isHere = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
+  const where = { remote: !isHere, ...(state === undefined ? {} : { persistPath: join(state, 'v3') }) };
+  const uploaded = await withStore({ ...where, binding: 'UPLOADS' }, ({ store }) =>
+    putFiles(store, local, UPLOADS_PREFIX),
+  );
+  process.stderr.write(`${uploaded.length} pictures uploaded to ${UPLOADS_PREFIX}\n`);
+  return [...inputs.filter((input) => !local.includes(input)), ...uploaded.map(({ key }) => key)];
 }
 
 async function submit(deployment: Deployment, inputs: readonly string[], given: Submission): Promise<Job> {
@@ -176,6 +165,7 @@ async function watch(deployment: Deployment, id: string, print: (job: Job) => vo
     if (job.state === 'completed' || job.state === 'cancelled') {
       progress?.clear();
       print(job);
+      if (failed > 0) await reportFailures(deployment, id);
       return job.state === 'completed' && failed === 0 ? 0 : 1;
     }
     // The bar needs its end: until every input is read there is none.
@@ -227,15 +217,5 @@ function parseJson(text: string): Record<string, unknown> {
     throw new RequestError('invalid_parameter', `--parameters must be a JSON object: ${text.slice(0, 80)}`, {
       cause: error,
     });
-  }
-}
-
-/** The code and detail of a problem document, or what came instead. */
-function problemOf(text: string): string {
-  try {
-    const { code, detail } = z.object({ code: z.string(), detail: z.string().default('') }).parse(JSON.parse(text));
-    return `${code}: ${detail}`;
-  } catch {
-    return text.slice(0, 200);
   }
 }

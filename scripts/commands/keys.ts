@@ -67,7 +67,7 @@ export async function run(args: readonly string[]): Promise<number> {
         `${each.id}  ${each.name.padEnd(24)}${each.scopes.join(',').padEnd(32)}${each.expires_at ?? 'never expires'}\n`,
     );
     print(
-      lines.join(''),
+      lines.length === 0 ? 'there are no keys\n' : lines.join(''),
       records.map(({ sha256: _, ...rest }) => rest),
     );
     return 0;

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import { FolderObjectStore } from './folder-object-store.ts';
+import type { BucketBinding } from './r2-bucket.ts';
 
 /** An open store; `close` must be called, or a process stays behind. */
 export interface OpenStore {
@@ -19,6 +20,8 @@ export interface StoreOptions {
   readonly folder?: string;
   /** Default `wrangler.toml`. */
   readonly config?: string;
+  /** Which bucket. Default: the models'. */
+  readonly binding?: BucketBinding;
   /** A name of `[env.NAME]` in wrangler.toml. Default: its top level. */
   readonly environment?: string;
   /** The local bucket's state. Default `.wrangler/state/v3` beside wrangler.toml. */
@@ -44,5 +47,6 @@ async function openStore(options: StoreOptions): Promise<OpenStore> {
   const persistPath = options.persistPath === undefined ? null : resolve(options.persistPath);
   // Loaded when needed: wrangler takes a second to load.
   const { openR2Bucket } = await import('./r2-bucket.ts');
-  return openR2Bucket(where, resolve(options.config ?? 'wrangler.toml'), persistPath, options.environment ?? null);
+  const configPath = resolve(options.config ?? 'wrangler.toml');
+  return openR2Bucket(where, configPath, persistPath, options.environment ?? null, options.binding ?? 'MODELS');
 }

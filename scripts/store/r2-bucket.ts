@@ -10,11 +10,11 @@ import { ConfigurationError } from '../../worker/errors.ts';
 import { readWranglerConfig } from '../deploy/wrangler-config.ts';
 import type { OpenStore } from './open-store.ts';
 
-/** The binding of the models bucket in wrangler.toml. */
-const BINDING = 'MODELS';
+/** Buckets that commands open, by their binding in wrangler.toml. */
+export type BucketBinding = 'MODELS' | 'UPLOADS';
 
 /**
- * Opens the bucket that wrangler.toml binds as `MODELS`.
+ * Opens a bucket that wrangler.toml binds.
  *
  * Local: miniflare on the state folder of `wrangler dev`, which may be running at the same time.
  * Remote: wrangler's remote bindings; needs `wrangler login` or `CLOUDFLARE_API_TOKEN`.
@@ -29,13 +29,14 @@ export async function openR2Bucket(
   configPath: string,
   persistPath: string | null = null,
   environment: string | null = null,
+  binding: BucketBinding = 'MODELS',
 ): Promise<OpenStore> {
   // wrangler talks on standard output, where the commands' JSON goes.
   process.env.WRANGLER_LOG ??= 'error';
   const config = readWranglerConfig(configPath, environment);
-  const bucket = config.r2_buckets.find((each) => each.binding === BINDING);
+  const bucket = config.r2_buckets.find((each) => each.binding === binding);
   if (bucket?.bucket_name === undefined) {
-    throw new ConfigurationError(`${configPath}: no [[r2_buckets]] with binding = "${BINDING}"`);
+    throw new ConfigurationError(`${configPath}: no [[r2_buckets]] with binding = "${binding}"`);
   }
   const directory = await mkdtemp(join(tmpdir(), 'bit-edge-r2-'));
   try {
@@ -43,19 +44,19 @@ export async function openR2Bucket(
       name: config.name ?? 'bit-edge',
       ...(config.account_id === undefined ? {} : { account_id: config.account_id }),
       compatibility_date: config.compatibility_date,
-      r2_buckets: [{ binding: BINDING, bucket_name: bucket.bucket_name, remote: where === 'remote' }],
+      r2_buckets: [{ binding, bucket_name: bucket.bucket_name, remote: where === 'remote' }],
     };
     const onlyBucketPath = join(directory, 'wrangler.json');
     await writeFile(onlyBucketPath, JSON.stringify(onlyBucket));
     const persist = { path: persistPath ?? join(dirname(configPath), '.wrangler/state/v3') };
-    const proxy = await getPlatformProxy<{ MODELS: R2BucketLike }>({
+    const proxy = await getPlatformProxy<Record<BucketBinding, R2BucketLike>>({
       configPath: onlyBucketPath,
       persist,
       envFiles: [],
       remoteBindings: where === 'remote',
     });
     return {
-      store: new R2ObjectStore(proxy.env.MODELS),
+      store: new R2ObjectStore(proxy.env[binding]),
       description: where === 'remote' ? `R2 bucket ${bucket.bucket_name}` : `local R2 bucket ${bucket.bucket_name}`,
       close: () => proxy.dispose(),
     };

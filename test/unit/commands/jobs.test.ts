@@ -9,6 +9,12 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 const ID = 'job_1';
 
+const FAILURES = [
+  '{"index":1,"id":"a.jpg","status":"failed","error":{"code":"object_not_found","message":"the object is gone"}}',
+  '{"index":2,"status":"failed","error":{"code":"corrupt_image","message":"JPEG has no scan"}}',
+  '{"index":3,"status":"failed","error":{"code":"object_not_found","message":"the object is gone"}}',
+].join('\n');
+
 interface Seen {
   readonly method: string;
   readonly url: string;
@@ -47,6 +53,7 @@ beforeAll(async () => {
     } else if (path.includes('/results?cursor=0-1')) {
       // Nothing new the first time; then the rest.
       if (polls++ === 0) response.writeHead(200, { 'x-next-cursor': '0-1' }).end();
+      else if (failed > 0) response.writeHead(200).end(FAILURES);
       else response.writeHead(200).end('{"index":1}\n');
     } else json(job(polls++ === 0 ? 'running' : 'completed'));
   });
@@ -127,4 +134,26 @@ test('cancel and retry call their routes; a job that is unknown exits with 1 and
   const unknown = await jobs('cancel', 'unknown');
   expect(unknown.code).toBe(1);
   expect(unknown.stderr).toContain('job_not_found: no such job');
+});
+
+test('watch says how many items failed by code, with an example of each', async () => {
+  failed = 3;
+  const { code, stderr } = await jobs('watch', ID);
+  expect(code).toBe(1);
+  expect(stderr).toContain('2 object_not_found, such as item a.jpg: the object is gone\n');
+  expect(stderr).toContain('1 corrupt_image, such as item 2: JPEG has no scan\n');
+});
+
+test('submit uploads a picture of this machine to the local bucket and names its key', async () => {
+  const state = join(directory, 'state');
+  const { code, stdout, stderr } = await jobs(
+    'submit',
+    'examples/lemon.png',
+    'https://a.example/b.jpg',
+    '--state',
+    state,
+  );
+  expect({ code, stdout: stdout.trim() }).toEqual({ code: 0, stdout: ID });
+  expect(stderr).toContain('1 pictures uploaded to uploads/');
+  expect(JSON.parse(seen[0]!.body)).toMatchObject({ inputs: ['https://a.example/b.jpg', 'uploads/lemon.png'] });
 });
