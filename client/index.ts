@@ -5,7 +5,7 @@
 import type * as z from 'zod';
 import type { problemSchema } from '../worker/openapi/schemas/errors.ts';
 import type { classificationSchema, embeddingSchema, featuresSchema } from '../worker/openapi/schemas/images.ts';
-import type { jobSchema } from '../worker/openapi/schemas/jobs.ts';
+import type { jobListSchema, jobSchema, retriedJobSchema } from '../worker/openapi/schemas/jobs.ts';
 import type {
   aliasListSchema,
   aliasMoveSchema,
@@ -15,7 +15,14 @@ import type {
   reportSchema,
   warmSchema,
 } from '../worker/openapi/schemas/models.ts';
-import type { decisionSchema } from '../worker/openapi/schemas/moderation.ts';
+import type {
+  claimedReviewSchema,
+  decisionSchema,
+  policyDocumentSchema,
+  publishedPolicySchema,
+  reviewListSchema,
+  reviewSchema,
+} from '../worker/openapi/schemas/moderation.ts';
 import type { keySchema } from '../worker/openapi/schemas/service.ts';
 
 /** The answers, without the list form: one image gives one. */
@@ -32,7 +39,13 @@ export type Report = z.infer<typeof reportSchema>;
 export type AliasList = z.infer<typeof aliasListSchema>;
 export type Warmed = z.infer<typeof warmSchema>;
 export type AliasMove = z.infer<typeof aliasMoveSchema>;
+export type PolicyDocument = z.infer<typeof policyDocumentSchema>;
+export type PublishedPolicy = z.infer<typeof publishedPolicySchema>;
+export type Review = z.infer<typeof reviewSchema>;
+export type ReviewList = z.infer<typeof reviewListSchema>;
 export type Job = z.infer<typeof jobSchema>;
+export type JobList = z.infer<typeof jobListSchema>;
+export type RetriedJob = z.infer<typeof retriedJobSchema>;
 /** An error body, RFC 9457. */
 export type Problem = z.infer<typeof problemSchema>;
 
@@ -183,10 +196,78 @@ export class BitEdgeClient {
     return this.#call('GET', `/v1/jobs/${encodeURIComponent(id)}`);
   }
 
+  /** A policy's JSON. */
+  getPolicy(policy: string): Promise<PolicyDocument> {
+    return this.#call('GET', `/v1/policies/${encodeURIComponent(policy)}`);
+  }
+
+  /** Publishes a version of a policy. @param alias that is to name it; null: none is moved. */
+  publishPolicy(policy: object, alias: string | null = 'latest'): Promise<PublishedPolicy> {
+    const headers = { 'content-type': 'application/json' };
+    return this.#call('POST', '/v1/policies', JSON.stringify({ policy, alias }), headers);
+  }
+
+  getLabels(model: string): Promise<{ readonly labels: readonly string[] }> {
+    return this.#call('GET', `/v1/models/${encodeURIComponent(model)}/labels`);
+  }
+
+  /** Reviews: pending ones oldest first, others newest first. */
+  listReviews(
+    filter: { readonly state?: Review['state']; readonly cursor?: string; readonly limit?: number } = {},
+  ): Promise<ReviewList> {
+    return this.#call('GET', `/v1/reviews${queryOf(filter)}`);
+  }
+
+  /** Claims the oldest review that nobody holds, for five minutes; null where there is none. */
+  async claimNextReview(reviewer?: string): Promise<Review | null> {
+    const body = JSON.stringify(reviewer === undefined ? {} : { reviewer });
+    const headers = { 'content-type': 'application/json' };
+    return (await this.#call<z.infer<typeof claimedReviewSchema>>('POST', '/v1/reviews/next', body, headers)).review;
+  }
+
+  /** Claims, releases, approves or rejects a review; repeated by the same reviewer, it changes nothing. */
+  review(
+    id: string,
+    answer: {
+      readonly action: 'claim' | 'release' | 'approve' | 'reject';
+      readonly reviewer?: string;
+      readonly note?: string;
+    },
+  ): Promise<Review> {
+    const headers = { 'content-type': 'application/json' };
+    return this.#call('POST', `/v1/reviews/${encodeURIComponent(id)}`, JSON.stringify(answer), headers);
+  }
+
+  /** The image of a pending review. */
+  async getReviewImage(id: string): Promise<Blob> {
+    return (await this.#send('GET', `/v1/reviews/${encodeURIComponent(id)}/image`)).blob();
+  }
+
+  listJobs(page: { readonly cursor?: string; readonly limit?: number } = {}): Promise<JobList> {
+    return this.#call('GET', `/v1/jobs${queryOf(page)}`);
+  }
+
+  cancelJob(id: string): Promise<Job> {
+    return this.#call('DELETE', `/v1/jobs/${encodeURIComponent(id)}`);
+  }
+
+  /** Makes the failed items of a completed job pending again. */
+  retryJob(id: string): Promise<RetriedJob> {
+    return this.#call('POST', `/v1/jobs/${encodeURIComponent(id)}/retry`);
+  }
+
+  /** A page of results, one JSON object a line; `next` is null where there is no more, now or later. */
+  async getJobResults(
+    id: string,
+    page: { readonly cursor?: string; readonly limit?: number } = {},
+  ): Promise<{ readonly lines: readonly string[]; readonly next: string | null }> {
+    const response = await this.#send('GET', `/v1/jobs/${encodeURIComponent(id)}/results${queryOf(page)}`);
+    const lines = (await response.text()).split('\n').filter((line) => line !== '');
+    return { lines, next: response.headers.get('x-next-cursor') };
+  }
+
   #image<T>(path: string, image: ImageSource, options: object): Promise<T> {
-    const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(options)) if (value !== undefined) query.set(name, String(value));
-    const target = query.size === 0 ? path : `${path}?${query}`;
+    const target = path + queryOf(options);
     if (image instanceof Blob || image instanceof ArrayBuffer || image instanceof Uint8Array) {
       return this.#call('POST', target, image, { 'content-type': 'application/octet-stream' });
     }
@@ -208,6 +289,13 @@ export class BitEdgeClient {
     const retryAfter = response.headers.get('retry-after');
     throw new BitEdgeError(await readProblem(response), retryAfter === null ? null : Number(retryAfter));
   }
+}
+
+/** `?a=b`, or nothing; members that are undefined are left out. */
+function queryOf(options: object): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(options)) if (value !== undefined) query.set(name, String(value));
+  return query.size === 0 ? '' : `?${query}`;
 }
 
 /** A proxy in between may answer with something else than a problem. */

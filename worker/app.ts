@@ -20,6 +20,8 @@ import { keyRoute } from './routes/key.ts';
 import { metricsRoute } from './routes/metrics.ts';
 import { modelsRoute } from './routes/models.ts';
 import { moderateRoute } from './routes/moderate.ts';
+import { policiesRoute } from './routes/policies.ts';
+import { reviewsRoute } from './routes/reviews.ts';
 import { webhooksRoute } from './routes/webhooks.ts';
 import { workersAiRoutes } from './routes/workers-ai.ts';
 import type { AppEnvironment, Services } from './services.ts';
@@ -71,6 +73,8 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
   app.route('/', jobsRoutes);
   app.route('/', moderateRoute);
   app.route('/', webhooksRoute);
+  app.route('/', reviewsRoute);
+  app.route('/', policiesRoute);
   app.route('/', huggingFaceRoutes);
   app.route('/', workersAiRoutes);
   app.route('/', inferenceProtocolRoutes);

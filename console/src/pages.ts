@@ -19,6 +19,27 @@ export interface Page {
 export const PAGES: readonly Page[] = [
   { path: '/', title: 'Try', icon: 'try', scope: 'classify', load: () => TryPage },
   {
+    path: '/moderate',
+    title: 'Moderate',
+    icon: 'moderate',
+    scope: 'moderate',
+    load: async () => (await import('./pages/moderate/moderate-page.tsx')).ModeratePage,
+  },
+  {
+    path: '/review',
+    title: 'Review',
+    icon: 'review',
+    scope: 'moderate',
+    load: async () => (await import('./pages/review/review-page.tsx')).ReviewPage,
+  },
+  {
+    path: '/jobs',
+    title: 'Jobs',
+    icon: 'jobs',
+    scope: 'jobs',
+    load: async () => (await import('./pages/jobs/jobs-page.tsx')).JobsPage,
+  },
+  {
     path: '/models',
     title: 'Models',
     icon: 'models',

@@ -18,6 +18,12 @@ export function decisionIdOf(event: string): string {
   return event.replace(/^evt_/, 'dec_');
 }
 
+/** Id of the event that carries the review of a decision to the sender; also the `webhook-id` of its callback. */
+export async function reviewEventId(decision: string): Promise<string> {
+  const hash = await sha256Hex(utf8(`review\n${decision}`));
+  return `evt_${sourceOf(decision) ?? ''}_${hash.slice(0, 32)}`;
+}
+
 /** Id of a decision that belongs to no event. */
 export function newDecisionId(source: string): string {
   return `dec_${source}_${crypto.randomUUID().replaceAll('-', '')}`;

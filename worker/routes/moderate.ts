@@ -71,7 +71,8 @@ export const moderateRoute = new Hono<AppEnvironment>()
         return moderation.judge.judge(bytes, parameters.policy, newDecisionId(API_SOURCE), waitUntil);
       };
       const decision = await (image instanceof Uint8Array ? judge(image) : moderation.withImage(image, judge));
-      waitUntil(record(moderation, decision, parameters.id ?? null));
+      const location = image instanceof Uint8Array ? null : image;
+      waitUntil(record(moderation, decision, parameters.id ?? null, location));
       if (decision.model !== null) c.var.record.model = decision.model;
       switch (parameters.format) {
         case 'bit-edge':
@@ -152,9 +153,14 @@ async function readModerationRequest(
 }
 
 /** The caller has the verdict already; a log that cannot be written must not take it back. */
-async function record(moderation: ModerationService, decision: Decision, reference: string | null): Promise<void> {
+async function record(
+  moderation: ModerationService,
+  decision: Decision,
+  reference: string | null,
+  image: ImageLocation | null,
+): Promise<void> {
   try {
-    await moderation.ledger(API_SOURCE).record(decision, reference);
+    await moderation.ledger(API_SOURCE).record(decision, reference, image);
   } catch (error) {
     const reason = String(error).slice(0, 300);
     console.error(JSON.stringify({ level: 'error', event: 'decision_not_recorded', id: decision.id, reason }));

@@ -6,7 +6,7 @@ const CALL: Call = {
   origin: 'https://bit.example',
   model: 'bit-tiny-200@latest',
   topK: 5,
-  functionToApply: 'softmax',
+  functionToApply: null,
   exact: false,
   fileName: 'photo.jpg',
   needsKey: false,

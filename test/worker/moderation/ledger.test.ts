@@ -180,6 +180,7 @@ describe('decisions', () => {
       await ledger.record(
         { ...decision(`dec_x_${index}`), id: `dec_x_${index}`, verdict, decided_at: at },
         `ref-${index}`,
+        null,
       );
     }
     const ids = async (...args: Parameters<Stub['decisions']>) =>

@@ -21,9 +21,16 @@ import type {
   EventState,
   EventSummary,
   EventWork,
+  ImageLocation,
   IncomingMessage,
   ListPosition,
+  ReviewAction,
+  Reviewer,
+  ReviewFilter,
+  ReviewOutcome,
+  ReviewRecord,
 } from './records.ts';
+import { ReviewStore } from './review-store.ts';
 import { createTables } from './tables.ts';
 
 /** One image to be judged, as the queue carries it. */
@@ -55,6 +62,7 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
   readonly #events: EventStore;
   readonly #deliveries: DeliveryStore;
   readonly #log: LogStore;
+  readonly #reviews: ReviewStore;
   readonly #pump: DeliveryPump;
   #purgedMs = 0;
 
@@ -66,6 +74,7 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
     this.#events = new EventStore(ctx.storage);
     this.#deliveries = new DeliveryStore(ctx.storage);
     this.#log = new LogStore(ctx.storage.sql);
+    this.#reviews = new ReviewStore(ctx.storage);
     this.#pump = new DeliveryPump({
       store: this.#deliveries,
       send: (delivery) =>
@@ -109,7 +118,10 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
 
   /** Records the decision on an event; the first one stands and is returned. */
   decide(id: string, decision: Decision): Decision | null {
-    return this.#events.decide(id, decision);
+    const image = this.#events.work(id)?.image ?? null;
+    const standing = this.#events.decide(id, decision);
+    if (standing !== null) this.#reviews.keepImage(standing, image);
+    return standing;
   }
 
   /** Ends the work on an event and begins its delivery. */
@@ -118,8 +130,9 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
   }
 
   /** Adds a decision that belongs to no event. */
-  async record(decision: Decision, reference: string | null): Promise<void> {
+  async record(decision: Decision, reference: string | null, image: ImageLocation | null): Promise<void> {
     insertDecision(this.ctx.storage.sql, decision, reference, null);
+    this.#reviews.keepImage(decision, image);
     await this.#schedule();
   }
 
@@ -131,6 +144,39 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
   /** One decision. */
   decision(id: string): DecisionRecord | null {
     return this.#log.decision(id);
+  }
+
+  /** Reviews: pending ones oldest first, others newest first. */
+  reviews(filter: ReviewFilter, position: ListPosition | null, limit: number): ReviewRecord[] {
+    return this.#reviews.list(filter, position, limit, Date.now());
+  }
+
+  /** One review. */
+  review(id: string): ReviewRecord | null {
+    return this.#reviews.find(id, Date.now());
+  }
+
+  /** Where the image of a pending review is. */
+  reviewImage(id: string): ImageLocation | null {
+    return this.#reviews.image(id);
+  }
+
+  /** Claims the oldest review that nobody holds; null where there is none. */
+  claimReview(reviewer: Reviewer): ReviewRecord | null {
+    return this.#reviews.claimNext(reviewer, Date.now());
+  }
+
+  /** Does what a reviewer asks, and begins the delivery of an answer. */
+  async actOnReview(
+    id: string,
+    action: ReviewAction,
+    reviewer: Reviewer,
+    note: string | null,
+    callbackId: string,
+  ): Promise<ReviewOutcome> {
+    const outcome = this.#reviews.act(id, action, reviewer, note, callbackId, Date.now());
+    await this.#schedule();
+    return outcome;
   }
 
   /** Events, newest first. */
@@ -210,6 +256,7 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
     if (nowMs - this.#purgedMs < MIN_PURGE_INTERVAL_MS) return;
     this.#purgedMs = nowMs;
     this.#log.purge(nowMs - this.#settings.retentionMs);
+    this.#reviews.purge();
   }
 
   /** Sets the alarm to the earliest thing to do. */

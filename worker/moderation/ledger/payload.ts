@@ -1,6 +1,6 @@
 /** The body of a callback. Pure. */
 import type { Decision } from '../verdict-shapes.ts';
-import type { EffectResult } from './records.ts';
+import type { EffectResult, Reviewer } from './records.ts';
 
 /** Standard Webhooks asks senders to stay under 20 kB. */
 export const MAX_PAYLOAD_BYTES = 20_000;
@@ -37,6 +37,46 @@ export function callbackPayload(content: CallbackContent): string {
     if (new TextEncoder().encode(text).byteLength < MAX_PAYLOAD_BYTES) break;
   }
   return text;
+}
+
+/** What the callback of a review tells. */
+export interface ReviewContent {
+  /** Of the image's own event. */
+  readonly eventId: string;
+  readonly reference: string;
+  readonly decision: Decision;
+  readonly action: 'approve' | 'reject';
+  readonly reviewer: Reviewer;
+  readonly note: string | null;
+  /** RFC 3339. */
+  readonly reviewedAt: string;
+  /** As it came in; undefined where there was none. */
+  readonly metadata: unknown;
+}
+
+/**
+ * Builds the body of `moderation.reviewed`: `verdict` is what the person said, `decision` what the policy had said, without labels.
+ * @returns JSON of less than `MAX_PAYLOAD_BYTES` UTF-8 bytes.
+ */
+export function reviewPayload(content: ReviewContent): string {
+  const { eventId, reference, decision, action, reviewer, note, reviewedAt, metadata } = content;
+  const short = withoutLabels(decision);
+  const body = (shown: Decision) =>
+    JSON.stringify({
+      type: 'moderation.reviewed',
+      timestamp: reviewedAt,
+      data: {
+        event_id: eventId,
+        id: reference,
+        verdict: action === 'approve' ? 'allow' : 'block',
+        review: { reviewer, reviewed_at: reviewedAt, note },
+        decision: shown,
+        ...(metadata === undefined ? {} : { metadata }),
+      },
+    });
+  const text = body(short);
+  if (new TextEncoder().encode(text).byteLength < MAX_PAYLOAD_BYTES) return text;
+  return body({ ...short, categories: short.categories.filter(isNotAllowed) });
 }
 
 function serialize(content: CallbackContent, decision: Decision, truncated: boolean): string {

@@ -164,3 +164,42 @@ export interface DecisionRecord {
   readonly event_id: string | null;
   readonly timeMs: number;
 }
+
+/** Where a review is. */
+export const REVIEW_STATES = ['pending', 'approved', 'rejected'] as const;
+export type ReviewState = (typeof REVIEW_STATES)[number];
+
+/** What a reviewer may do. A claim holds for five minutes. */
+export const REVIEW_ACTIONS = ['claim', 'release', 'approve', 'reject'] as const;
+export type ReviewAction = (typeof REVIEW_ACTIONS)[number];
+
+/** Who reviews: the API key that is used, and the name that was given with it. */
+export interface Reviewer {
+  readonly key: string;
+  readonly name: string | null;
+}
+
+/** What a list of reviews is narrowed to. */
+export interface ReviewFilter {
+  readonly state: ReviewState | null;
+}
+
+/** A decision that a person is asked about, and what they said. */
+export interface ReviewRecord extends DecisionRecord {
+  readonly state: ReviewState;
+  /** Who holds it now, or who answered. */
+  readonly reviewer: Reviewer | null;
+  /** Null where nobody holds it. */
+  readonly claim_expires_at: string | null;
+  readonly reviewed_at: string | null;
+  readonly note: string | null;
+  /** The event whose delivery carries the answer to the sender; null where nobody is called back. */
+  readonly callback_event_id: string | null;
+  /** Whether its image can still be read. */
+  readonly has_image: boolean;
+}
+
+/** What came of an action: `claimed` by, or `decided` by, someone else. */
+export type ReviewOutcome =
+  | { readonly outcome: 'not_found' }
+  | { readonly outcome: 'done' | 'claimed' | 'decided'; readonly review: ReviewRecord };

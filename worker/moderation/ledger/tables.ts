@@ -5,7 +5,8 @@
  *
  * `messages` is the memory of webhook ids. `events` holds one image each, from acceptance to the end of its delivery;
  * `next_at` is when something is to be done about it: queue it again, or call back. `decisions` is the audit log, also
- * of images that belong to no event. Times are ms since 1970.
+ * of images that belong to no event. `reviews` is what people say about decisions with the verdict `review`; until they do, it
+ * keeps where the image is. Times are ms since 1970.
  */
 export function createTables(sql: SqlStorage): void {
   sql.exec(`
@@ -69,5 +70,18 @@ export function createTables(sql: SqlStorage): void {
       body TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS decisions_list ON decisions (decided_at, id);
+    CREATE INDEX IF NOT EXISTS decisions_verdict ON decisions (verdict, decided_at, id);
+
+    CREATE TABLE IF NOT EXISTS reviews (
+      decision_id TEXT PRIMARY KEY,
+      state TEXT NOT NULL,
+      image TEXT,
+      key_id TEXT,
+      name TEXT,
+      claim_until INTEGER,
+      reviewed_at INTEGER,
+      note TEXT,
+      callback_id TEXT
+    ) WITHOUT ROWID;
   `);
 }

@@ -1,5 +1,6 @@
 /** Verdicts, and the log of them. */
 import * as z from 'zod';
+import { REVIEW_STATES } from '../../moderation/ledger/records.ts';
 import { MAX_LABELS_PER_CATEGORY } from '../../moderation/policy/evaluate.ts';
 import { ACTIONS } from '../../moderation/policy/schema.ts';
 import type { Decision, OpenAiResponse, RekognitionResponse } from '../../moderation/verdict-shapes.ts';
@@ -85,8 +86,55 @@ export const loggedDecisionSchema = z.strictObject({
   event_id: eventId.nullable(),
 });
 
+/** A review: `GET /v1/reviews/{id}`, and what acting on one answers. */
+export const reviewSchema = z.strictObject({
+  id: decisionId,
+  source: z.string(),
+  item_id: z.string().nullable(),
+  event_id: eventId.nullable(),
+  state: z.enum(REVIEW_STATES),
+  /** Who holds it now, or who answered. */
+  reviewer: z.strictObject({ key: z.string(), name: z.string().nullable() }).nullable(),
+  claim_expires_at: time.nullable(),
+  reviewed_at: time.nullable(),
+  note: z.string().nullable(),
+  /** The event whose delivery carries the answer; null where nobody is called back. */
+  callback_event_id: eventId.nullable(),
+  /** Whether `GET /v1/reviews/{id}/image` can give its image. */
+  has_image: z.boolean(),
+  /** What the person said, as a label of the image; null until then. */
+  label: z.enum(['allow', 'block']).nullable(),
+  /** From the decision to the answer, or to now. */
+  age_s: z.int().nonnegative(),
+  decision: decisionSchema,
+});
+
+/** `GET /v1/reviews`. */
+export const reviewListSchema = z.strictObject({ reviews: z.array(reviewSchema), next_cursor: nextCursor });
+
+/** `POST /v1/reviews/next`. */
+export const claimedReviewSchema = z.strictObject({ review: reviewSchema.nullable() });
+
 /** `GET /v1/decisions`. */
 export const decisionListSchema = z.strictObject({
   decisions: z.array(loggedDecisionSchema),
   next_cursor: nextCursor,
+});
+
+/** `GET /v1/policies/{policy}`: docs/moderation.md has its members. */
+export const policyDocumentSchema = z.looseObject({
+  schema_version: z.literal(1),
+  name: z.string(),
+  version: z.string(),
+});
+
+/** `POST /v1/policies`. */
+export const publishedPolicySchema = z.strictObject({
+  name: z.string(),
+  version: z.string(),
+  alias: z.string().nullable(),
+  /** True where the same version with the same content was there before. */
+  already_published: z.boolean(),
+  /** What the alias named before; null where it is new, or was not moved. */
+  moved_from: z.string().nullable(),
 });

@@ -19,7 +19,8 @@ export interface Picture {
 export interface Question {
   readonly model: string;
   readonly topK: number;
-  readonly functionToApply: 'softmax' | 'sigmoid';
+  /** Null: what the model was trained for. */
+  readonly functionToApply: 'softmax' | 'sigmoid' | null;
   readonly exact: boolean;
 }
 
@@ -105,7 +106,12 @@ async function ask(picture: Picture, question: Question): Promise<Answer> {
     fromCache = response.headers.get('x-cache') === 'hit';
   });
   const { model, topK, functionToApply, exact } = question;
-  const options = { model, top_k: topK, function_to_apply: functionToApply, ...(exact && { exact }) };
+  const options = {
+    model,
+    top_k: topK,
+    ...(functionToApply !== null && { function_to_apply: functionToApply }),
+    ...(exact && { exact }),
+  };
   const classification = await client.classify(picture.blob, options);
   return { state: 'done', classification, elapsedMs, fromCache };
 }

@@ -6,7 +6,8 @@ export interface Call {
   readonly origin: string;
   readonly model: string;
   readonly topK: number;
-  readonly functionToApply: 'softmax' | 'sigmoid';
+  /** Null: what the model was trained for. */
+  readonly functionToApply: 'softmax' | 'sigmoid' | null;
   readonly exact: boolean;
   readonly fileName: string;
   /** Whether the deployment asks for a key. */
@@ -69,7 +70,7 @@ function queryOf({ model, topK, functionToApply, exact }: Call): string {
   const query = new URLSearchParams();
   query.set('model', model);
   if (topK !== DEFAULT_TOP_K) query.set('top_k', String(topK));
-  if (functionToApply !== 'softmax') query.set('function_to_apply', functionToApply);
+  if (functionToApply !== null) query.set('function_to_apply', functionToApply);
   if (exact) query.set('exact', 'true');
   // An @ needs no escape in a query, and reads better without one.
   return query.toString().replaceAll('%40', '@');

@@ -4,6 +4,8 @@ import type { Question } from './answers.ts';
 
 const TOP_K = [1, 3, 5, 10, 20] as const;
 
+const FUNCTIONS = ['softmax', 'sigmoid'] as const;
+
 /** The question, and the model of the second one. */
 export interface Choice extends Question {
   /** Null: nothing is compared. */
@@ -59,11 +61,15 @@ export function Options({ models, choice, onChange }: OptionsProps) {
       <label>
         Scores
         <select
-          value={choice.functionToApply}
+          value={choice.functionToApply ?? ''}
           onChange={(event) =>
-            onChange({ ...choice, functionToApply: event.currentTarget.value === 'sigmoid' ? 'sigmoid' : 'softmax' })
+            onChange({
+              ...choice,
+              functionToApply: FUNCTIONS.find((each) => each === event.currentTarget.value) ?? null,
+            })
           }
         >
+          <option value="">as trained</option>
           <option value="softmax">softmax</option>
           <option value="sigmoid">sigmoid</option>
         </select>

@@ -93,7 +93,7 @@ function Bench({ models }: { readonly models: ModelList }) {
 }
 
 function firstChoice({ default: { name, version } }: ModelList): Choice {
-  return { model: `${name}@${version}`, other: null, topK: 5, functionToApply: 'softmax', exact: false };
+  return { model: `${name}@${version}`, other: null, topK: 5, functionToApply: null, exact: false };
 }
 
 interface AgreementLineProps {

@@ -1,0 +1,57 @@
+/** `/v1/policies`: a policy's JSON, and publishing a version of it. */
+import { Hono } from 'hono';
+import * as z from 'zod';
+import { checkName } from '../../model-store/layout.ts';
+import { readModelDescription } from '../inference/model-description.ts';
+import { requireScope } from '../middleware/require-scope.ts';
+import { parsePolicyReference } from '../moderation/policy/layout.ts';
+import { publishPolicy } from '../moderation/policy/store.ts';
+import { checkPolicy, invalidPolicy, parsePolicy } from '../moderation/policy/validate.ts';
+import type { AppEnvironment, Services } from '../services.ts';
+import { parseParameters, refuseParameters } from './parameters.ts';
+import { collectedMemory, readJsonObject, SMALL_JSON } from './request-body.ts';
+
+/** Largest body: the prototypes of a policy are embeddings. */
+const MAX_POLICY_BYTES = 1024 * 1024;
+
+/** The output whose length is the embedding's. */
+const EMBEDDING_OUTPUT = 'pooler_output';
+
+/** `POST /v1/policies`. */
+export const newPolicySchema = z.strictObject({
+  policy: z.record(z.string(), z.json()),
+  /** The alias that is to name the version; null: none is moved. */
+  alias: z.string().nullable().default('latest'),
+});
+
+/** The routes. */
+export const policiesRoute = new Hono<AppEnvironment>()
+  .get('/v1/policies/:policy', requireScope('moderate'), async (c) => {
+    refuseParameters(c.req.url);
+    const { moderation } = c.var.services;
+    return c.json(await moderation.policies.get(parsePolicyReference(c.req.param('policy'))));
+  })
+  .post('/v1/policies', requireScope('admin'), async (c) => {
+    const { services } = c.var;
+    const body = await readJsonObject(c.req.raw, collectedMemory(MAX_POLICY_BYTES), SMALL_JSON);
+    const { policy, alias } = parseParameters(newPolicySchema, new URL(c.req.url).searchParams, body);
+    if (alias !== null) checkName('alias', alias);
+    const { name: policyName, model } = parsePolicy(policy);
+    const check = checkPolicy(policy, await vocabularyOf(services, model));
+    if (check.policy === null) throw invalidPolicy(policyName, check.problems);
+    const text = JSON.stringify(policy);
+    const now = new Date(services.moderation.now()).toISOString();
+    const published = await publishPolicy(services.models, text, alias, now);
+    const { name, version, alreadyPublished, movedFrom } = published;
+    return c.json({ name, version, alias, already_published: alreadyPublished, moved_from: movedFrom }, 201);
+  });
+
+/** The labels of the policy's model, and the length of its embedding. */
+async function vocabularyOf({ host, models }: Services, model: { readonly name: string; readonly reference: string }) {
+  const version = await host.resolve(model.name, model.reference);
+  const { manifest, labels } = await readModelDescription(models, null, model.name, version);
+  const variant = manifest.variants[manifest.default_variant];
+  const shape = variant?.outputs.find(({ name }) => name === EMBEDDING_OUTPUT)?.shape ?? [];
+  const sizes = shape.filter((dimension) => typeof dimension === 'number');
+  return { labels, embeddingLength: sizes.reduce((product, size) => product * size, 1) };
+}
