@@ -6,4 +6,4 @@ const KERNEL_FILE = new URL('../../../worker/inference/engine/kernels/engine.was
 
 it('is the file that its source compiles to: run "npm run kernel"', async () => {
   expect(Buffer.compare(await compileEngineKernels(), await readFile(KERNEL_FILE))).toBe(0);
-});
+}, 60_000);

@@ -6,6 +6,7 @@ import {
   productDepth,
   rowStride,
   rowsBytes,
+  winograd4ScratchBytes,
   winogradScratchBytes,
 } from '../../../worker/inference/engine/layout.ts';
 import { KernelMemory, padRows, randomBytes, randomFloats, unpadRows } from './kernel-memory.ts';
@@ -25,7 +26,8 @@ interface Problem {
   readonly groups?: number;
   readonly hasBias?: boolean;
   readonly hasResidual?: boolean;
-  readonly isWinograd?: boolean;
+  /** Edge of a Winograd tile. */
+  readonly tile?: 2 | 4;
 }
 
 /** Runs a convolution and compares every bit with the definition: outputs, statistics, and what is not to be written. */
@@ -46,9 +48,10 @@ function check(problem: Problem): void {
   const memory = new KernelMemory();
   const { kernels } = memory;
   const pixel = rowStride(inputs);
-  // Winograd's tiles reach one pixel further where a size is odd.
-  const bottom = pad + (problem.isWinograd === true ? height % 2 : 0);
-  const right = pad + (problem.isWinograd === true ? width % 2 : 0);
+  // Winograd's tiles are whole.
+  const tile = problem.tile ?? 1;
+  const bottom = pad + (Math.ceil(outHeight / tile) * tile - outHeight);
+  const right = pad + (Math.ceil(outWidth / tile) * tile - outWidth);
   const border = { top: pad, left: pad, bottom, right };
   const pitch = (pad + width + right) * pixel;
   const map = memory.region(mapBytes(height, width, pixel, border));
@@ -67,11 +70,12 @@ function check(problem: Problem): void {
   const packedScales = memory.place(padRows(scales, outputs));
   const columns = rowStride(outputs);
   const share = 1 / ((positions * outputs) / groups);
-  if (problem.isWinograd === true) {
-    const scratch = memory.region(winogradScratchBytes(outHeight, outWidth, inputs));
+  if (tile !== 1) {
+    const scratchBytes = (tile === 2 ? winogradScratchBytes : winograd4ScratchBytes)(outHeight, outWidth, inputs);
+    const scratch = memory.region(scratchBytes);
     const sizes = [pixel, zeroPoint, outHeight, outWidth];
     const target = [packed, columns, packedScales, output, statistics, outputs, groups, share, scratch];
-    kernels.convolveWinograd(map, pitch, ...sizes, ...target);
+    (tile === 2 ? kernels.convolveWinograd : kernels.convolveWinograd4)(map, pitch, ...sizes, ...target);
   } else {
     const isDense = dilation === 1;
     const runs = [kernel, dilation * pitch, isDense ? 1 : kernel, dilation * pixel, isDense ? kernel * pixel : pixel];
@@ -131,11 +135,14 @@ describe('convolutions', () => {
     { height: 3, width: 3, inputs: 1024, outputs: 8, zeroPoint: 128 },
     // Several blocks of tiles.
     { height: 33, width: 35, inputs: 64, outputs: 8, groups: 8 },
+    { height: 33, width: 35, inputs: 128, outputs: 8, groups: 8, zeroPoint: 3 },
   ])('have the same bits by Winograd: %o', (problem) => {
-    check({ ...problem, kernel: 3, pad: 1, isWinograd: true });
+    check({ ...problem, kernel: 3, pad: 1, tile: 2 });
+    if (problem.inputs < 200) check({ ...problem, kernel: 3, pad: 1, tile: 4 });
   });
 
   it('have the same bits by Winograd without padding', () => {
-    check({ height: 8, width: 10, inputs: 8, outputs: 8, kernel: 3, isWinograd: true });
+    check({ height: 8, width: 10, inputs: 8, outputs: 8, kernel: 3, tile: 2 });
+    check({ height: 8, width: 10, inputs: 8, outputs: 8, kernel: 3, tile: 4 });
   });
 });

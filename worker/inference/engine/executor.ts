@@ -1,9 +1,9 @@
 /** Runs a network's steps on the kernels, in one memory that the plan has laid out. No I/O, no clock. */
 
-import { isWinogradStep } from './kernel-needs.ts';
+import { MAX_WINOGRAD4_WEIGHT_SUM, winogradTile } from './kernel-needs.ts';
 import type { Kernels } from './kernels.ts';
 import { instantiateKernels } from './kernels.ts';
-import { rowStride } from './layout.ts';
+import { productDepth, rowStride } from './layout.ts';
 import type { EnginePlan, PlannedValue } from './memory-plan.ts';
 import type {
   AverageStep,
@@ -25,6 +25,8 @@ export class Executor {
   readonly #network: Int8Network;
   readonly #plan: EnginePlan;
   readonly #roles: readonly (TensorRole | null)[];
+  /** Weights that are too large for Winograd's tiles of 4x4. */
+  readonly #hasLargeSums = new Set<TensorId>();
 
   /** Takes the memory that the plan asks for. @throws RangeError if there is none. */
   constructor(module: WebAssembly.Module, network: Int8Network, plan: EnginePlan) {
@@ -46,6 +48,8 @@ export class Executor {
       const { runs, inputs, outputs } = role;
       if (role.order === 'planes') this.#orderRuns(source, role);
       this.#kernels.packWeights(source, runs, inputs, outputs, target);
+      const largest = this.#kernels.largestWeightSum(target, productDepth(runs, inputs), rowStride(outputs))!;
+      if (largest > MAX_WINOGRAD4_WEIGHT_SUM) this.#hasLargeSums.add(id);
     }
   }
 
@@ -192,10 +196,13 @@ export class Executor {
     const columns = rowStride(output.channels);
     const { address } = this.#at(step.output);
     const statistics = this.#statisticsOf(step.output);
-    if (isWinogradStep(step, this.#network)) {
+    const tile = winogradTile(step, this.#network);
+    if (tile !== null) {
+      const { convolveWinograd, convolveWinograd4 } = this.#kernels;
+      const convolve = tile === 4 && !this.#hasLargeSums.has(step.weight) ? convolveWinograd4 : convolveWinograd;
       const sizes = [pixel, zeroPoint, output.height, output.width] as const;
       const target = [weights, columns, scales, address] as const;
-      this.#kernels.convolveWinograd(source, pitch, ...sizes, ...target, ...statistics, scratch);
+      convolve(source, pitch, ...sizes, ...target, ...statistics, scratch);
       return;
     }
     // Without dilation, a line of a window is one run of bytes.

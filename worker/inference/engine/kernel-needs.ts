@@ -5,7 +5,7 @@ import {
   productDepth,
   rowStride,
   stemScratchBytes,
-  usesWinograd,
+  winograd4ScratchBytes,
   winogradScratchBytes,
 } from './layout.ts';
 import type { ConvolutionStep, Int8Network, Window } from './network.ts';
@@ -15,9 +15,27 @@ interface Size {
   readonly width: number;
 }
 
-/** Whether a step is computed by Winograd's algorithm. */
-export function isWinogradStep(step: ConvolutionStep, network: Int8Network): boolean {
-  return step.residual === null && usesWinograd(step.window, network.values[step.input]!.channels);
+/** Inputs above which the sums of Winograd's products might not fit 32 bits. */
+const MAX_WINOGRAD_INPUTS = 1024;
+
+/** Columns whose weights sum to no more than this are exact by F(4x4, 3x3): 64 * 255 times it fits 32 bits. */
+export const MAX_WINOGRAD4_WEIGHT_SUM = 131_586;
+
+/** Tiles of 4x4 are multiplied four at a time, and pay where few of their outputs are outside: not for 14x14 (docs/bench/int8.md). */
+const MIN_WINOGRAD4_TILES = 4;
+const MAX_WINOGRAD4_WASTE = 1.15;
+
+/**
+ * Edge of the Winograd tiles that a convolution is computed by: null for none, 2, or 4 if its weights allow it. The border of its map and the
+ * scratch are enough for 2 then too.
+ */
+export function winogradTile({ window, residual, input, output }: ConvolutionStep, network: Int8Network): 2 | 4 | null {
+  const { kernel, stride, dilation } = window;
+  const isWinograd = kernel === 3 && stride === 1 && dilation === 1 && residual === null;
+  if (!isWinograd || network.values[input]!.channels > MAX_WINOGRAD_INPUTS) return null;
+  const { height, width } = network.values[output]!;
+  const tiles = Math.ceil(height / 4) * Math.ceil(width / 4);
+  return tiles >= MIN_WINOGRAD4_TILES && 16 * tiles <= MAX_WINOGRAD4_WASTE * height * width ? 4 : 2;
 }
 
 /** The border that windows read: what is before the map, and what the last window takes behind it. */
@@ -38,8 +56,8 @@ export function mapBorders(network: Int8Network): (Border | null)[] {
   for (const step of network.steps) {
     if (step.kind !== 'convolution') continue;
     const { height, width } = network.values[step.output]!;
-    // Winograd computes whole tiles of 2x2.
-    const tile = isWinogradStep(step, network) ? 2 : 1;
+    // Winograd computes whole tiles.
+    const tile = winogradTile(step, network) ?? 1;
     const output = { height: Math.ceil(height / tile) * tile, width: Math.ceil(width / tile) * tile };
     const border = windowBorder(step.window, network.values[step.input]!, output);
     const known = borders[step.input] ?? border;
@@ -65,10 +83,13 @@ export function scratchBytes(network: Int8Network): number {
     } else if (step.kind === 'convolution') {
       const { channels } = values[step.input]!;
       const { height, width } = values[step.output]!;
-      const bytes = isWinogradStep(step, network)
-        ? winogradScratchBytes(height, width, channels)
-        : convolutionScratchBytes(productDepth(step.window.kernel ** 2, channels), height * width);
-      most = Math.max(most, bytes);
+      const tile = winogradTile(step, network);
+      if (tile === 4) most = Math.max(most, winograd4ScratchBytes(height, width, channels));
+      if (tile !== null) most = Math.max(most, winogradScratchBytes(height, width, channels));
+      else {
+        const depth = productDepth(step.window.kernel ** 2, channels);
+        most = Math.max(most, convolutionScratchBytes(depth, height * width));
+      }
     } else if (step.kind === 'classifier') {
       const depth = rowStride(values[step.input]!.channels);
       most = Math.max(most, depth + convolutionScratchBytes(depth, 1));

@@ -1,13 +1,15 @@
 /** The engine's kernels (kernels/index.ts) on a memory: what they are called with, and how they are instantiated. */
 
-type Kernel = (...args: number[]) => void;
+type Kernel = (...args: number[]) => number | undefined;
 
 /** kernels/*.ts documents what each does, and its arguments in their order. */
 type KernelName =
   | 'averageRows'
   | 'convolve'
   | 'convolveWinograd'
+  | 'convolveWinograd4'
   | 'fillBorder'
+  | 'largestWeightSum'
   | 'normFactors'
   | 'normalizeRows'
   | 'packWeights'
@@ -30,7 +32,9 @@ export function instantiateKernels(module: WebAssembly.Module, memory: WebAssemb
     averageRows: kernel('averageRows'),
     convolve: kernel('convolve'),
     convolveWinograd: kernel('convolveWinograd'),
+    convolveWinograd4: kernel('convolveWinograd4'),
     fillBorder: kernel('fillBorder'),
+    largestWeightSum: kernel('largestWeightSum'),
     normFactors: kernel('normFactors'),
     normalizeRows: kernel('normalizeRows'),
     packWeights: kernel('packWeights'),

@@ -10,13 +10,13 @@ export const KERNEL_DATA_BYTES = 1024;
 export const ALIGNMENT_BYTES = 64;
 
 /** Bytes of packed rows that a convolution's block takes: `BLOCK_BYTES` of kernels/product.ts. */
-const BLOCK_BYTES = 192 * 1024;
+const BLOCK_BYTES = 384 * 1024;
+
+/** Depth that is multiplied at a time: `MAX_PANEL_DEPTH` of kernels/product.ts. */
+const MAX_PANEL_DEPTH = 1024;
 
 /** Bytes of transformed inputs that a Winograd block takes: `BLOCK_BYTES` of kernels/winograd.ts. */
 const WINOGRAD_BLOCK_BYTES = 416 * 1024;
-
-/** Inputs above which the sums of Winograd's products might not fit 32 bits. */
-const MAX_WINOGRAD_INPUTS = 1024;
 
 /** What may be read behind a map: a run is a multiple of 8 bytes. */
 const MAP_SLACK_BYTES = 8;
@@ -62,19 +62,7 @@ export function blockRows(depth: number): number {
 /** Bytes of scratch that a convolution takes. */
 export function convolutionScratchBytes(depth: number, positions: number): number {
   const rows = Math.min(blockRows(depth), (positions + 3) & ~3);
-  return 16 * depth + 2 * rows * depth;
-}
-
-/** Whether a convolution is computed by Winograd's F(2x2, 3x3): 3x3 windows that move one pixel at a time. */
-export function usesWinograd({ kernel, stride, dilation }: WindowShape, inputs: number): boolean {
-  return kernel === 3 && stride === 1 && dilation === 1 && inputs <= MAX_WINOGRAD_INPUTS;
-}
-
-/** What of a window decides how it is computed. */
-export interface WindowShape {
-  readonly kernel: number;
-  readonly stride: number;
-  readonly dilation: number;
+  return 16 * Math.min(depth, MAX_PANEL_DEPTH) + rows * (2 * depth + 32);
 }
 
 /** Bytes of scratch that a Winograd convolution takes. */
@@ -83,6 +71,20 @@ export function winogradScratchBytes(height: number, width: number, inputs: numb
   const tiles = Math.ceil(height / 2) * Math.ceil(width / 2);
   const block = Math.max(4, Math.floor(WINOGRAD_BLOCK_BYTES / (32 * depth)) & ~3);
   return 2048 + 256 * depth + Math.min(block, (tiles + 3) & ~3) * (32 * depth + 512);
+}
+
+/** Tiles that F(4x4, 3x3) transforms at a time: `blockTiles` of kernels/winograd4.ts. */
+function winograd4BlockTiles(tiles: number, depth: number): number {
+  const most = Math.max(Math.floor(WINOGRAD_BLOCK_BYTES / (72 * depth)) & ~3, 4);
+  const blocks = Math.ceil(tiles / most);
+  return (Math.ceil(tiles / blocks) + 3) & ~3;
+}
+
+/** Bytes of scratch that a Winograd convolution with tiles of 4x4 takes. */
+export function winograd4ScratchBytes(height: number, width: number, inputs: number): number {
+  const depth = rowStride(inputs);
+  const tiles = Math.ceil(height / 4) * Math.ceil(width / 4);
+  return 5632 + 576 * depth + winograd4BlockTiles(tiles, depth) * (72 * depth + 1152);
 }
 
 /** Bytes of scratch that the stem takes: three lines of its convolution, and a block of it. */

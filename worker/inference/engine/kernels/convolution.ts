@@ -2,7 +2,7 @@
  * Convolutions as products of rows: windows of a u8 map times a kernel, to f32 rows. Blocks of rows are packed once; a panel of 8
  * columns is widened and multiplied with all of the block.
  */
-import { blockRows, multiplyTile, packRows, widenPanel } from './product';
+import { blockRows, MAX_PANEL_DEPTH, multiplyTile, packRows, widenPanel } from './product';
 import { accumulate } from './statistics';
 
 /** Where the windows of a convolution begin, and what they take of a map. Written by `convolve` for `multiplyBlock`. */
@@ -93,25 +93,32 @@ export function multiplyBlock(
 ): void {
   const rowBytes = columns << 2;
   const panelBytes = depth << 3;
-  const packed = scratch + (depth << 4);
+  const panelDepth = min(depth, MAX_PANEL_DEPTH);
+  const sums = scratch + (panelDepth << 4);
+  const packed = sums + (((count + 3) & ~3) << 5);
   packWindows(packed, first, count);
-  for (let column = 0; column < columns; column += 8) {
-    widenPanel(scratch, weights, depth);
-    weights += panelBytes;
+  for (let column = 0; column < columns; column += 8, weights += panelBytes) {
     const offset = column << 2;
-    for (let row = 0, rows = packed; row < count; row += 4, rows += panelBytes) {
-      const at = row * rowBytes + offset;
-      multiplyTile(
-        rows,
-        scratch,
-        scratch + (depth << 4),
-        output + at,
-        rowBytes,
-        min(count - row, 4),
-        scales + offset,
-        bias ? bias + offset : 0,
-        residual ? residual + at : 0,
-      );
+    for (let from = 0; from < depth; from += panelDepth) {
+      const taken = min(panelDepth, depth - from);
+      const isLast = from + taken === depth;
+      widenPanel(scratch, weights + (from << 3), taken);
+      for (let row = 0, rows = packed + (from << 3); row < count; row += 4, rows += panelBytes) {
+        const at = row * rowBytes + offset;
+        const partial = sums + (row << 5);
+        multiplyTile(
+          rows,
+          scratch,
+          scratch + (taken << 4),
+          isLast ? output + at : partial,
+          rowBytes,
+          min(count - row, 4),
+          isLast ? scales + offset : 0,
+          bias ? bias + offset : 0,
+          residual ? residual + at : 0,
+          from ? partial : 0,
+        );
+      }
     }
   }
 }
@@ -130,7 +137,8 @@ export function multiplyBlock(
  * @param statistics of the output for a group norm, f32 [2, groups] (see `accumulate`); 0 for none.
  * @param channels of the columns that are channels; `groups` divides it, and is a multiple of 4.
  * @param share 1 / (positions * channels / groups).
- * @param scratch depth * 16 + blockRows(depth) * depth * 2 bytes.
+ * @param scratch min(depth, MAX_PANEL_DEPTH) * 16 + rows * (depth * 2 + 32) bytes, where rows is the smaller of blockRows(depth) and
+ * positions, rounded up to a multiple of 4.
  */
 export function convolve(
   source: usize,

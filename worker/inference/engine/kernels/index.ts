@@ -11,3 +11,4 @@ export { averageRows } from './statistics';
 export { quantizeImage, stem } from './stem';
 export { packWeights } from './weights';
 export { convolveWinograd } from './winograd';
+export { convolveWinograd4, largestWeightSum } from './winograd4';

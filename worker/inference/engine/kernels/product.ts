@@ -6,7 +6,10 @@
  */
 
 /** Bytes of packed rows that a block of rows may take: with a panel of columns it stays in the second-level cache. */
-const BLOCK_BYTES: i32 = 192 << 10;
+const BLOCK_BYTES: i32 = 384 << 10;
+
+/** Depth that is multiplied at a time: its panel of columns, 16 bytes for each, leaves half of the first-level cache to the rows. */
+export const MAX_PANEL_DEPTH: i32 = 1024;
 
 /** How many rows are packed at a time: as many as fit, at least four, a multiple of four. */
 export function blockRows(depth: i32): i32 {
@@ -79,6 +82,7 @@ function writeRow(output: usize, residual: usize, low: v128, high: v128): void {
  * @param scales f32 [8]; 0 for the sums as they are: i32 [4][8] at `output`.
  * @param bias f32 [8] to add; 0 for none.
  * @param residual rows to add, as far apart as the output's; 0 for none.
+ * @param start sums to go on from, i32 [4][8]; 0 for none.
  */
 export function multiplyTile(
   rows: usize,
@@ -90,6 +94,7 @@ export function multiplyTile(
   scales: usize,
   bias: usize,
   residual: usize,
+  start: usize,
 ): void {
   let c00 = i32x4.splat(0);
   let c01 = i32x4.splat(0);
@@ -99,6 +104,16 @@ export function multiplyTile(
   let c21 = i32x4.splat(0);
   let c30 = i32x4.splat(0);
   let c31 = i32x4.splat(0);
+  if (start) {
+    c00 = v128.load(start);
+    c01 = v128.load(start, 16);
+    c10 = v128.load(start, 32);
+    c11 = v128.load(start, 48);
+    c20 = v128.load(start, 64);
+    c21 = v128.load(start, 80);
+    c30 = v128.load(start, 96);
+    c31 = v128.load(start, 112);
+  }
   let b0: v128;
   let b1: v128;
   let s: v128;

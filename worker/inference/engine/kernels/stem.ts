@@ -84,7 +84,7 @@ function lineAt(ring: usize, line: i32, height: i32, lineBytes: i32): usize {
  * @param poolHeight, poolWidth of the output; what its windows take beyond bottom and right is `border` too.
  * @param output f32 [poolHeight * poolWidth, columns].
  * @param statistics f32 [2, groups]; 0 for none. channels, groups, share as `convolve`'s.
- * @param scratch 3 * width * columns * 4 + depth * 16 + blockRows(depth) * depth * 2 bytes.
+ * @param scratch 3 * width * columns * 4 bytes, and what `convolve` takes for one line.
  */
 export function stem(
   source: usize,

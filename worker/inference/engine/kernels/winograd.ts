@@ -274,7 +274,7 @@ export function convolveWinograd(
         let rows = packedInputs + plane * inputPlaneBytes;
         let at = sums + plane * sumPlaneBytes;
         for (let i = 0; i < padded; i += 4, rows += inputs << 3, at += 128) {
-          multiplyTile(rows, panel, panel + (inputs << 4), at, 0, 4, 0, 0, 0);
+          multiplyTile(rows, panel, panel + (inputs << 4), at, 0, 4, 0, 0, 0, 0);
         }
       }
       const scale0 = v128.load(scales + (column << 2));
