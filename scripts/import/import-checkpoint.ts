@@ -110,7 +110,7 @@ async function measureAll(
   const measurements: Measurements = {};
   for (const name of graphs.keys()) {
     if (name === 'gpu') continue;
-    const progress = new Progress(`measuring ${name}`, 0);
+    const progress = new Progress(`measuring ${name} in onnxruntime-web`, 0);
     try {
       const measured = await measureVariant(folder, name, imageSize);
       measurements[name] = measured;
