@@ -164,6 +164,7 @@ class Recognizer {
       case 'MatMul':
         return this.#matMul(node, first);
       case 'Flatten':
+        if (first?.kind === 'map') throw new NotRecognized('float_layer', `"${node.name}": a head in float32`);
         reader.expect(node, 1);
         if (first?.kind !== 'quantized_vector' || first.isFlat) throw unexpected(node);
         return { ...first, isFlat: true };
