@@ -24,7 +24,7 @@ const TIMEOUT_MS = 900_000;
 /** A network that takes more than this is planned and not run. */
 const MAX_RUN_BYTES = 32 * 1024 * 1024;
 
-/** Every so manieth network that survived is compared with onnxruntime. */
+/** Of the networks that survived, one in so many is compared with onnxruntime. */
 const COMPARED_EVERY = 8;
 
 interface Files {
