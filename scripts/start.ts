@@ -2,12 +2,11 @@
 import { parseArgs } from 'node:util';
 import { AppError, ModelError } from '../worker/errors.ts';
 import { isPortFree, LOCAL_HOST, startDevServer, waitUntilOk } from './dev-server.ts';
+import { MAX_SIZE_PX, MIN_SIZE_PX } from './import/resized-preprocessor.ts';
 import { DEFAULT_STATE_PATH, type Seeded, seedDefaultModel, seedVersion } from './seed.ts';
 import { ensureRequestedModel, parseModelSource } from './start/requested-model.ts';
 
 const DEFAULT_PORT = 8787;
-const MIN_SIZE_PX = 32;
-const MAX_SIZE_PX = 1024;
 const READY_TIMEOUT_MS = 120_000;
 
 const HELP = `usage: npm start -- [--model SOURCE[@REVISION]] [--size PX] [--calibrate IMAGES] [--port ${DEFAULT_PORT}] [--state FOLDER]

@@ -12,6 +12,7 @@ import type { OnnxValue } from '../onnx/onnx-model.ts';
 import type { Calibration } from './calibration.ts';
 import { Int8Layers, type LayerReport } from './int8-layers.ts';
 import { type PixelGrid, quantizePixels } from './pixel-grid.ts';
+import type { QuantizedWeights } from './quantize-weights.ts';
 
 /** How a graph is quantized. */
 export interface Int8Options extends GraphOptions {
@@ -20,6 +21,8 @@ export interface Int8Options extends GraphOptions {
   readonly pixelGrid: PixelGrid | null;
   /** Layers that stay in float32 besides those that lose too much, by HF's module names: `bit.embedder.convolution`, `classifier.1`. */
   readonly floatLayers?: ReadonlySet<string>;
+  /** Weights that were quantized before, for another size of the same network and calibration; what is missing is added. */
+  readonly quantized?: Map<string, QuantizedWeights>;
 }
 
 /** A quantized graph, and what became of each layer. */
@@ -36,7 +39,8 @@ export function buildInt8Graph(checkpoint: Checkpoint, calibration: Calibration,
   const graph = new GraphBuilder();
   const pixels = options.pixelGrid && quantizePixels(options.pixelGrid);
   const { numChannels: channels, numGroups } = checkpoint.config;
-  const layers = new Int8Layers(graph, numGroups, calibration, options.floatLayers ?? new Set(), pixels);
+  const floatLayers = options.floatLayers ?? new Set();
+  const layers = new Int8Layers(graph, numGroups, calibration, floatLayers, pixels, options.quantized ?? new Map());
   const input = pixelValuesInput(checkpoint.config, options.inputSize);
   const image = layers.image(graph.uniqueName(input.name), { channels, size: options.inputSize });
   const { values, macs } = emitNetwork(checkpoint, layers, image);

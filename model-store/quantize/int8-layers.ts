@@ -72,10 +72,12 @@ export class Int8Layers implements LayerEmitter<Int8Value> {
   readonly #calibration: Calibration;
   readonly #floatLayers: ReadonlySet<string>;
   readonly #pixels: PixelQuantization | null;
+  readonly #quantized: Map<string, QuantizedWeights>;
 
   /**
    * @param groups of every group norm.
    * @param pixels the grid of the network's input; null where it is quantized like any other value.
+   * @param quantized weights by layer, as far as they are quantized already; the others are added.
    */
   constructor(
     graph: GraphBuilder,
@@ -83,7 +85,9 @@ export class Int8Layers implements LayerEmitter<Int8Value> {
     calibration: Calibration,
     floatLayers: ReadonlySet<string>,
     pixels: PixelQuantization | null,
+    quantized: Map<string, QuantizedWeights>,
   ) {
+    this.#quantized = quantized;
     this.graph = graph;
     this.#groups = groups;
     this.#pixels = pixels;
@@ -262,7 +266,10 @@ export class Int8Layers implements LayerEmitter<Int8Value> {
   #quantizeWeights(name: string, input: Int8Value, { shape, data }: WeightTensor): QuantizedWeights | null {
     const module = moduleName(name);
     const site = this.#site(input.site);
-    const weights = quantizeWeights(data, shape[0]!, { mean: site.channel_mean, power: site.channel_power });
+    const weights =
+      this.#quantized.get(name) ??
+      quantizeWeights(data, shape[0]!, { mean: site.channel_mean, power: site.channel_power });
+    this.#quantized.set(name, weights);
     const weightError = weights.relativeError;
     const inputError = input.quantization === undefined ? site.relative_error : 0;
     const isCostly = Math.hypot(weightError, inputError) > MAX_LAYER_ERROR;

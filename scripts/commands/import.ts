@@ -3,12 +3,13 @@ import { parseArgs } from 'node:util';
 import { type VariantName, variantNameSchema } from '../../model-store/manifest.ts';
 import { importCheckpoint } from '../import/import-checkpoint.ts';
 import type { ImportOptions } from '../import/prepare.ts';
+import { MAX_SIZE_PX, MIN_SIZE_PX } from '../import/resized-preprocessor.ts';
 import { formatBytes } from '../progress.ts';
 import type { Report } from '../report/report.ts';
 import { print, wrongUsage } from './store-options.ts';
 
 const HELP = `usage: bit-edge import SOURCE --out OUT [--variants fp32,int8,gpu] [--calibrate IMAGES] [--evaluate IMAGES]
-                       [--labels FILE] [--preprocessor FILE] [--outputs NAMES] [--name NAME] [--version VERSION]
+                       [--labels FILE] [--preprocessor FILE] [--size PX] [--outputs NAMES] [--name NAME] [--version VERSION]
                        [--revision REVISION] [--json]
 
 Turns a BiT checkpoint into a version that "bit-edge publish" can publish, and reports what it costs. OUT appears whole or not at all.
@@ -22,6 +23,7 @@ Turns a BiT checkpoint into a version that "bit-edge publish" can publish, and r
   --labels FILE      names of the classes (JSON array, {"0": name}, or a name a line), right answers for the pictures
                      ({path: index}), or both ({"labels": [...], "files": {path: index}}).
   --preprocessor FILE  a preprocessor_config.json to use instead of the source's.
+  --size PX          edge of the network's input; the processor's resize and crop follow. The report has what other sizes cost.
   --outputs NAMES    of every variant: all, or a list of logits, pooler_output, last_hidden_state, stem, stage1, ...
   --name, --version  Default: the source's name, and sha- with the content's hash.
   --revision REV     of a repository on the hub: branch, tag or commit. Default: main. HF_TOKEN and HF_ENDPOINT are read from the
@@ -42,6 +44,7 @@ export async function run(args: readonly string[]): Promise<number> {
       evaluate: { type: 'string' },
       labels: { type: 'string' },
       preprocessor: { type: 'string' },
+      size: { type: 'string' },
       outputs: { type: 'string' },
       name: { type: 'string' },
       version: { type: 'string' },
@@ -59,6 +62,11 @@ export async function run(args: readonly string[]): Promise<number> {
   if (values.out === undefined) return wrongUsage('import', '--out OUT is needed', HELP);
   const variants = values.variants === undefined ? 'usual' : parseVariants(values.variants);
   if (typeof variants === 'object' && 'problem' in variants) return wrongUsage('import', variants.problem, HELP);
+  const size = values.size === undefined ? null : Number(values.size);
+  if (size !== null && !(Number.isInteger(size) && size >= MIN_SIZE_PX && size <= MAX_SIZE_PX)) {
+    const range = `an integer from ${MIN_SIZE_PX} to ${MAX_SIZE_PX}`;
+    return wrongUsage('import', `--size is "${values.size}"; it must be ${range}`, HELP);
+  }
   const options: ImportOptions = {
     source,
     out: values.out,
@@ -69,6 +77,7 @@ export async function run(args: readonly string[]): Promise<number> {
     evaluate: values.evaluate ?? null,
     labels: values.labels ?? null,
     preprocessor: values.preprocessor ?? null,
+    size,
     name: values.name ?? null,
     version: values.version ?? null,
   };

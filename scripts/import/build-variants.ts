@@ -25,6 +25,8 @@ export interface BuiltVariants {
   readonly layers: readonly QuantizedLayer[];
   /** int8 as it would be without the pictures that it was calibrated with; null where there were none. Not published. */
   readonly int8WithoutPictures: Int8Graph | null;
+  /** Of the int8 variant; null where there is none. */
+  readonly calibration: Calibration | null;
 }
 
 /**
@@ -39,13 +41,14 @@ export async function buildVariants(prepared: PreparedImport): Promise<BuiltVari
   const graphs = new Map<VariantName, BuiltGraph>();
   let layers: readonly QuantizedLayer[] = [];
   let int8WithoutPictures: Int8Graph | null = null;
+  let calibration: Calibration | null = null;
   for (const variant of variants) {
     const externalWeights = variantFiles(variant, defaultVariant).weights;
     if (variant === 'int8') {
       const size = requireFixedSize(prepared);
       const { calibrationImages: pictures } = prepared;
       const estimated = estimateCalibration(checkpoint, size, prepared.processor);
-      const calibration = pictures === null ? estimated : await calibrateWith(pictures, prepared, size);
+      calibration = pictures === null ? estimated : await calibrateWith(pictures, prepared, size);
       const int8 = buildInt8(prepared, size, calibration, externalWeights);
       if (pictures !== null) int8WithoutPictures = buildInt8(prepared, size, estimated, externalWeights);
       graphs.set(variant, int8);
@@ -60,7 +63,7 @@ export async function buildVariants(prepared: PreparedImport): Promise<BuiltVari
       graphs.set(variant, buildGpuGraph(checkpoint, gpu));
     }
   }
-  return { graphs, defaultVariant, layers, int8WithoutPictures };
+  return { graphs, defaultVariant, layers, int8WithoutPictures, calibration };
 }
 
 function requireFixedSize({ fixedSize, preprocessorSource }: PreparedImport): SpatialSize {

@@ -20,6 +20,7 @@ import { createReport, type Report } from '../report/report.ts';
 import { type BuiltVariants, buildVariants } from './build-variants.ts';
 import { type Contender, type Evaluation, evaluateVariants } from './evaluate.ts';
 import { type ImportOptions, type PreparedImport, prepareImport } from './prepare.ts';
+import { planResolutions, type Resolution } from './resolutions.ts';
 
 /** What an import made. */
 export interface Imported {
@@ -49,6 +50,7 @@ export async function importCheckpoint(
     const warnings = [...prepared.warnings];
     const measurements = await measureAll(folder, prepared, built.graphs, warnings);
     const evaluation = await evaluate(folder, draft.manifest, prepared, built, warnings);
+    const resolutions = await planAll(draft.manifest, prepared, built, measurements);
     const report = createReport({
       manifest: draft.manifest,
       imageSize: prepared.imageSize,
@@ -58,6 +60,7 @@ export async function importCheckpoint(
       measurements,
       calibrationImages: prepared.calibrationImages?.paths.length ?? 0,
       layers: built.layers,
+      resolutions,
       evaluation: evaluation && { folder: prepared.evaluationImages!.name, ...evaluation },
       warnings,
     });
@@ -76,6 +79,18 @@ export async function importCheckpoint(
     await writeVersionFiles(folder, final, (path) => path.startsWith('report.'));
     return { manifest: final.manifest, report };
   });
+}
+
+/** The int8 variant at other resolutions. */
+async function planAll(
+  manifest: Manifest,
+  { checkpoint, processor, fixedSize: ownSize }: PreparedImport,
+  { calibration }: BuiltVariants,
+  measurements: Measurements,
+): Promise<Resolution[]> {
+  if (calibration === null || ownSize === null) return [];
+  const runMs = measurements.int8?.run_ms ?? null;
+  return planResolutions({ manifest, checkpoint, processor, calibration, ownSize, runMs });
 }
 
 function versionParts(prepared: PreparedImport, built: BuiltVariants, now: string): Omit<VersionParts, 'variants'> {

@@ -19,12 +19,16 @@ import { type OpenedSource, openSource } from '../sources/open-source.ts';
 import { type ImagenetNames, imagenetNames } from './imagenet-names.ts';
 import { type ImageFolder, listImages, sampleImages } from './images.ts';
 import { type LabelsFile, parseLabelsFile } from './labels-file.ts';
+import { resizedPreprocessor } from './resized-preprocessor.ts';
 
 /** Images of the calibration folder on which the variants are compared where no other folder is given. */
 const DEFAULT_EVALUATION_IMAGES = 100;
 
 /** The size that is measured and counted where the processor leaves it open, in px. */
 const FALLBACK_SIZE_PX = 224;
+
+/** Fields that `--size` decides, in HF's names and timm's. */
+const SIZE_FIELDS = ['size', 'crop_size', 'input_size'];
 
 /** What an import is asked to do. */
 export interface ImportOptions {
@@ -41,6 +45,8 @@ export interface ImportOptions {
   /** Files. */
   readonly labels: string | null;
   readonly preprocessor: string | null;
+  /** Shorter edge of the network's input in px; null for the processor's own. */
+  readonly size: number | null;
   readonly name: string | null;
   readonly version: string | null;
 }
@@ -189,10 +195,22 @@ function rename(
 /** The processor of `--preprocessor`, else the source's. */
 async function findPreprocessor(options: ImportOptions, source: OpenedSource): Promise<FoundPreprocessor> {
   if (options.preprocessor !== null) {
-    return huggingFacePreprocessor(await readJsonObject(options.preprocessor), options.preprocessor);
+    return resize(huggingFacePreprocessor(await readJsonObject(options.preprocessor), options.preprocessor), options);
   }
   const { preprocessor, preprocessorSource, preprocessorOrigins } = source;
-  return { preprocessor, source: preprocessorSource, origins: preprocessorOrigins };
+  return resize({ preprocessor, source: preprocessorSource, origins: preprocessorOrigins }, options);
+}
+
+/** The processor for `--size`: the same crop of the picture, at another resolution. */
+function resize(found: FoundPreprocessor, { size }: ImportOptions): FoundPreprocessor {
+  if (size === null) return found;
+  const preprocessor = resizedPreprocessor(found.preprocessor, size);
+  const origins = found.origins.map((origin) => {
+    if (!SIZE_FIELDS.includes(origin.field)) return origin;
+    const value = JSON.stringify(preprocessor[origin.field] ?? size);
+    return { field: origin.field, value, from: `--size ${size}, of ${origin.from}`, assumed: false };
+  });
+  return { preprocessor, source: `${found.source}, --size ${size}`, origins };
 }
 
 async function readJsonObject(path: string): Promise<PreprocessorJson> {

@@ -3,6 +3,10 @@ import type { PreprocessorJson } from '../../model-store/checkpoint/preprocessor
 import { ModelError } from '../../worker/errors.ts';
 import { parseProcessorConfig, type Size } from '../../worker/preprocess/config.ts';
 
+/** Sizes that make sense: what is smaller has no feature map left, what is larger is no picture for BiT. */
+export const MIN_SIZE_PX = 32;
+export const MAX_SIZE_PX = 1024;
+
 /**
  * Scales resize and crop so that the shorter edge of the network's input is `sizePx`.
  * @throws ModelError `invalid_model_config` if the processor does not make images of one size.

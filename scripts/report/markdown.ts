@@ -26,6 +26,7 @@ export function renderMarkdown(report: Report, hasPlot: boolean): string {
     ),
     `Measured in onnxruntime-web on the importing machine: one image of ${width}x${height} px, one thread, median of the ` +
       'runs behind the first.',
+    ...resolutions(report),
     ...accuracy(report),
     ...quantization(report, hasPlot),
   ];
@@ -43,6 +44,22 @@ function origins({ origins: found, notes }: Report): string[] {
 
 function shorten(text: string): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function resolutions({ resolutions: found, architecture }: Report): string[] {
+  if (found.length === 0) return [];
+  const rows = found.map(({ side_px: side, macs, estimated_run_ms: ms, heap_bytes: heap, fits_edge: fits }) => [
+    `${side} px${side === architecture.image_size.width ? ', this version' : ''}`,
+    `${(macs / 1e9).toFixed(2)} G`,
+    ms === null ? '-' : `${ms.toFixed(0)} ms`,
+    `${(heap / 2 ** 20).toFixed(1)} MiB`,
+    fits ? 'yes' : 'no',
+  ]);
+  return [
+    '## Resolutions',
+    table(['int8 at', 'multiply-accumulates', 'run', 'WASM heap', 'fits the edge'], rows),
+    'Planned for a worker with the usual memory budget; times are those of this version by multiply-accumulates. `--size PX` imports at another resolution.',
+  ];
 }
 
 function accuracy({ evaluation }: Report): string[] {

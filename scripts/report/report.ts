@@ -2,6 +2,7 @@
 import type { Origin } from '../../model-store/checkpoint/provenance.ts';
 import type { Manifest, VariantName } from '../../model-store/manifest.ts';
 import type { Evaluation } from '../import/evaluate.ts';
+import type { Resolution } from '../import/resolutions.ts';
 import type { Measurement } from '../onnx/measure-variant.ts';
 
 /** One variant's figures. */
@@ -57,6 +58,8 @@ export interface Report {
   readonly notes: readonly string[];
   readonly variants: Readonly<Partial<Record<VariantName, VariantReport>>>;
   readonly quantization: QuantizationReport | null;
+  /** The int8 variant at the usual resolutions and its own; empty where there is none. */
+  readonly resolutions: readonly Resolution[];
   readonly evaluation: (Evaluation & { readonly folder: string }) | null;
   readonly warnings: readonly string[];
 }
@@ -72,6 +75,7 @@ export interface ReportParts {
   readonly calibrationImages: number;
   /** Of the int8 variant; empty where there is none. */
   readonly layers: readonly QuantizedLayer[];
+  readonly resolutions: Report['resolutions'];
   readonly evaluation: Report['evaluation'];
   readonly warnings: readonly string[];
 }
@@ -110,6 +114,7 @@ export function createReport(parts: ReportParts): Report {
     notes: parts.notes,
     variants,
     quantization: parts.layers.length === 0 ? null : summarizeLayers(parts.layers, parts.calibrationImages),
+    resolutions: parts.resolutions,
     evaluation: parts.evaluation,
     warnings: parts.warnings,
   };

@@ -8,11 +8,9 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { FetchError } from '../../worker/errors.ts';
 import { newestChange } from '../files/newest-change.ts';
 import { importCheckpoint } from '../import/import-checkpoint.ts';
-import { resizedPreprocessor } from '../import/resized-preprocessor.ts';
 import { cacheRoot, hubAccess } from '../sources/cache.ts';
 import { describeHubFile } from '../sources/hub-client.ts';
 import { HUB_ID } from '../sources/hub-download.ts';
-import { openSource } from '../sources/open-source.ts';
 
 /** Code whose change makes another version of the same checkpoint. */
 const IMPORTER_SOURCES = ['model-store', 'scripts/import'];
@@ -86,7 +84,6 @@ export async function ensureRequestedModel(
   await mkdir(folder, { recursive: true });
   await rm(stampPath, { force: true });
   const revision = COMMIT.test(identity) ? identity : request.revision;
-  const preprocessor = await writeResized(request, revision, env, join(folder, 'preprocessor_config.json'));
   const { manifest } = await importCheckpoint(
     {
       source: request.source,
@@ -97,7 +94,8 @@ export async function ensureRequestedModel(
       calibrate: request.calibrate,
       evaluate: null,
       labels: null,
-      preprocessor,
+      preprocessor: null,
+      size: request.sizePx,
       name: null,
       version: null,
     },
@@ -140,19 +138,6 @@ async function describeFiles(source: string): Promise<string> {
     lines.push(`${entry.name} ${size} ${mtimeMs}`);
   }
   return sha256(lines.toSorted().join('\n'));
-}
-
-/** Writes the source's processor for the size that is asked for; null if none is. @returns the file. */
-async function writeResized(
-  { source, sizePx }: ModelRequest,
-  revision: string | null,
-  env: Environment,
-  file: string,
-): Promise<string | null> {
-  if (sizePx === null) return null;
-  const { preprocessor } = await openSource(source, revision, env);
-  await writeFile(file, JSON.stringify(resizedPreprocessor(preprocessor, sizePx)));
-  return file;
 }
 
 function requestKey({ source, revision, sizePx, calibrate }: ModelRequest): string {

@@ -113,6 +113,28 @@ describe('bit-edge import', () => {
     expect(await bitEdge(['import', ...args, '--variants', 'int8'])).toMatchObject({ exitCode: 1 });
   }, 60_000);
 
+  it('imports at another resolution, and says what the usual ones cost', async () => {
+    const out = join(root, 'size');
+    const args = ['import', 'test/fixtures/bit-50-layout', '--out', out, '--variants', 'int8', '--size', '96'];
+    expect(await bitEdge(args)).toMatchObject({ exitCode: 0 });
+    const manifest = parseManifest(await readFile(join(out, 'manifest.json'), 'utf8'));
+    expect(manifest.variants.int8!.inputs[0]!.shape).toEqual(['batch', 3, 96, 96]);
+    const processor = JSON.parse(await readFile(join(out, 'preprocessor.json'), 'utf8'));
+    expect(processor).toMatchObject({ size: { shortest_edge: 96 }, crop_size: { height: 96, width: 96 } });
+    const { resolutions, origins } = JSON.parse(await readFile(join(out, 'report.json'), 'utf8'));
+    expect(resolutions.map(({ side_px }: { side_px: number }) => side_px)).toEqual([96, 224, 288, 320, 384, 448]);
+    for (const [index, row] of resolutions.entries()) {
+      expect(row.fits_edge).toBe(true);
+      if (index === 0) expect(row.macs).toBe(manifest.variants.int8!.macs);
+      else
+        for (const figure of ['macs', 'heap_bytes'])
+          expect(row[figure]).toBeGreaterThan(resolutions[index - 1][figure]);
+    }
+    expect(origins).toContainEqual(
+      expect.objectContaining({ field: 'crop_size', from: '--size 96, of preprocessor_config.json' }),
+    );
+  }, 60_000);
+
   it('quantizes with the pictures given, and reports what that lost', async () => {
     const pictures = join(root, 'calibration');
     await mkdir(pictures);
@@ -165,6 +187,7 @@ describe('bit-edge import', () => {
     [[], 'one SOURCE'],
     [[FIXTURE], '--out OUT'],
     [[FIXTURE, '--out', 'x', '--variants', 'int4'], '"int4"'],
+    [[FIXTURE, '--out', 'x', '--size', '7'], '--size is "7"'],
   ])('explains wrong usage: %j', async (args, message) => {
     const result = await bitEdge(['import', ...args]);
     expect(result).toMatchObject({ exitCode: 2, stdout: '' });

@@ -47,6 +47,10 @@ const parts: ReportParts = {
   measurements: { int8: measured },
   calibrationImages: 200,
   layers,
+  resolutions: [
+    { side_px: 64, macs: 50_400_000, estimated_run_ms: 20.4, heap_bytes: 12 * 2 ** 20, fits_edge: true },
+    { side_px: 448, macs: 2_500_000_000, estimated_run_ms: 1012.2, heap_bytes: 99.5 * 2 ** 20, fits_edge: false },
+  ],
   evaluation: {
     folder: 'validation',
     images: 1000,
@@ -95,6 +99,8 @@ describe('renderMarkdown', () => {
     '| fp32 | 100.0 kB | - | - | - | - |',
     '| parameters | 3,697,768 |',
     '| multiply-accumulates | 50.4 M at 64x64 px |',
+    '| 64 px, this version | 0.05 G | 20 ms | 12.0 MiB | yes |',
+    '| 448 px | 2.50 G | 1012 ms | 99.5 MiB | no |',
     '| top-1 int8 | 36.80 % of 990 labelled |',
     '| int8 and fp32 agree | 97.70 % |',
     '| mean logit error of int8 | 1.60 % |',
