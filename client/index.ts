@@ -24,6 +24,15 @@ import type {
   reviewSchema,
 } from '../worker/openapi/schemas/moderation.ts';
 import type { keySchema } from '../worker/openapi/schemas/service.ts';
+import type {
+  enabledSchema,
+  endpointListSchema,
+  eventListSchema,
+  eventSchema,
+  replayedEventSchema,
+  replayedSchema,
+  statsSchema,
+} from '../worker/openapi/schemas/webhooks.ts';
 
 /** The answers, without the list form: one image gives one. */
 type One<T> = Exclude<T, { readonly results: readonly unknown[] }>;
@@ -39,6 +48,8 @@ export type Report = z.infer<typeof reportSchema>;
 export type AliasList = z.infer<typeof aliasListSchema>;
 export type Warmed = z.infer<typeof warmSchema>;
 export type AliasMove = z.infer<typeof aliasMoveSchema>;
+export type WebhookEvent = z.infer<typeof eventSchema>;
+export type WebhookEventList = z.infer<typeof eventListSchema>;
 export type PolicyDocument = z.infer<typeof policyDocumentSchema>;
 export type PublishedPolicy = z.infer<typeof publishedPolicySchema>;
 export type Review = z.infer<typeof reviewSchema>;
@@ -194,6 +205,47 @@ export class BitEdgeClient {
 
   getJob(id: string): Promise<Job> {
     return this.#call('GET', `/v1/jobs/${encodeURIComponent(id)}`);
+  }
+
+  /** Events of webhooks and uploads, newest first. */
+  listEvents(
+    filter: {
+      readonly source?: string;
+      readonly state?: WebhookEvent['state'];
+      readonly cursor?: string;
+      readonly limit?: number;
+    } = {},
+  ): Promise<WebhookEventList> {
+    return this.#call('GET', `/v1/webhooks/events${queryOf(filter)}`);
+  }
+
+  /** One event, with its decision and every attempt to deliver it. */
+  getEvent(id: string): Promise<WebhookEvent> {
+    return this.#call('GET', `/v1/webhooks/events/${encodeURIComponent(id)}`);
+  }
+
+  replayEvent(id: string): Promise<z.infer<typeof replayedEventSchema>> {
+    return this.#call('POST', `/v1/webhooks/events/${encodeURIComponent(id)}/replay`);
+  }
+
+  /** Delivers every dead or disabled event of a source again. */
+  replayEvents(source: string, state: 'dead' | 'disabled'): Promise<z.infer<typeof replayedSchema>> {
+    const headers = { 'content-type': 'application/json' };
+    return this.#call('POST', '/v1/webhooks/replay', JSON.stringify({ source, state }), headers);
+  }
+
+  getWebhookStats(): Promise<z.infer<typeof statsSchema>> {
+    return this.#call('GET', '/v1/webhooks/stats');
+  }
+
+  listEndpoints(): Promise<z.infer<typeof endpointListSchema>> {
+    return this.#call('GET', '/v1/webhooks/endpoints');
+  }
+
+  /** Lets a receiver that answered 410 receive again. */
+  enableEndpoint(source: string, url: string): Promise<z.infer<typeof enabledSchema>> {
+    const headers = { 'content-type': 'application/json' };
+    return this.#call('POST', '/v1/webhooks/endpoints/enable', JSON.stringify({ source, url }), headers);
   }
 
   /** A policy's JSON. */

@@ -33,6 +33,13 @@ export const PAGES: readonly Page[] = [
     load: async () => (await import('./pages/review/review-page.tsx')).ReviewPage,
   },
   {
+    path: '/webhooks',
+    title: 'Webhooks',
+    icon: 'webhooks',
+    scope: 'moderate',
+    load: async () => (await import('./pages/webhooks/webhooks-page.tsx')).WebhooksPage,
+  },
+  {
     path: '/jobs',
     title: 'Jobs',
     icon: 'jobs',

@@ -39,6 +39,8 @@ export interface Sightings {
 export interface Receivers {
   readonly origin: string;
   readonly sightings: Sightings;
+  /** Images of `/images/{name}` besides the numbered ones. */
+  readonly images: Map<string, Uint8Array>;
   close(): void;
 }
 
@@ -46,11 +48,13 @@ export interface Receivers {
 export async function startReceivers(secret: string): Promise<Receivers> {
   const webhook = new Webhook(secret);
   const sightings: Sightings = { requests: 0, unsigned: 0, followed: 0, received: new Map() };
+  const images = new Map<string, Uint8Array>();
   const tries = new Map<string, number>();
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname;
     if (path.startsWith('/images/')) {
-      const image = tinyPng(Number(path.slice('/images/'.length)));
+      const name = path.slice('/images/'.length);
+      const image = images.get(name) ?? tinyPng(Number(name));
       response.writeHead(200, { 'content-type': 'image/png' }).end(image);
     } else if (path.startsWith('/elsewhere')) {
       sightings.followed++;
@@ -65,6 +69,7 @@ export async function startReceivers(secret: string): Promise<Receivers> {
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     sightings,
+    images,
     close: () => stop(server),
   };
 }

@@ -85,8 +85,15 @@ function Curve({
   readonly at: number;
   readonly name: string;
 }) {
+  // Between two scores a threshold catches what the higher of them does: steps, no slopes.
   const line = (value: (point: CurvePoint) => number): string =>
-    curve.map((point) => `${point.threshold * WIDTH},${(1 - value(point)) * (HEIGHT - 4) + 2}`).join(' ');
+    curve
+      .map((point, index) => {
+        const y = (1 - value(point)) * (HEIGHT - 4) + 2;
+        const next = curve[index + 1]?.threshold ?? 0;
+        return `${point.threshold * WIDTH},${y} ${next * WIDTH},${y}`;
+      })
+      .join(' ');
   return (
     <figure class="plot curve">
       <svg
