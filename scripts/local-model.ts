@@ -51,6 +51,7 @@ export async function openLocalModel(folder: string): Promise<LocalModel> {
     limitBytes: LOCAL_MEMORY_BYTES,
     baselineBytes: 0,
     maxLeases: 1000,
+    smallBytes: 0,
     maxWaiting: 1000,
     maxWaitMs: 60_000,
     maxLeaseAgeMs: 600_000,

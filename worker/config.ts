@@ -19,6 +19,12 @@ export interface Config {
   readonly defaultModelVersion: string;
   /** Largest request body in bytes. `MAX_BODY_BYTES`, default 20 MiB. */
   readonly maxBodyBytes: number;
+  /** Longest wait for the next byte of a body, in ms. `BODY_IDLE_MS`, default 10,000. */
+  readonly bodyIdleMs: number;
+  /** Longest time that a client takes to send a body, in ms. `BODY_TOTAL_MS`, default 100,000. */
+  readonly bodyTotalMs: number;
+  /** Bodies that an isolate receives of one key or address at a time. `MAX_UPLOADS_PER_CALLER`, default 64. */
+  readonly maxUploadsPerCaller: number;
   /** Images in one request; more are a job. `MAX_IMAGES_PER_REQUEST`, default 16. */
   readonly maxImagesPerRequest: number;
   /** Largest image in pixels. `MAX_IMAGE_PIXELS`, default 50 million. */
@@ -63,6 +69,9 @@ export function readConfig(env: ConfigVariables): Config {
     defaultModel: readName(env, 'DEFAULT_MODEL', defaultModel.name),
     defaultModelVersion: readName(env, 'DEFAULT_MODEL_VERSION', 'latest'),
     maxBodyBytes: readInteger(env, 'MAX_BODY_BYTES', 20 * MIB, 1, 100 * MIB),
+    bodyIdleMs: readInteger(env, 'BODY_IDLE_MS', 10_000, 100, 100_000),
+    bodyTotalMs: readInteger(env, 'BODY_TOTAL_MS', 100_000, 100, 150_000),
+    maxUploadsPerCaller: readInteger(env, 'MAX_UPLOADS_PER_CALLER', 64, 1, 10_000),
     maxImagesPerRequest: readInteger(env, 'MAX_IMAGES_PER_REQUEST', 16, 1, 1000),
     maxImagePixels: readInteger(env, 'MAX_IMAGE_PIXELS', 50_000_000, 1, 1_000_000_000),
     maxImageEdgePx: readInteger(env, 'MAX_IMAGE_EDGE_PX', 20_000, 1, 65_535),

@@ -20,7 +20,9 @@ export type RequestErrorCode =
   | 'unauthorized'
   | 'forbidden'
   | 'rate_limited'
-  | 'auth_not_configured';
+  | 'auth_not_configured'
+  | 'body_timeout'
+  | 'too_many_uploads';
 
 /** Codes about encoded image bytes. */
 export type ImageErrorCode =

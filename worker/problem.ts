@@ -25,6 +25,8 @@ export const PROBLEMS: Readonly<Record<ErrorCode, Mapping>> = {
   forbidden: { status: 403, title: 'The API key does not allow this' },
   rate_limited: { status: 429, title: 'Too many requests' },
   auth_not_configured: { status: 503, title: 'This deployment has no API keys' },
+  body_timeout: { status: 408, title: 'The request body took too long' },
+  too_many_uploads: { status: 429, title: 'Too many bodies are being received' },
   unrecognized_image: { status: 415, title: 'The bytes are no image that is known here' },
   unsupported_image_format: { status: 415, title: 'The image format is not supported' },
   unsupported_image_feature: { status: 415, title: 'The image uses a feature that is not supported' },
@@ -118,6 +120,10 @@ export function problemResponse(error: AppError, requestId: string): Response {
     headers.set('ratelimit-policy', `${limit};w=${period}`);
     headers.set('ratelimit-remaining', '0');
     headers.set('ratelimit-reset', String(period));
+  }
+  // RFC 7694: what the same body may be sent as instead.
+  if (Array.isArray(error.details.accept_encoding)) {
+    headers.set('accept-encoding', error.details.accept_encoding.join(', '));
   }
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }

@@ -3,6 +3,8 @@ import type { StartDigest } from '../model-store/digest.ts';
 import type { BlobCache } from '../model-store/load.ts';
 import type { ObjectStore } from '../model-store/object-store.ts';
 import { KeyStore } from './auth/key-store.ts';
+import { CallerLimit } from './body/caller-limit.ts';
+import type { BodyDeadlines } from './body/deadlines.ts';
 import type { Config } from './config.ts';
 import { readUrlPolicy } from './fetch/settings.ts';
 import type { ImageLimits } from './imaging/limits.ts';
@@ -66,7 +68,10 @@ export function imageRoom({ budget, config }: Pick<Services, 'budget' | 'config'
 }
 
 /** A lease older than this belongs to a request that is gone: longer than any load, body or decode takes. */
-const MAX_LEASE_AGE_MS = 120_000;
+const MAX_LEASE_AGE_MS = 180_000;
+
+/** Leases up to this pass larger ones that wait: most requests are small, and what they take is soon given back. */
+const SMALL_LEASE_BYTES = 64 * 1024;
 
 /** How long a look-up of an API key is believed: a revoked key works for at most that long. */
 const KEY_MAX_AGE_MS = 30_000;
@@ -76,6 +81,9 @@ export interface Services {
   readonly config: Config;
   readonly budget: MemoryBudget;
   readonly host: ModelHost;
+  /** Bodies that are being received, by caller. */
+  readonly uploads: CallerLimit;
+  readonly bodyDeadlines: BodyDeadlines;
   readonly classifier: Classifier;
   readonly readiness: Readiness;
   readonly models: ObjectStore;
@@ -100,6 +108,8 @@ export interface AppEnvironment {
     record: RequestRecord;
     /** Id of the API key, once one is known: answers are cached apart by it. */
     tenant?: string;
+    /** A key or an address, where what it may do at a time is limited. */
+    caller?: string;
   };
 }
 
@@ -124,6 +134,11 @@ export interface Platform {
   readonly bindings: Readonly<Record<string, unknown>>;
 }
 
+function after(ms: number, call: () => void): () => void {
+  const timer = setTimeout(call, ms);
+  return () => clearTimeout(timer);
+}
+
 /** Makes the services. */
 export function createServices(config: Config, platform: Platform): Services {
   const metrics = new Metrics();
@@ -131,15 +146,13 @@ export function createServices(config: Config, platform: Platform): Services {
     limitBytes: config.memoryBudgetBytes,
     baselineBytes: BASELINE_BYTES,
     maxLeases: config.maxLeases,
+    smallBytes: SMALL_LEASE_BYTES,
     maxWaiting: config.maxWaiting,
     maxWaitMs: config.maxWaitMs,
     maxLeaseAgeMs: MAX_LEASE_AGE_MS,
     heapBytes: () => host.committedHeapBytes,
     now: () => Date.now(),
-    after(ms, call) {
-      const timer = setTimeout(call, ms);
-      return () => clearTimeout(timer);
-    },
+    after,
   });
   const host = new ModelHost({
     store: platform.models,
@@ -197,6 +210,8 @@ export function createServices(config: Config, platform: Platform): Services {
     config,
     budget,
     host,
+    uploads: new CallerLimit(config.maxUploadsPerCaller),
+    bodyDeadlines: { idleMs: config.bodyIdleMs, totalMs: config.bodyTotalMs, now: () => Date.now(), after },
     classifier,
     readiness,
     models,

@@ -17,6 +17,7 @@ beforeEach(() => {
     limitBytes: LIMIT,
     baselineBytes: BASELINE,
     maxLeases: 3,
+    smallBytes: 0,
     maxWaiting: 2,
     maxWaitMs: 1000,
     maxLeaseAgeMs: 60_000,
@@ -172,5 +173,73 @@ describe('MemoryBudget', () => {
     await budget.acquire(70, 'x');
     clock = 60_001;
     await expect(budget.acquire(70, 'x')).resolves.toBeDefined();
+  });
+
+  describe('a lease that grows', () => {
+    const none = () => 0;
+
+    it('takes memory step by step, and gives all of it back at once', async () => {
+      const lease = budget.open();
+      expect(budget.leasedBytes).toBe(0);
+      await lease.grow(10, 'a body', none);
+      await lease.grow(30, 'a body', none);
+      await lease.grow(20, 'a body', none);
+      expect([lease.bytes, budget.leasedBytes]).toEqual([30, 30]);
+      lease.shrink(5);
+      expect(budget.leasedBytes).toBe(5);
+      lease.release();
+      lease.release();
+      expect(budget.leasedBytes).toBe(0);
+    });
+
+    it('does not count as a request in flight, however many there are', async () => {
+      for (let i = 0; i < 50; i++) await budget.open().grow(1, 'a body', none);
+      const turns = [1, 2, 3].map(() => budget.acquire(0, 'the request'));
+      expect(await Promise.all(turns.map(state))).toEqual(['fulfilled', 'fulfilled', 'fulfilled']);
+      expect(await state(budget.acquire(0, 'the request'))).toBe('pending');
+    });
+
+    it('waits for what does not fit beside it, and is refused what can never fit, with what it holds', async () => {
+      const held = await budget.acquire(30, 'x');
+      const lease = budget.open();
+      await lease.grow(20, 'a body', none);
+      const more = lease.grow(50, 'a body', none);
+      expect(await state(more)).toBe('pending');
+      held.release();
+      await more;
+      expect(budget.leasedBytes).toBe(50);
+      await expect(lease.grow(71, 'a body', none)).rejects.toMatchObject({ code: 'memory_budget_exceeded' });
+      expect(lease.bytes).toBe(50);
+    });
+
+    it('that is given back while it waits gets nothing', async () => {
+      const held = await budget.acquire(60, 'x');
+      const lease = budget.open();
+      const grown = lease.grow(20, 'a body', none);
+      lease.release();
+      held.release();
+      await expect(grown).rejects.toMatchObject({ code: 'client_gone' });
+      expect(budget.leasedBytes).toBe(0);
+    });
+  });
+
+  it('lets small wants pass large ones that wait', async () => {
+    const small = new MemoryBudget({
+      limitBytes: LIMIT,
+      baselineBytes: BASELINE,
+      maxLeases: 10,
+      smallBytes: 5,
+      maxWaiting: 5,
+      maxWaitMs: 1000,
+      maxLeaseAgeMs: 60_000,
+      heapBytes: () => 20,
+      now: () => 0,
+      after: () => () => {},
+    });
+    await small.acquire(60, 'x');
+    expect(await state(small.acquire(30, 'x', () => 0))).toBe('pending');
+    expect(await state(small.acquire(6, 'x', () => 0))).toBe('pending');
+    expect(await state(small.acquire(5, 'x', () => 0))).toBe('fulfilled');
+    expect(await state(small.acquire(6, 'x', () => 0))).toBe('pending');
   });
 });

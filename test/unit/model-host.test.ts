@@ -87,6 +87,7 @@ function makeHost(): void {
     limitBytes: BUDGET_BYTES,
     baselineBytes: 0,
     maxLeases: 100,
+    smallBytes: 0,
     maxWaiting: 100,
     maxWaitMs: 10_000,
     maxLeaseAgeMs: 60_000,

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { type BodyMemory, readBody } from '../../worker/routes/request-body.ts';
+import { testBodyMemory } from '../support/body-memory.ts';
 
 const LIMIT = 300_000;
 
-function memory(held: ArrayBuffer[] = []): BodyMemory {
-  return { maxBytes: LIMIT, hold: (buffer) => void held.push(buffer), settle() {} };
-}
+const memory = (held?: ArrayBuffer[]): BodyMemory => testBodyMemory(LIMIT, held);
 
 const bytesOf = (length: number): Uint8Array<ArrayBuffer> => Uint8Array.from({ length }, (_, i) => (i * 17) & 0xff);
 

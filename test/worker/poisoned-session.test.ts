@@ -28,6 +28,7 @@ function makeHost(engine: EngineChoice): { host: ModelHost; classifier: Classifi
     limitBytes: BUDGET_BYTES,
     baselineBytes: 0,
     maxLeases: 10,
+    smallBytes: 0,
     maxWaiting: 10,
     maxWaitMs: 1000,
     maxLeaseAgeMs: 60_000,

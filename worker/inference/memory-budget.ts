@@ -16,6 +16,15 @@ export interface Lease {
   release(): void;
 }
 
+/** A lease that is taken step by step. It does not count as a request in flight: its request is still arriving. */
+export interface GrowingLease extends Lease {
+  /**
+   * Makes it `bytes` at least, at once or in turn.
+   * @throws RuntimeError as `MemoryBudget.acquire`.
+   */
+  grow(bytes: number, what: string, headroom: () => number): Promise<void>;
+}
+
 /** What a budget is made of. */
 export interface MemoryBudgetOptions {
   /** Everything together: WASM heap, leases, and what JavaScript holds besides. */
@@ -24,6 +33,8 @@ export interface MemoryBudgetOptions {
   readonly baselineBytes: number;
   /** Leases that may be held at a time: a bound on requests in flight, however small they are. */
   readonly maxLeases: number;
+  /** Wants of at most this many bytes do not wait behind larger ones. */
+  readonly smallBytes: number;
   /** Requests that may wait at a time. */
   readonly maxWaiting: number;
   /** How long one may wait, in ms. */
@@ -44,16 +55,20 @@ interface Want {
   /** What must stay free beside it, by the time it is granted; null for the next step of someone who holds a lease already. */
   readonly headroom: (() => number) | null;
   readonly growthBytes: number;
+  /** What the same lease holds already. */
+  readonly ownBytes: number;
+  /** Whether it counts as a request in flight. */
+  readonly isCounted: boolean;
 }
 
 interface Waiter extends Want {
   refuse(): void;
-  grant(lease: Lease): void;
+  grant(lease: Held): void;
 }
 
 interface Held extends Lease {
   bytes: number;
-  readonly takenAt: number;
+  takenAt: number;
 }
 
 /** One isolate's budget. */
@@ -63,6 +78,7 @@ export class MemoryBudget {
   readonly #waiting: Waiter[] = [];
   #heldBytes = 0;
   #growthBytes = 0;
+  #counted = 0;
 
   constructor(options: MemoryBudgetOptions) {
     this.#options = options;
@@ -99,7 +115,7 @@ export class MemoryBudget {
    * @param growthBytes what the heap will keep of it.
    */
   acquireForLoad(bytes: number, growthBytes: number, what: string): Promise<Lease> {
-    return this.#acquire({ bytes, headroom: null, growthBytes }, what);
+    return this.#acquire({ bytes, headroom: null, growthBytes, ownBytes: 0, isCounted: true }, what);
   }
 
   /**
@@ -110,15 +126,37 @@ export class MemoryBudget {
    * @throws RuntimeError `memory_budget_exceeded`: it can never fit, or waited `maxWaitMs`; `overloaded`: too many wait.
    */
   acquire(bytes: number, what: string, headroom: (() => number) | null = null): Promise<Lease> {
-    return this.#acquire({ bytes, headroom, growthBytes: 0 }, what);
+    return this.#acquire({ bytes, headroom, growthBytes: 0, ownBytes: 0, isCounted: true }, what);
   }
 
-  #acquire(want: Want, what: string): Promise<Lease> {
-    const { maxWaiting, maxWaitMs } = this.#options;
+  /** A lease of nothing, to be grown. */
+  open(): GrowingLease {
+    const want = { bytes: 0, headroom: null, growthBytes: 0, ownBytes: 0, isCounted: false };
+    const lease = this.#take(want);
+    return Object.assign(lease, {
+      grow: async (bytes: number, what: string, headroom: () => number): Promise<void> => {
+        const more = bytes - lease.bytes;
+        lease.takenAt = this.#options.now();
+        if (more <= 0) return;
+        const granted = await this.#acquire({ ...want, bytes: more, headroom, ownBytes: lease.bytes }, what);
+        if (!this.#held.has(lease)) {
+          granted.release();
+          throw new RuntimeError('client_gone', `${what} was given up while it waited for memory`);
+        }
+        // Two leases become one.
+        this.#held.delete(granted);
+        lease.bytes += granted.bytes;
+        lease.takenAt = this.#options.now();
+      },
+    });
+  }
+
+  #acquire(want: Want, what: string): Promise<Held> {
+    const { maxWaiting, maxWaitMs, smallBytes } = this.#options;
     const { bytes, headroom } = want;
     this.#takeBackForgotten();
     // The next step of a lease's holder passes all who wait: some of them wait for it.
-    const isBehind = headroom !== null && this.#waiting.length > 0;
+    const isBehind = headroom !== null && bytes > smallBytes && this.#waiting.length > 0;
     if (!isBehind && this.#fits(want)) return Promise.resolve(this.#take(want));
     if (!this.#canEverFit(want)) return Promise.reject(this.#neverFits(want, what));
     if (this.#waiting.length >= maxWaiting) {
@@ -152,16 +190,17 @@ export class MemoryBudget {
     });
   }
 
-  #fits({ bytes, headroom }: Want): boolean {
+  #fits({ bytes, headroom, isCounted }: Want): boolean {
     const { limitBytes, maxLeases } = this.#options;
-    return this.#held.size < maxLeases && this.usedBytes + bytes + (headroom?.() ?? 0) <= limitBytes;
+    const hasTurn = !isCounted || this.#counted < maxLeases;
+    return hasTurn && this.usedBytes + bytes + (headroom?.() ?? 0) <= limitBytes;
   }
 
-  #canEverFit({ bytes, headroom }: Want): boolean {
-    return bytes + (headroom?.() ?? 0) <= this.capacityBytes;
+  #canEverFit({ bytes, headroom, ownBytes }: Want): boolean {
+    return ownBytes + bytes + (headroom?.() ?? 0) <= this.capacityBytes;
   }
 
-  #take({ bytes, growthBytes }: Want): Lease {
+  #take({ bytes, growthBytes, isCounted }: Want): Held {
     const lease: Held = {
       bytes,
       takenAt: this.#options.now(),
@@ -173,12 +212,14 @@ export class MemoryBudget {
       },
       release: () => {
         if (!this.#held.delete(lease)) return;
+        if (isCounted) this.#counted--;
         this.#heldBytes -= lease.bytes;
         this.#growthBytes -= growthBytes;
         this.#grantWaiting();
       },
     };
     this.#held.add(lease);
+    if (isCounted) this.#counted++;
     this.#heldBytes += bytes;
     this.#growthBytes += growthBytes;
     return lease;

@@ -16,7 +16,7 @@ import type { Reservation } from './idempotency-store.ts';
 import type { JobDirectory } from './job-directory.ts';
 import type { JobSettings } from './job-settings.ts';
 import type { InputSource, JobSpecification, JobTask, ManifestFormat } from './records.ts';
-import { type StreamWatch, storeStream } from './store-stream.ts';
+import { type StoredStream, type StreamWatch, storeStream } from './store-stream.ts';
 
 /** Multiply-accumulates of a chunk: some ten seconds of WASM where it answers, and a minute where it only stands in for a GPU. */
 const CHUNK_MACS = { wasm: 50e9, gpu: 1000e9 } as const;
@@ -29,6 +29,9 @@ const MAX_CHUNK_LINES_BYTES = 1_000_000;
 /** Largest manifest in bytes: a million lines of 500. */
 export const MAX_MANIFEST_BYTES = 512 * 1024 * 1024;
 
+/** Bytes of a repeated manifest that are compared at a time. */
+const COMPARE_BYTES = 64 * 1024;
+
 /** How often an upload says that it goes on, in ms: well within the silence after which its key is taken over. */
 const RENEW_MS = 10_000;
 
@@ -37,7 +40,7 @@ const IN_PROGRESS_RETRY_SECONDS = 5;
 
 /** Inputs of a new job: to be stored, or named. */
 export type NewInputs =
-  | { readonly kind: 'stream'; readonly body: ReadableStream<Uint8Array>; readonly format: ManifestFormat }
+  | ({ readonly kind: 'stream'; readonly format: ManifestFormat } & StoredStream)
   | Exclude<InputSource, { kind: 'stored' }>;
 
 /** What a client asks for. */
@@ -134,11 +137,14 @@ export class JobAcceptance {
     const digest = this.#parts.startDigest();
     const { inputs } = this.#job;
     if (inputs.kind === 'stream') {
-      let bytes = 0;
-      for await (const chunk of inputs.body as ReadableStream<Uint8Array<ArrayBuffer>>) {
-        bytes += chunk.byteLength;
+      let memory = new ArrayBuffer(COMPARE_BYTES);
+      for (let bytes = 0; ; ) {
+        const { buffer, length } = await inputs.source.read(memory, 0);
+        if (length === 0) break;
+        bytes += length;
         if (bytes > MAX_MANIFEST_BYTES) throw conflict;
-        await digest.update(chunk);
+        await digest.update(new Uint8Array(buffer, 0, length));
+        memory = buffer;
       }
     }
     if (fingerprint.content !== (await this.#contentDigest(digest))) throw conflict;
@@ -186,7 +192,7 @@ export class JobAcceptance {
     const { bucket, settings } = this.#parts;
     if (inputs.kind === 'stream') {
       const key = manifestObjectKey(this.#id);
-      await storeStream(bucket, key, inputs.body, MAX_MANIFEST_BYTES, watch);
+      await storeStream(bucket, key, inputs, MAX_MANIFEST_BYTES, watch);
       return { kind: 'stored', key, format: inputs.format };
     }
     const named = settings.moderation.buckets.find((each) => each.name === inputs.bucket);

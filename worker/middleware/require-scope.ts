@@ -27,15 +27,19 @@ export function requireScope(scope: Scope): MiddlewareHandler<AppEnvironment> {
   };
 }
 
+/** Callers without a key share no allowance: each address has its own. */
+export function addressOf(c: Context<AppEnvironment>): string {
+  return `address:${c.req.header('cf-connecting-ip') ?? 'local'}`;
+}
+
 async function checkRate(c: Context<AppEnvironment>, { id, rateTier }: Principal): Promise<void> {
   if (rateTier === null) return;
+  c.set('caller', id === 'anonymous' ? addressOf(c) : `key:${id}`);
   const limiter = rateTier === 'high' ? c.env.RATE_LIMITER_HIGH : c.env.RATE_LIMITER;
-  // Callers without a key share no allowance: each address has its own.
-  const caller = id === 'anonymous' ? `address:${c.req.header('cf-connecting-ip') ?? 'local'}` : `key:${id}`;
   const limit = RATE_LIMITS[rateTier];
   c.header('ratelimit-limit', String(limit));
   c.header('ratelimit-policy', `${limit};w=${RATE_PERIOD_SECONDS}`);
-  const { success } = await limiter.limit({ key: caller });
+  const { success } = await limiter.limit({ key: c.var.caller ?? '' });
   if (success) return;
   throw new RequestError('rate_limited', `over ${limit} requests in ${RATE_PERIOD_SECONDS} s`, {
     details: { limit, period_s: RATE_PERIOD_SECONDS },

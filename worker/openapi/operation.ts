@@ -29,7 +29,14 @@ export interface Operation {
 
 /** Codes that travel together. */
 export const PARAMETER_CODES = ['invalid_parameter', 'unknown_parameter'] as const;
-export const BODY_CODES = ['empty_body', 'body_too_large', 'unsupported_media_type', 'invalid_body'] as const;
+export const BODY_CODES = [
+  'empty_body',
+  'body_too_large',
+  'body_timeout',
+  'unsupported_media_type',
+  'invalid_body',
+  'too_many_uploads',
+] as const;
 export const KEY_CODES = ['unauthorized', 'forbidden', 'rate_limited', 'auth_not_configured'] as const;
 export const MODEL_CODES = [
   'model_not_found',

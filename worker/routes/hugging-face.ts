@@ -97,7 +97,7 @@ async function answer(
   compute: (request: HfRequest, reference: ModelReference) => Promise<unknown>,
 ): Promise<Response> {
   const reference = parseModelReference(c.req.param('name'), c.var.services.config);
-  return withBody(c, reference, async (memory) => {
+  return withBody(c, { reference }, async (memory) => {
     const request = await readRequest(c.req.raw, memory, c.var.services.config.maxImagesPerRequest);
     if (!request.waitForModel) await requireLoaded(c, reference);
     return c.json(await compute(request, reference));

@@ -43,7 +43,7 @@ export interface ImageTask<P extends TaskParameters, A extends TaskAnswer> {
 /** The route of a task. */
 export function imageTaskRoute<P extends TaskParameters, A extends TaskAnswer>(task: ImageTask<P, A>) {
   const answer: Handler<AppEnvironment> = (c) =>
-    withBody(c, referenceBeforeBody(c), async (memory) => {
+    withBody(c, { reference: referenceBeforeBody(c) }, async (memory) => {
       const { maxImagesPerRequest } = c.var.services.config;
       const { inputs, isList, parameters: inBody } = await readImageInputs(c.req.raw, memory, maxImagesPerRequest);
       const parameters = parseParameters(task.parameters, new URL(c.req.url).searchParams, inBody);

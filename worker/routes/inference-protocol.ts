@@ -46,7 +46,7 @@ const modelReady: Handler<AppEnvironment> = async (c) => {
 
 const infer: Handler<AppEnvironment> = (c) => {
   const reference = referenceOf(c);
-  return withBody(c, reference, async (memory) => {
+  return withBody(c, { reference }, async (memory) => {
     const body = await readBody(c.req.raw, memory);
     const request = decodeInferRequest(body, parseHeaderLength(c.req.header(HEADER_LENGTH_HEADER)), JSON_LIMITS);
     const { model, outputs, lease } = await inferTensors(c, request, reference);

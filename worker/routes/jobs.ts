@@ -2,18 +2,27 @@
 import { type Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import * as z from 'zod';
+import { openByteSource } from '../../model-store/byte-source.ts';
 import { RequestError } from '../errors.ts';
 import { judgeUrl } from '../fetch/url-policy.ts';
 import type { NewInputs } from '../jobs/accept-job.ts';
-import { JOB_TASKS, type JobSpecification, type JobStatus, type JobTask } from '../jobs/records.ts';
+import {
+  JOB_TASKS,
+  type JobSpecification,
+  type JobStatus,
+  type JobTask,
+  type ManifestFormat,
+} from '../jobs/records.ts';
 import { resultLines } from '../jobs/result-lines.ts';
-import { type JsonLimits, JsonShape } from '../json-shape.ts';
+import type { StoredStream } from '../jobs/store-stream.ts';
+import type { JsonLimits } from '../json-shape.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import { findReceiver } from '../moderation/settings.ts';
 import type { AppEnvironment } from '../services.ts';
+import { withBody, withUpload } from './body-lease.ts';
 import { parseModelReference } from './model-reference.ts';
 import { classifyParametersSchema, embedParametersSchema, parseParameters, refuseParameters } from './parameters.ts';
-import { collectedMemory, isJson, mediaTypeOf, parseJsonObject, readBody } from './request-body.ts';
+import { type BodyMemory, isJson, mediaTypeOf, readJsonObject } from './request-body.ts';
 
 /** How often progress is sent, in ms. */
 const PROGRESS_MS = 1000;
@@ -21,6 +30,12 @@ const PROGRESS_MS = 1000;
 /** Largest JSON body of a new job, and the inputs in it; longer lists are manifests. */
 const MAX_JSON_BYTES = 8 * 1024 * 1024;
 const MAX_JSON_INPUTS = 100_000;
+
+/** A JSON body in memory: its text, what is parsed of it, and the lines that are made of that. */
+const COPIES_JSON_JOB = 6;
+
+/** Longest time that a client takes to send a manifest, in ms. */
+const MANIFEST_TOTAL_MS = 900_000;
 
 /** An input is at most `{"r2": {"bucket", "key"}, "id"}`: two objects, four names, three values. */
 const JSON_LIMITS: JsonLimits = {
@@ -76,20 +91,21 @@ export const resultsSchema = z.strictObject({
 /** The routes. */
 export const jobsRoutes = new Hono<AppEnvironment>()
   .use('/v1/jobs/*', requireScope('jobs'))
-  .post('/v1/jobs', async (c) => {
-    const request = await readNewJob(c);
-    const idempotencyKey = c.req.header('idempotency-key') ?? null;
-    if (idempotencyKey !== null && !/^[\x21-\x7e]{1,255}$/.test(idempotencyKey)) {
-      throw new RequestError('invalid_parameter', 'Idempotency-Key must be 1 to 255 visible ASCII characters');
+  .post('/v1/jobs', (c) => {
+    const mediaType = mediaTypeOf(c.req.raw);
+    if (isJson(mediaType)) {
+      const use = { reference: null, maxBytes: MAX_JSON_BYTES, copies: COPIES_JSON_JOB };
+      return withBody(c, use, async (memory) => create(c, await readJsonJob(c, memory)));
     }
-    const { jobs, config } = c.var.services;
-    const { id, replayed } = await jobs.create(
-      { ...request, model: parseModelReference(request.model, config), idempotencyKey },
-      tenantOf(c),
+    if (mediaType === 'application/x-ndjson' || mediaType === 'text/csv') {
+      const format = mediaType === 'text/csv' ? 'csv' : 'ndjson';
+      return withUpload(c, MANIFEST_TOTAL_MS, (stored) => create(c, readManifestJob(c, format, stored)));
+    }
+    throw new RequestError(
+      'unsupported_media_type',
+      `content type "${mediaType}" is not accepted; send application/json, application/x-ndjson or text/csv`,
+      { details: { content_type: mediaType } },
     );
-    c.header('location', `/v1/jobs/${id}`);
-    if (replayed) c.header('idempotency-replayed', 'true');
-    return c.json(toAnswer(await jobs.status(id, tenantOf(c))), 202);
   })
   .get('/v1/jobs', async (c) => {
     const { cursor, limit } = parseParameters(listJobsSchema, new URL(c.req.url).searchParams, {});
@@ -163,39 +179,42 @@ interface JobRequest {
   readonly callbackUrl: string | null;
 }
 
-async function readNewJob(c: Context<AppEnvironment>): Promise<JobRequest> {
-  const mediaType = mediaTypeOf(c.req.raw);
+async function create(c: Context<AppEnvironment>, request: JobRequest): Promise<Response> {
+  const idempotencyKey = c.req.header('idempotency-key') ?? null;
+  if (idempotencyKey !== null && !/^[\x21-\x7e]{1,255}$/.test(idempotencyKey)) {
+    throw new RequestError('invalid_parameter', 'Idempotency-Key must be 1 to 255 visible ASCII characters');
+  }
+  const { jobs, config } = c.var.services;
+  const model = parseModelReference(request.model, config);
+  const { id, replayed } = await jobs.create({ ...request, model, idempotencyKey }, tenantOf(c));
+  c.header('location', `/v1/jobs/${id}`);
+  if (replayed) c.header('idempotency-replayed', 'true');
+  return c.json(toAnswer(await jobs.status(id, tenantOf(c))), 202);
+}
+
+async function readJsonJob(c: Context<AppEnvironment>, memory: BodyMemory): Promise<JobRequest> {
+  const json = await readJsonObject(c.req.raw, memory, JSON_LIMITS);
+  const body = parseParameters(newJobSchema, new URL(c.req.url).searchParams, json);
+  return {
+    task: body.task,
+    model: body.model,
+    parameters: taskParameters(body.task, body.parameters),
+    inputs: namedInputs(body, c),
+    callbackUrl: checkCallback(body.callback_url, c),
+  };
+}
+
+function readManifestJob(c: Context<AppEnvironment>, format: ManifestFormat, stored: StoredStream): JobRequest {
   const query = new URL(c.req.url).searchParams;
-  if (isJson(mediaType)) {
-    const shape = new JsonShape(JSON_LIMITS);
-    const bytes = await readBody(c.req.raw, collectedMemory(MAX_JSON_BYTES), (chunk) => shape.push(chunk));
-    const body = parseParameters(newJobSchema, query, parseJsonObject(bytes));
-    const inputs = namedInputs(body, c);
-    return {
-      task: body.task,
-      model: body.model,
-      parameters: taskParameters(body.task, body.parameters),
-      inputs,
-      callbackUrl: checkCallback(body.callback_url, c),
-    };
-  }
-  if (mediaType === 'application/x-ndjson' || mediaType === 'text/csv') {
-    const { task, model, callback_url, ...rest } = parseParameters(jobQuerySchema, query, {});
-    if (c.req.raw.body === null) throw new RequestError('empty_body', 'the request has no body');
-    const parameters = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-    return {
-      task,
-      model,
-      parameters: taskParameters(task, parameters),
-      inputs: { kind: 'stream', body: c.req.raw.body, format: mediaType === 'text/csv' ? 'csv' : 'ndjson' },
-      callbackUrl: checkCallback(callback_url, c),
-    };
-  }
-  throw new RequestError(
-    'unsupported_media_type',
-    `content type "${mediaType}" is not accepted; send application/json, application/x-ndjson or text/csv`,
-    { details: { content_type: mediaType } },
-  );
+  const { task, model, callback_url, ...rest } = parseParameters(jobQuerySchema, query, {});
+  const parameters = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  return {
+    task,
+    model,
+    parameters: taskParameters(task, parameters),
+    inputs: { kind: 'stream', ...stored, format },
+    callbackUrl: checkCallback(callback_url, c),
+  };
 }
 
 function namedInputs(body: z.infer<typeof newJobSchema>, c: Context<AppEnvironment>): NewInputs {
@@ -211,7 +230,9 @@ function namedInputs(body: z.infer<typeof newJobSchema>, c: Context<AppEnvironme
     return { kind: 'prefix', bucket, prefix: key };
   }
   const lines = inputs!.map((input) => `${JSON.stringify(input)}\n`).join('');
-  return { kind: 'stream', body: new Blob([lines]).stream(), format: 'ndjson' };
+  // The memory of these lines is leased with the body that they come from.
+  const source = openByteSource(new Blob([lines]).stream());
+  return { kind: 'stream', source, reserve: async () => {}, format: 'ndjson' };
 }
 
 /** The parameters of a task, checked as its own route checks them. */

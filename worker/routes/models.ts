@@ -18,12 +18,9 @@ import {
 import { RequestError } from '../errors.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
+import { readSmallJson } from './body-lease.ts';
 import { parseModelReference } from './model-reference.ts';
 import { parseParameters, refuseParameters } from './parameters.ts';
-import { collectedMemory, readJsonObject, SMALL_JSON } from './request-body.ts';
-
-/** Largest body of an administrative request. */
-const MAX_REQUEST_BYTES = 16 * 1024;
 
 /** `PUT /v1/models/{name}/aliases/{alias}`. */
 export const aliasRequestSchema = z.strictObject({ version: z.string().regex(NAME_PATTERN, 'must be a version') });
@@ -102,9 +99,8 @@ export const modelsRoute = new Hono<AppEnvironment>()
   })
   .put('/v1/models/:name/aliases/:alias', requireScope('admin'), async (c) => {
     refuseParameters(c.req.url);
-    const body = await readJsonObject(c.req.raw, collectedMemory(MAX_REQUEST_BYTES), SMALL_JSON);
-    const { version } = parseParameters(aliasRequestSchema, new URLSearchParams(), body);
     const { name, alias } = c.req.param();
+    const { version } = parseParameters(aliasRequestSchema, new URLSearchParams(), await readSmallJson(c));
     const now = new Date(Date.now()).toISOString();
     return c.json(await moveAlias(c.var.services.models, name, alias, version, now));
   })

@@ -61,7 +61,7 @@ export const moderateRoute = new Hono<AppEnvironment>()
   .use('/v1/decisions/*', requireScope('moderate'))
   .post('/v1/moderate', (c) =>
     // Its model is the policy's, which the body names.
-    withBody(c, null, async (memory) => {
+    withBody(c, { reference: null }, async (memory) => {
       const { moderation } = c.var.services;
       const { image, parameters: inBody } = await readModerationRequest(c.req.raw, c.var.services, memory);
       const parameters = parseParameters(moderateParametersSchema, new URL(c.req.url).searchParams, inBody);

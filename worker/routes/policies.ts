@@ -3,16 +3,20 @@ import { Hono } from 'hono';
 import * as z from 'zod';
 import { checkName } from '../../model-store/layout.ts';
 import { readModelDescription } from '../inference/model-description.ts';
+import type { JsonLimits } from '../json-shape.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import { parsePolicyReference } from '../moderation/policy/layout.ts';
 import { publishPolicy } from '../moderation/policy/store.ts';
 import { checkPolicy, invalidPolicy, parsePolicy } from '../moderation/policy/validate.ts';
 import type { AppEnvironment, Services } from '../services.ts';
+import { readSmallJson } from './body-lease.ts';
 import { parseParameters, refuseParameters } from './parameters.ts';
-import { collectedMemory, readJsonObject, SMALL_JSON } from './request-body.ts';
 
 /** Largest body: the prototypes of a policy are embeddings. */
 const MAX_POLICY_BYTES = 1024 * 1024;
+
+/** What it may hold: labels by the thousand, and numbers of embeddings. */
+const POLICY_JSON: JsonLimits = { maxDepth: 16, maxValues: 200_000 };
 
 /** The output whose length is the embedding's. */
 const EMBEDDING_OUTPUT = 'pooler_output';
@@ -33,7 +37,7 @@ export const policiesRoute = new Hono<AppEnvironment>()
   })
   .post('/v1/policies', requireScope('admin'), async (c) => {
     const { services } = c.var;
-    const body = await readJsonObject(c.req.raw, collectedMemory(MAX_POLICY_BYTES), SMALL_JSON);
+    const body = await readSmallJson(c, POLICY_JSON, MAX_POLICY_BYTES);
     const { policy, alias } = parseParameters(newPolicySchema, new URL(c.req.url).searchParams, body);
     if (alias !== null) checkName('alias', alias);
     const { name: policyName, model } = parsePolicy(policy);

@@ -1,5 +1,8 @@
 /** Request bodies: read with a limit while they stream. */
-import { type ByteSource, openByteSource, readAll } from '../../model-store/byte-source.ts';
+import { type ByteSource, openByteSource } from '../../model-store/byte-source.ts';
+import { contentEncodingOf, inflateBody, inflatedLimit } from '../body/content-encoding.ts';
+import { type BodyDeadlines, withDeadlines } from '../body/deadlines.ts';
+import { readGrowing } from '../body/growing-read.ts';
 import { RequestError } from '../errors.ts';
 import { type JsonLimits, JsonShape } from '../json-shape.ts';
 
@@ -10,19 +13,19 @@ export const RAW_TYPES: readonly string[] = [
   'binary/octet-stream',
 ];
 
-/** Where a body may be put. */
+/** Where a body may be put, and how long it may take. */
 export interface BodyMemory {
   /** Largest body, in bytes. */
   readonly maxBytes: number;
+  readonly deadlines: BodyDeadlines;
+  /** Waits for memory while a body arrives: `bytes` will be allocated, of a body of at most `most`. */
+  reserve(bytes: number, most: number): Promise<void>;
+  /** Waits for memory for what is made of a body of `bytes`, and for its turn: it has arrived. */
+  arrived(bytes: number): Promise<void>;
   /** Told of the memory that holds the body: its owner gives it back. */
   hold(buffer: ArrayBuffer): void;
   /** What was held is read, and given back; `bytes` are kept of it in another form. */
   settle(bytes: number): void;
-}
-
-/** Memory that the garbage collector gives back: for small bodies. */
-export function collectedMemory(maxBytes: number): BodyMemory {
-  return { maxBytes, hold() {}, settle() {} };
 }
 
 /** Memory for a JSON body whose images are base64: 4/3 of their bytes. */
@@ -48,16 +51,29 @@ export async function readBody(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { maxBytes } = memory;
   const declared = declaredLength(request);
+  const encoding = contentEncodingOf(request.headers);
   if (declared !== null && declared > maxBytes) throw tooLarge(declared, maxBytes);
   if (request.body === null) throw new RequestError('empty_body', 'the request has no body');
   const source = openByteSource(request.body);
   try {
-    const watched = watch === null ? source : watching(source, watch);
-    const { buffer, length } = await readAll(watched, maxBytes, declared);
+    const timed = withDeadlines(source, memory.deadlines);
+    const watched = watch === null || encoding !== null ? timed : watching(timed, watch);
+    const most = declared ?? maxBytes;
+    const reserve = (bytes: number): Promise<void> => memory.reserve(bytes, most);
+    const { buffer, length } = await readGrowing(watched, { limit: maxBytes + 1, expected: declared, reserve });
     if (length > maxBytes) throw tooLarge(length, maxBytes);
     if (length === 0) throw new RequestError('empty_body', 'the request body is empty: 0 bytes');
     memory.hold(buffer);
-    return new Uint8Array(buffer, 0, length);
+    const body = new Uint8Array(buffer, 0, length);
+    if (encoding === null) {
+      await memory.arrived(length);
+      return body;
+    }
+    await memory.arrived(length + inflatedLimit(length, maxBytes));
+    const inflated = inflateBody(body, encoding, maxBytes);
+    if (inflated.byteLength === 0) throw new RequestError('empty_body', 'the request body is empty: 0 bytes');
+    watch?.(inflated);
+    return inflated;
   } catch (error) {
     // Not awaited: a client that stalls may stall this too.
     source.cancel(error).catch(() => {});
@@ -80,20 +96,12 @@ function declaredLength(request: Request): number | null {
   return Number.isInteger(declared) && declared >= 0 ? declared : null;
 }
 
-/** How often a body of each shape is in memory at once, with what is decoded from it. */
-const COPIES_UNDECLARED = 2;
+/** How often a JSON body is in memory at once, with what is decoded from it. */
 const COPIES_JSON = 3;
 
-/**
- * Bytes to lease before a body is read: what the client declares, or the most that is accepted, times the copies its shape takes.
- * @param maxBytes of the body.
- */
-export function bodyLeaseBytes(request: Request, maxBytes: number): number {
-  const declared = declaredLength(request);
-  const bytes = declared === null ? maxBytes : Math.min(declared, maxBytes);
-  const mediaType = mediaTypeOf(request);
-  if (isJson(mediaType)) return COPIES_JSON * bytes;
-  return declared === null ? COPIES_UNDECLARED * bytes : bytes;
+/** How often a request's body is in memory at once, with what is made of it. */
+export function bodyCopies(request: Request): number {
+  return isJson(mediaTypeOf(request)) ? COPIES_JSON : 1;
 }
 
 /** The media type of a request's body, lower case, without parameters; empty where none is given. */

@@ -9,12 +9,9 @@ import { REVIEW_ACTIONS, REVIEW_STATES, type Reviewer, type ReviewRecord } from 
 import { decodeCursor, encodeCursor, mergePages } from '../moderation/pages.ts';
 import type { ModerationService } from '../moderation/service.ts';
 import type { AppEnvironment } from '../services.ts';
+import { readSmallJson } from './body-lease.ts';
 import { allSources, checkSource } from './moderate.ts';
 import { parseParameters, refuseParameters } from './parameters.ts';
-import { collectedMemory, readJsonObject, SMALL_JSON } from './request-body.ts';
-
-/** Largest body. */
-const MAX_REQUEST_BYTES = 16 * 1024;
 
 const integer = z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)], 'must be an integer');
 const source = z.string().max(32).optional();
@@ -57,7 +54,7 @@ export const reviewsRoute = new Hono<AppEnvironment>()
   })
   .post('/v1/reviews/next', async (c) => {
     const { moderation } = c.var.services;
-    const body = await readJsonObject(c.req.raw, collectedMemory(MAX_REQUEST_BYTES), SMALL_JSON);
+    const body = await readSmallJson(c);
     const parameters = parseParameters(nextReviewSchema, new URL(c.req.url).searchParams, body);
     const reviewer = reviewerOf(c, parameters.reviewer);
     for (const name of await longestWaiting(namedSources(parameters.source, moderation), moderation)) {
@@ -93,7 +90,7 @@ export const reviewsRoute = new Hono<AppEnvironment>()
   })
   .post('/v1/reviews/:id', async (c) => {
     const { moderation } = c.var.services;
-    const body = await readJsonObject(c.req.raw, collectedMemory(MAX_REQUEST_BYTES), SMALL_JSON);
+    const body = await readSmallJson(c);
     const { action, reviewer, note } = parseParameters(reviewRequestSchema, new URL(c.req.url).searchParams, body);
     const id = c.req.param('id');
     const ledger = ledgerOf(id, moderation);

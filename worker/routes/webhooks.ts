@@ -1,9 +1,10 @@
 /** Webhooks: `POST /v1/webhooks/images` takes them in; the other routes show and repeat their deliveries. */
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import * as z from 'zod';
 import { sha256Hex } from '../../model-store/sha256.ts';
+import { refuseContentEncoding } from '../body/content-encoding.ts';
 import { ModerationError, RequestError } from '../errors.ts';
-import { requireScope } from '../middleware/require-scope.ts';
+import { addressOf, requireScope } from '../middleware/require-scope.ts';
 import { sourceOf } from '../moderation/identifiers.ts';
 import { parseWebhookBody } from '../moderation/intake.ts';
 import { EVENT_STATES } from '../moderation/ledger/records.ts';
@@ -12,15 +13,13 @@ import type { ModerationService } from '../moderation/service.ts';
 import type { WebhookSource } from '../moderation/settings.ts';
 import { verifyRequest } from '../moderation/signatures/verify-request.ts';
 import type { AppEnvironment } from '../services.ts';
+import { readSmallJson, withBody } from './body-lease.ts';
 import { allSources, checkSource } from './moderate.ts';
 import { parseParameters, refuseParameters } from './parameters.ts';
-import { collectedMemory, readBody, readJsonObject, SMALL_JSON } from './request-body.ts';
+import { readBody } from './request-body.ts';
 
 /** Largest webhook: 100 items with URLs and metadata. */
 const MAX_WEBHOOK_BYTES = 1024 * 1024;
-
-/** Largest body of an administrative request. */
-const MAX_REQUEST_BYTES = 16 * 1024;
 
 const integer = z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)], 'must be an integer');
 
@@ -52,10 +51,8 @@ export const webhooksRoute = new Hono<AppEnvironment>()
     ['/v1/webhooks/events/*', '/v1/webhooks/replay', '/v1/webhooks/stats', '/v1/webhooks/endpoints/*'],
     requireScope('moderate'),
   )
-  .post('/v1/webhooks/images', async (c) => acceptWebhook(c.req.raw, null, c.var.services.moderation))
-  .post('/v1/webhooks/images/:source', async (c) =>
-    acceptWebhook(c.req.raw, c.req.param('source'), c.var.services.moderation),
-  )
+  .post('/v1/webhooks/images', (c) => acceptWebhook(c, null))
+  .post('/v1/webhooks/images/:source', (c) => acceptWebhook(c, c.req.param('source')))
   .get('/v1/webhooks/events', async (c) => {
     const { moderation } = c.var.services;
     const parameters = parseParameters(eventsParametersSchema, new URL(c.req.url).searchParams, {});
@@ -91,7 +88,7 @@ export const webhooksRoute = new Hono<AppEnvironment>()
   })
   .post('/v1/webhooks/replay', async (c) => {
     const { moderation } = c.var.services;
-    const body = await readJsonObject(c.req.raw, collectedMemory(MAX_REQUEST_BYTES), SMALL_JSON);
+    const body = await readSmallJson(c);
     const { source, state } = parseParameters(replayParametersSchema, new URL(c.req.url).searchParams, body);
     checkSource(source, moderation);
     return c.json({ replayed: await moderation.ledger(source).replayAll(state) }, 202);
@@ -118,7 +115,7 @@ export const webhooksRoute = new Hono<AppEnvironment>()
   })
   .post('/v1/webhooks/endpoints/enable', async (c) => {
     const { moderation } = c.var.services;
-    const body = await readJsonObject(c.req.raw, collectedMemory(MAX_REQUEST_BYTES), SMALL_JSON);
+    const body = await readSmallJson(c);
     const { source, url } = parseParameters(enableParametersSchema, new URL(c.req.url).searchParams, body);
     checkSource(source, moderation);
     const enabled = await moderation.ledger(source).enable(url);
@@ -127,14 +124,23 @@ export const webhooksRoute = new Hono<AppEnvironment>()
   });
 
 /** The signature is over the raw bytes, so they are read before anything looks into them. */
-async function acceptWebhook(
+function acceptWebhook(c: Context<AppEnvironment>, sourceName: string | null): Promise<Response> {
+  const { moderation } = c.var.services;
+  refuseParameters(c.req.url);
+  refuseContentEncoding(c.req.raw.headers);
+  const source = findSource(sourceName, moderation);
+  c.set('caller', addressOf(c));
+  return withBody(c, { reference: null, maxBytes: MAX_WEBHOOK_BYTES }, async (memory) =>
+    acceptSigned(c.req.raw, await readBody(c.req.raw, memory), source, moderation),
+  );
+}
+
+async function acceptSigned(
   request: Request,
-  sourceName: string | null,
+  body: Uint8Array<ArrayBuffer>,
+  source: WebhookSource,
   moderation: ModerationService,
 ): Promise<Response> {
-  refuseParameters(request.url);
-  const source = findSource(sourceName, moderation);
-  const body = await readBody(request, collectedMemory(MAX_WEBHOOK_BYTES));
   const { scheme, secrets, retired_secrets: retiredSecrets } = source;
   const verified = await verifyRequest(
     { headers: request.headers, body, nowMs: moderation.now() },

@@ -42,7 +42,7 @@ const TOP_K = 5;
 const run: Handler<AppEnvironment> = (c) => {
   refuseParameters(c.req.url);
   const reference = parseModelReference(c.req.param('name'), c.var.services.config);
-  return withBody(c, reference, async (memory) => {
+  return withBody(c, { reference }, async (memory) => {
     const bytes = await readImage(c.req.raw, memory);
     const parameters = { top_k: TOP_K, exact: false } as const;
     const { predictions } = await answerImage(c, classifyTask, { bytes }, reference, parameters);

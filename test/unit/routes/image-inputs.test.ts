@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { imageJsonLimits, readImageInputs } from '../../../worker/routes/image-inputs.ts';
-import { collectedMemory } from '../../../worker/routes/request-body.ts';
+import { testBodyMemory } from '../../support/body-memory.ts';
 
-const MEMORY = collectedMemory(20 * 1024 * 1024);
+const MEMORY = testBodyMemory(20 * 1024 * 1024);
 const CHUNK_BYTES = 16 * 1024;
 
 /** A request of a large body, and how much of it has been asked for. */

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { storeStream } from '../../../worker/jobs/store-stream.ts';
+import { openByteSource } from '../../../model-store/byte-source.ts';
+import { type StoredStream, storeStream } from '../../../worker/jobs/store-stream.ts';
 
 const MIB = 1024 * 1024;
 
@@ -19,10 +20,15 @@ function stream(bytes: number, failAt = Number.POSITIVE_INFINITY): ReadableStrea
   });
 }
 
+const toStore = (body: ReadableStream<Uint8Array>): StoredStream => ({
+  source: openByteSource(body),
+  reserve: async () => {},
+});
+
 describe('a stream of unknown length', () => {
   for (const bytes of [1, 8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 17 * MIB]) {
     it(`of ${bytes} bytes is stored whole`, async () => {
-      expect(await storeStream(env.JOBS, 'test/stream', stream(bytes), 20 * MIB)).toBe(bytes);
+      expect(await storeStream(env.JOBS, 'test/stream', toStore(stream(bytes)), 20 * MIB)).toBe(bytes);
       const object = await env.JOBS.get('test/stream');
       const stored = new Uint8Array(await object!.arrayBuffer());
       expect(stored.length).toBe(bytes);
@@ -31,7 +37,8 @@ describe('a stream of unknown length', () => {
   }
 
   it('that is empty, too long or breaks off leaves nothing', async () => {
-    const store = (key: string, body: ReadableStream<Uint8Array>) => storeStream(env.JOBS, key, body, 10 * MIB);
+    const store = (key: string, body: ReadableStream<Uint8Array>) =>
+      storeStream(env.JOBS, key, toStore(body), 10 * MIB);
     await expect(store('test/empty', stream(0))).rejects.toMatchObject({ code: 'empty_body' });
     await expect(store('test/long', stream(10 * MIB + 1))).rejects.toMatchObject({ code: 'body_too_large' });
     await expect(store('test/broken', stream(20 * MIB, 9 * MIB))).rejects.toThrow('the client left');
