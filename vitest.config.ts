@@ -31,7 +31,13 @@ export default defineConfig({
               serviceBindings: { FIXTURES: serveFixture },
               // The platform's image service, under a name that turns nothing on by itself.
               images: { binding: 'TEST_IMAGES' },
-              bindings: { ...moderationBindings, ...inferenceEngine, JOB_RETRY_SECONDS: 0, JOB_TICK_MS: 500 },
+              bindings: {
+                ...moderationBindings,
+                LOCAL_DEVELOPMENT: true,
+                ...inferenceEngine,
+                JOB_RETRY_SECONDS: 0,
+                JOB_TICK_MS: 500,
+              },
             },
           }),
         ],

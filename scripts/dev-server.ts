@@ -85,7 +85,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
       `--persist-to=${options.statePath}`,
       ...(options.configPaths ?? []).map((path) => `--config=${ROOT}${path}`),
       '--show-interactive-dev-session=false',
-      ...Object.entries({ ...inferenceEngine(), ...options.variables }).map(
+      ...Object.entries({ LOCAL_DEVELOPMENT: 'true', ...inferenceEngine(), ...options.variables }).map(
         ([name, value]) => `--var=${name}:${value}`,
       ),
     ],

@@ -45,8 +45,10 @@ export interface Config {
   readonly resultCacheTtlSeconds: number;
   /** True: answers are shared between API keys. `RESULT_CACHE_SHARED`, default false. */
   readonly resultCacheShared: boolean;
-  /** `keys`, or `none` to let everyone in. `AUTH`, default `keys`: open on localhost while there is no key, closed elsewhere. */
+  /** `keys`, or `none` to let everyone in. `AUTH`, default `keys`: closed while there is no key, but for a local deployment. */
   readonly authMode: AuthMode;
+  /** True on a developer's machine: open on localhost while there is no key. `LOCAL_DEVELOPMENT`, default false; `npm start` sets it. */
+  readonly localDevelopment: boolean;
   /** Origins that browsers may call from; `*` for all. `CORS_ORIGINS`, comma-separated, default none. */
   readonly corsOrigins: readonly string[];
   /** How long an alias look-up is believed, in ms. A moved alias is seen within twice that. `ALIAS_MAX_AGE_MS`, default 20,000. */
@@ -83,6 +85,7 @@ export function readConfig(env: ConfigVariables): Config {
     resultCacheTtlSeconds: readInteger(env, 'RESULT_CACHE_TTL_S', 3600, 0, 31_536_000),
     resultCacheShared: readBoolean(env, 'RESULT_CACHE_SHARED', false),
     authMode: readAuthMode(env),
+    localDevelopment: readBoolean(env, 'LOCAL_DEVELOPMENT', false),
     corsOrigins: readList(env, 'CORS_ORIGINS'),
     aliasMaxAgeMs: readInteger(env, 'ALIAS_MAX_AGE_MS', 20_000, 0, 30_000),
     console: readSwitch(env, 'CONSOLE'),

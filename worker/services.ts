@@ -2,6 +2,7 @@
 import type { StartDigest } from '../model-store/digest.ts';
 import type { BlobCache } from '../model-store/load.ts';
 import type { ObjectStore } from '../model-store/object-store.ts';
+import type { Scope } from './auth/api-key.ts';
 import { KeyStore } from './auth/key-store.ts';
 import { CallerLimit } from './body/caller-limit.ts';
 import type { BodyDeadlines } from './body/deadlines.ts';
@@ -108,6 +109,8 @@ export interface AppEnvironment {
     record: RequestRecord;
     /** Id of the API key, once one is known: answers are cached apart by it. */
     tenant?: string;
+    /** Scopes of the API key. */
+    scopes?: readonly Scope[];
     /** A key or an address, where what it may do at a time is limited. */
     caller?: string;
   };

@@ -33,6 +33,12 @@ describe('a deployment', () => {
     expect(await response.json()).toMatchObject({ code: 'auth_not_configured' });
   });
 
+  it('is not open to who says localhost and came through the network', async () => {
+    const headers = { 'cf-ray': '8a1b2c3d4e5f6789-AMS' };
+    const response = await SELF.fetch('http://localhost/v1/classify', { method: 'POST', body: photo, headers });
+    expect(await response.json()).toMatchObject({ status: 503, code: 'auth_not_configured' });
+  });
+
   it('serves health and models without a key', async () => {
     expect((await SELF.fetch('http://bit-edge.example.workers.dev/healthz')).status).toBe(200);
   });

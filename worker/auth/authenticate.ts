@@ -1,5 +1,5 @@
 /**
- * Who a request is from and what it may do. Without keys a deployment is open on localhost only; anywhere else it refuses, until
+ * Who a request is from and what it may do. Without keys a local deployment is open on localhost; anywhere else it refuses, until
  * keys are made or `AUTH=none` is set on purpose.
  */
 import { RequestError } from '../errors.ts';
@@ -31,8 +31,10 @@ const LOCAL_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]']);
 export interface Credentials {
   /** The `Authorization` header. */
   readonly authorization: string | undefined;
-  /** Host of the request's URL, without the port. */
+  /** Host of the request's URL, without the port. Anyone may write `localhost` there: it counts in a local deployment only. */
   readonly host: string;
+  /** True where the deployment runs on a developer's machine. */
+  readonly isLocal: boolean;
 }
 
 /**
@@ -46,14 +48,15 @@ export async function authenticate(
   mode: AuthMode,
   keys: KeyStore,
   nowMs: number,
-): Promise<Principal> {
-  const { scopes, ...principal } = await identify(credentials, mode, keys, nowMs);
+): Promise<Identity> {
+  const identity = await identify(credentials, mode, keys, nowMs);
+  const { scopes } = identity;
   if (!scopes.includes(scope)) {
     throw new RequestError('forbidden', `the API key lacks the scope "${scope}"; it has ${scopes.join(', ')}`, {
       details: { scope },
     });
   }
-  return principal;
+  return identity;
 }
 
 /**
@@ -67,8 +70,8 @@ export async function identify(
   keys: KeyStore,
   nowMs: number,
 ): Promise<Identity> {
-  const { authorization, host } = credentials;
-  const local = LOCAL_HOSTS.has(host);
+  const { authorization, host, isLocal } = credentials;
+  const local = isLocal && LOCAL_HOSTS.has(host);
   if (mode === 'none') return local ? DEVELOPER : ANONYMOUS;
   if (authorization === undefined) {
     if (await keys.hasKeys()) {

@@ -1,7 +1,7 @@
 /** Middleware: the request's API key must have a scope, and be within its rate. */
 import type { Context, MiddlewareHandler } from 'hono';
 import type { RateTier, Scope } from '../auth/api-key.ts';
-import { authenticate, type Principal } from '../auth/authenticate.ts';
+import { authenticate, type Credentials, type Principal } from '../auth/authenticate.ts';
 import { RequestError } from '../errors.ts';
 import type { AppEnvironment } from '../services.ts';
 
@@ -18,13 +18,19 @@ const RATE_LIMITS: Readonly<Record<RateTier, number>> = { standard: 600, high: 6
 export function requireScope(scope: Scope): MiddlewareHandler<AppEnvironment> {
   return async function checkKeyAndRate(c, next) {
     const { keys, config } = c.var.services;
-    const url = new URL(c.req.url);
-    const credentials = { authorization: c.req.header('authorization'), host: url.hostname };
-    const principal = await authenticate(credentials, scope, config.authMode, keys, Date.now());
+    const principal = await authenticate(credentialsOf(c), scope, config.authMode, keys, Date.now());
     c.set('tenant', principal.id);
+    c.set('scopes', principal.scopes);
     await checkRate(c, principal);
     await next();
   };
+}
+
+/** What a request says about who it is from. */
+export function credentialsOf(c: Context<AppEnvironment>): Credentials {
+  // Requests that came through Cloudflare's network have this header, whatever the deployment's variables say.
+  const isLocal = c.var.services.config.localDevelopment && c.req.header('cf-ray') === undefined;
+  return { authorization: c.req.header('authorization'), host: new URL(c.req.url).hostname, isLocal };
 }
 
 /** Callers without a key share no allowance: each address has its own. */

@@ -106,7 +106,7 @@ async function isOurs({ bucket, object }: R2Notification, service: ModerationSer
   const id = stored.customMetadata?.[DECISION_METADATA];
   const source = id === undefined ? null : sourceOf(id);
   const isKnown = source !== null && service.settings.r2_rules.some(({ name }) => name === source);
-  const record = isKnown && id !== undefined ? await service.ledger(source).decision(id) : null;
+  const record = isKnown && id !== undefined ? await service.ledger(source).decision(id, null) : null;
   const kind = record === null ? null : await effectKind(record, object.key, service);
   if (record === null || kind === null) {
     await stored.body.cancel();

@@ -1,5 +1,5 @@
 /** `POST /v1/moderate`: one image in, a policy's verdict out. `GET /v1/decisions`: the log of all verdicts. */
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import * as z from 'zod';
 import { RequestError } from '../errors.ts';
 import { requireScope } from '../middleware/require-scope.ts';
@@ -72,7 +72,7 @@ export const moderateRoute = new Hono<AppEnvironment>()
       };
       const decision = await (image instanceof Uint8Array ? judge(image) : moderation.withImage(image, judge));
       const location = image instanceof Uint8Array ? null : image;
-      waitUntil(record(moderation, decision, parameters.id ?? null, location));
+      waitUntil(record(moderation, decision, parameters.id ?? null, location, c.var.tenant ?? 'anonymous'));
       if (decision.model !== null) c.var.record.model = decision.model;
       switch (parameters.format) {
         case 'bit-edge':
@@ -100,7 +100,11 @@ export const moderateRoute = new Hono<AppEnvironment>()
     const before = parameters.cursor === undefined ? null : decodeCursor(parameters.cursor);
     const { limit } = parameters;
     const lists = await Promise.all(
-      sources.map((source) => moderation.ledger(source).decisions(filter, before, limit + 1)),
+      sources.map((source) => {
+        const tenant = visibleTenant(c, source);
+        const own = tenant === null ? filter : { ...filter, tenant };
+        return moderation.ledger(source).decisions(own, before, limit + 1);
+      }),
     );
     const page = mergePages(lists, limit, ({ timeMs, decision }) => ({ timeMs, id: decision.id }));
     return c.json({ decisions: page.items.map(toEntry), next_cursor: page.nextCursor });
@@ -111,10 +115,19 @@ export const moderateRoute = new Hono<AppEnvironment>()
     const id = c.req.param('id');
     const source = sourceOf(id);
     const isKnown = source !== null && allSources(moderation).includes(source);
-    const found = isKnown ? await moderation.ledger(source).decision(id) : null;
+    const found = isKnown ? await moderation.ledger(source).decision(id, visibleTenant(c, source)) : null;
     if (found === null) throw new RequestError('not_found', `there is no decision "${id.slice(0, 100)}"`);
     return c.json(toEntry(found));
   });
+
+/**
+ * Whose decisions of a source a key may see: what it asked for itself through the API, everything with the scope `admin`. What
+ * webhooks and uploads were decided belongs to the deployment: null for everyone's.
+ */
+function visibleTenant(c: Context<AppEnvironment>, source: string): string | null {
+  if (source !== API_SOURCE || c.var.scopes?.includes('admin') === true) return null;
+  return c.var.tenant ?? 'anonymous';
+}
 
 /** The sources whose decisions and events a deployment keeps. */
 export function allSources({ settings }: ModerationService): string[] {
@@ -158,9 +171,10 @@ async function record(
   decision: Decision,
   reference: string | null,
   image: ImageLocation | null,
+  tenant: string,
 ): Promise<void> {
   try {
-    await moderation.ledger(API_SOURCE).record(decision, reference, image);
+    await moderation.ledger(API_SOURCE).record(decision, reference, image, tenant);
   } catch (error) {
     const reason = String(error).slice(0, 300);
     console.error(JSON.stringify({ level: 'error', event: 'decision_not_recorded', id: decision.id, reason }));

@@ -29,9 +29,9 @@ async function create(change: Partial<NewApiKey> = {}, fill = 7): Promise<string
   return token;
 }
 
-function call(token: string | undefined, host = 'api.example.com', mode: AuthMode = 'keys') {
+function call(token: string | undefined, host = 'api.example.com', mode: AuthMode = 'keys', isLocal = true) {
   const authorization = token === undefined ? undefined : `Bearer ${token}`;
-  return authenticate({ authorization, host }, 'classify', mode, keys, clock);
+  return authenticate({ authorization, host, isLocal }, 'classify', mode, keys, clock);
 }
 
 describe('without keys', () => {
@@ -44,6 +44,13 @@ describe('without keys', () => {
     await expect(call('hf_anything')).rejects.toMatchObject({ code: 'unauthorized' });
   });
 
+  it('that is not local refuses whoever says localhost, who is limited as anybody with AUTH=none', async () => {
+    const refused = { code: 'auth_not_configured' };
+    await expect(call(undefined, 'localhost', 'keys', false)).rejects.toMatchObject(refused);
+    await expect(call('hf_anything', 'localhost', 'keys', false)).rejects.toMatchObject({ code: 'unauthorized' });
+    await expect(call(undefined, 'localhost', 'none', false)).resolves.toMatchObject({ rateTier: 'standard' });
+  });
+
   it('is open everywhere with AUTH=none', async () => {
     await expect(call(undefined, 'api.example.com', 'none')).resolves.toMatchObject({ id: 'anonymous' });
   });
@@ -52,7 +59,7 @@ describe('without keys', () => {
 describe('with keys', () => {
   it('lets the right token in and knows its id and tier; localhost needs one too', async () => {
     const token = await create();
-    await expect(call(token)).resolves.toEqual({ id: '0707070707070707', rateTier: 'high' });
+    await expect(call(token)).resolves.toEqual({ id: '0707070707070707', rateTier: 'high', scopes: ['classify'] });
     await expect(call(undefined, 'localhost')).rejects.toMatchObject({ code: 'unauthorized' });
   });
 

@@ -154,7 +154,11 @@ describe('decisions', () => {
     expect(await ledger.decide(eventId, first)).toEqual(first);
     expect(await ledger.decide(eventId, { ...first, verdict: 'allow' })).toEqual(first);
     expect(await ledger.decide('evt_nobody', first)).toBeNull();
-    expect(await ledger.decision(first.id)).toMatchObject({ decision: first, item_id: 'image-1', event_id: eventId });
+    expect(await ledger.decision(first.id, null)).toMatchObject({
+      decision: first,
+      item_id: 'image-1',
+      event_id: eventId,
+    });
   });
 
   it('forgets where the image was once the work is done', async () => {
@@ -181,6 +185,7 @@ describe('decisions', () => {
         { ...decision(`dec_x_${index}`), id: `dec_x_${index}`, verdict, decided_at: at },
         `ref-${index}`,
         null,
+        index < 2 ? 'key-a' : 'key-b',
       );
     }
     const ids = async (...args: Parameters<Stub['decisions']>) =>
@@ -188,6 +193,9 @@ describe('decisions', () => {
     expect(await ids({}, null, 10)).toEqual(['dec_x_3', 'dec_x_2', 'dec_x_1', 'dec_x_0']);
     expect(await ids({}, null, 2)).toEqual(['dec_x_3', 'dec_x_2']);
     expect(await ids({}, { timeMs: 1_700_000_001_000, id: 'dec_x_2' }, 2)).toEqual(['dec_x_1', 'dec_x_0']);
+    expect(await ids({ tenant: 'key-a' }, null, 10)).toEqual(['dec_x_1', 'dec_x_0']);
+    expect(await ledger.decision('dec_x_1', 'key-a')).not.toBeNull();
+    expect(await ledger.decision('dec_x_1', 'key-b')).toBeNull();
     expect(await ids({ verdict: 'block' }, null, 10)).toEqual(['dec_x_3', 'dec_x_1']);
     expect(await ids({ sinceMs: 1_700_000_001_000 }, null, 10)).toEqual(['dec_x_3', 'dec_x_2']);
     expect(await ids({ untilMs: 1_700_000_001_000 }, null, 10)).toEqual(['dec_x_1', 'dec_x_0']);

@@ -53,7 +53,7 @@ function decision(verdict: Decision['verdict'] = 'review', source: string = API_
 
 async function pending(count: number): Promise<string[]> {
   const decisions = Array.from({ length: count }, () => decision());
-  for (const each of decisions) await ledger.record(each, `image of ${each.id}`, null);
+  for (const each of decisions) await ledger.record(each, `image of ${each.id}`, null, 'key-a');
   return decisions.map(({ id }) => id);
 }
 
@@ -72,7 +72,7 @@ const act = (id: string, action: string, reviewer: string, note?: string) =>
 describe('GET /v1/reviews', () => {
   it('lists what waits, oldest first and page by page, and nothing that a policy decided itself', async () => {
     const ids = await pending(3);
-    await ledger.record(decision('block'), null, null);
+    await ledger.record(decision('block'), null, null, 'key-a');
     const first = await call<{ reviews: Review[]; next_cursor: string }>('GET', '?state=pending&limit=2');
     expect(first.body.reviews.map(({ id }) => id)).toEqual(ids.slice(0, 2));
     const second = await call<{ reviews: Review[] }>('GET', `?state=pending&limit=2&cursor=${first.body.next_cursor}`);
@@ -131,7 +131,7 @@ describe('answers', () => {
 
   it('are refused for what is not there, and for what needs no review', async () => {
     const blocked = decision('block');
-    await ledger.record(blocked, null, null);
+    await ledger.record(blocked, null, null, 'key-a');
     for (const id of [blocked.id, `dec_api_${'0'.repeat(32)}`, 'dec_none_x']) {
       expect(await act(id, 'approve', 'ann'), id).toMatchObject({ status: 404, body: { code: 'not_found' } });
     }
@@ -192,7 +192,7 @@ describe('the image of a review', () => {
     );
     await env.UPLOADS.put('incoming/1.png', png);
     const made = decision();
-    await ledger.record(made, null, { bucket: 'bit-edge-uploads', key: 'incoming/1.png', etag: null });
+    await ledger.record(made, null, { bucket: 'bit-edge-uploads', key: 'incoming/1.png', etag: null }, 'key-a');
     const response = await SELF.fetch(`http://localhost/v1/reviews/${made.id}/image`);
     expect(response.headers.get('content-type')).toBe('image/png');
     expect(response.headers.get('content-security-policy')).toContain('sandbox');

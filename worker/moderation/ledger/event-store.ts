@@ -104,7 +104,7 @@ export class EventStore {
       if (work === null || work.decision !== null) return work?.decision ?? null;
       const body = JSON.stringify(decision);
       this.#sql.exec("UPDATE events SET state = 'decided', decision = ? WHERE id = ?", body, id);
-      insertDecision(this.#sql, decision, work.reference, id);
+      insertDecision(this.#sql, decision, work.reference, id, null);
       return decision;
     });
   }
@@ -182,10 +182,11 @@ export function insertDecision(
   decision: Decision,
   reference: string | null,
   eventId: string | null,
+  tenant: string | null,
 ): void {
   sql.exec(
-    `INSERT INTO decisions (id, decided_at, verdict, policy, reference, image_sha256, event_id, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+    `INSERT INTO decisions (id, decided_at, verdict, policy, reference, image_sha256, event_id, body, tenant)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
     decision.id,
     Date.parse(decision.decided_at),
     decision.verdict,
@@ -194,5 +195,6 @@ export function insertDecision(
     decision.image_sha256,
     eventId,
     JSON.stringify(decision),
+    tenant,
   );
 }

@@ -124,6 +124,7 @@ export class LogStore {
     if (filter.imageSha256 !== undefined) where.add('image_sha256 = ?', filter.imageSha256);
     if (filter.sinceMs !== undefined) where.add('decided_at >= ?', filter.sinceMs);
     if (filter.untilMs !== undefined) where.add('decided_at < ?', filter.untilMs);
+    if (filter.tenant !== undefined) where.add('tenant = ?', filter.tenant);
     if (before !== null) where.add('(decided_at, id) < (?, ?)', before.timeMs, before.id);
     return this.#sql
       .exec<DecisionRow>(
@@ -135,9 +136,14 @@ export class LogStore {
       .map(toDecision);
   }
 
-  /** One decision; null where it is not known. */
-  decision(id: string): DecisionRecord | null {
-    const rows = this.#sql.exec<DecisionRow>(`SELECT ${DECISION_COLUMNS} FROM decisions WHERE id = ?`, id).toArray();
+  /** One decision; null where it is not known, or another tenant's. */
+  decision(id: string, tenant: string | null): DecisionRecord | null {
+    const where = new Where();
+    where.add('id = ?', id);
+    if (tenant !== null) where.add('tenant = ?', tenant);
+    const rows = this.#sql
+      .exec<DecisionRow>(`SELECT ${DECISION_COLUMNS} FROM decisions ${where.text}`, ...where.values)
+      .toArray();
     return rows[0] === undefined ? null : toDecision(rows[0]);
   }
 

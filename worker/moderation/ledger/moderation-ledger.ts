@@ -129,9 +129,14 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
     if (this.#events.finish(id, effects, Date.now())) await this.#schedule();
   }
 
-  /** Adds a decision that belongs to no event. */
-  async record(decision: Decision, reference: string | null, image: ImageLocation | null): Promise<void> {
-    insertDecision(this.ctx.storage.sql, decision, reference, null);
+  /** Adds a decision that belongs to no event, but to the key that asked for it. */
+  async record(
+    decision: Decision,
+    reference: string | null,
+    image: ImageLocation | null,
+    tenant: string,
+  ): Promise<void> {
+    insertDecision(this.ctx.storage.sql, decision, reference, null, tenant);
     this.#reviews.keepImage(decision, image);
     await this.#schedule();
   }
@@ -141,9 +146,9 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
     return this.#log.decisions(filter, before, limit);
   }
 
-  /** One decision. */
-  decision(id: string): DecisionRecord | null {
-    return this.#log.decision(id);
+  /** One decision; of one tenant's where one is given. */
+  decision(id: string, tenant: string | null): DecisionRecord | null {
+    return this.#log.decision(id, tenant);
   }
 
   /** Reviews: pending ones oldest first, others newest first. */

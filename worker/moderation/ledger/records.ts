@@ -155,6 +155,8 @@ export interface DecisionFilter {
   readonly imageSha256?: string;
   readonly sinceMs?: number;
   readonly untilMs?: number;
+  /** Only decisions that this key asked for. */
+  readonly tenant?: string;
 }
 
 /** A decision in the log, with whose image it was about. */

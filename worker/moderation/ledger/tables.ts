@@ -5,8 +5,8 @@
  *
  * `messages` is the memory of webhook ids. `events` holds one image each, from acceptance to the end of its delivery;
  * `next_at` is when something is to be done about it: queue it again, or call back. `decisions` is the audit log, also
- * of images that belong to no event. `reviews` is what people say about decisions with the verdict `review`; until they do, it
- * keeps where the image is. Times are ms since 1970.
+ * of images that belong to no event; `tenant` is the key that asked for one, null where a source did. `reviews` is what people say
+ * about decisions with the verdict `review`; until they do, it keeps where the image is. Times are ms since 1970.
  */
 export function createTables(sql: SqlStorage): void {
   sql.exec(`
@@ -67,7 +67,8 @@ export function createTables(sql: SqlStorage): void {
       reference TEXT,
       image_sha256 TEXT,
       event_id TEXT,
-      body TEXT NOT NULL
+      body TEXT NOT NULL,
+      tenant TEXT
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS decisions_list ON decisions (decided_at, id);
     CREATE INDEX IF NOT EXISTS decisions_verdict ON decisions (verdict, decided_at, id);
@@ -84,4 +85,6 @@ export function createTables(sql: SqlStorage): void {
       callback_id TEXT
     ) WITHOUT ROWID;
   `);
+  const columns = sql.exec<{ name: string }>("SELECT name FROM pragma_table_info('decisions')").toArray();
+  if (!columns.some(({ name }) => name === 'tenant')) sql.exec('ALTER TABLE decisions ADD COLUMN tenant TEXT');
 }
