@@ -12,6 +12,8 @@ import { consoleRoutes } from './routes/console.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { embedRoute } from './routes/embed.ts';
 import { featuresRoute } from './routes/features.ts';
+import { headExamplesRoutes } from './routes/head-examples.ts';
+import { headsRoutes } from './routes/heads.ts';
 import { healthRoutes } from './routes/health.ts';
 import { huggingFaceRoutes } from './routes/hugging-face.ts';
 import { inferenceProtocolRoutes } from './routes/inference-protocol.ts';
@@ -70,6 +72,8 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
   app.route('/', classifyRoute);
   app.route('/', embedRoute);
   app.route('/', featuresRoute);
+  app.route('/', headsRoutes);
+  app.route('/', headExamplesRoutes);
   app.route('/', jobsRoutes);
   app.route('/', moderateRoute);
   app.route('/', webhooksRoute);

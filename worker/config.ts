@@ -53,6 +53,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** How long an alias look-up is believed, in ms. A moved alias is seen within twice that. `ALIAS_MAX_AGE_MS`, default 20,000. */
   readonly aliasMaxAgeMs: number;
+  /** How long the examples of a head must rest before a version is trained, in ms. `HEAD_DEBOUNCE_MS`, default 1,000. */
+  readonly headDebounceMs: number;
   /** False: the console's pages are not served. `CONSOLE`, `on` or `off`, default on. */
   readonly console: boolean;
   /** Who runs models: `auto` (the engine what it recognises, onnxruntime the rest), `bit` or `onnxruntime`. `INFERENCE_ENGINE`. */
@@ -88,6 +90,7 @@ export function readConfig(env: ConfigVariables): Config {
     localDevelopment: readBoolean(env, 'LOCAL_DEVELOPMENT', false),
     corsOrigins: readList(env, 'CORS_ORIGINS'),
     aliasMaxAgeMs: readInteger(env, 'ALIAS_MAX_AGE_MS', 20_000, 0, 30_000),
+    headDebounceMs: readInteger(env, 'HEAD_DEBOUNCE_MS', 1_000, 0, 600_000),
     console: readSwitch(env, 'CONSOLE'),
     inferenceEngine: readEngineChoice(env),
   });

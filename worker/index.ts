@@ -4,6 +4,7 @@ import type { BlobCache } from '../model-store/load.ts';
 import { R2ObjectStore } from '../model-store/r2-object-store.ts';
 import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
+import { HeadObject, type HeadWork } from './heads/head-object.ts';
 import { ColoBlobCache } from './inference/colo-blob-cache.ts';
 import { startStreamDigest } from './inference/stream-digest.ts';
 import { wasmModules } from './inference/wasm-modules.ts';
@@ -24,12 +25,20 @@ function servicesOf(env: Env): Services {
     analytics: env.ANALYTICS ?? null,
     images: env.IMAGES ?? null,
     ledgers: env.MODERATION_LEDGER,
+    heads: env.HEADS,
     jobsBucket: env.JOBS,
     jobs: env.BULK_JOB,
     jobDirectories: env.JOB_DIRECTORY,
     bindings: { ...env },
   });
   return services;
+}
+
+/** A head, with what its isolate has. */
+export class Head extends HeadObject {
+  protected override work(): HeadWork {
+    return servicesOf(this.env).heads.work();
+  }
 }
 
 const app = createApp(servicesOf);

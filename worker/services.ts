@@ -8,6 +8,10 @@ import { CallerLimit } from './body/caller-limit.ts';
 import type { BodyDeadlines } from './body/deadlines.ts';
 import type { Config } from './config.ts';
 import { readUrlPolicy } from './fetch/settings.ts';
+import { HeadClassifier } from './heads/head-classifier.ts';
+import { HeadLibrary } from './heads/head-library.ts';
+import type { HeadObject } from './heads/head-object.ts';
+import { HeadService } from './heads/head-service.ts';
 import type { ImageLimits } from './imaging/limits.ts';
 import { Classifier } from './inference/classifier.ts';
 import { MemoryBudget } from './inference/memory-budget.ts';
@@ -85,7 +89,9 @@ export interface Services {
   /** Bodies that are being received, by caller. */
   readonly uploads: CallerLimit;
   readonly bodyDeadlines: BodyDeadlines;
-  readonly classifier: Classifier;
+  /** Of models and heads. */
+  readonly classifier: Pick<Classifier, 'classify' | 'infer'>;
+  readonly heads: HeadService;
   readonly readiness: Readiness;
   readonly models: ObjectStore;
   readonly keys: KeyStore;
@@ -133,6 +139,7 @@ export interface Platform {
   /** Cloudflare Images; null where it is not bound. */
   readonly images: ImageService | null;
   readonly ledgers: DurableObjectNamespace<ModerationLedger>;
+  readonly heads: DurableObjectNamespace<HeadObject>;
   /** Every binding and variable by name, for settings that name them. */
   readonly bindings: Readonly<Record<string, unknown>>;
 }
@@ -153,7 +160,8 @@ export function createServices(config: Config, platform: Platform): Services {
     maxWaiting: config.maxWaiting,
     maxWaitMs: config.maxWaitMs,
     maxLeaseAgeMs: MAX_LEASE_AGE_MS,
-    heapBytes: () => host.committedHeapBytes,
+    // Heads are kept in memory of their own, within a bound.
+    heapBytes: () => host.committedHeapBytes + library.keptBytes,
     now: () => Date.now(),
     after,
   });
@@ -197,7 +205,14 @@ export function createServices(config: Config, platform: Platform): Services {
     maxEdge: config.maxImageEdgePx,
     maxMemoryBytes: config.maxDecodeBytes,
   };
-  const classifier = new Classifier({ host, budget, limits, images: platform.images, now: () => performance.now() });
+  const backbones = new Classifier({ host, budget, limits, images: platform.images, now: () => performance.now() });
+  const library = new HeadLibrary({
+    store: platform.models,
+    maxAgeMs: config.aliasMaxAgeMs,
+    modelNames: [config.defaultModel],
+    now: () => Date.now(),
+  });
+  const classifier = new HeadClassifier(backbones, library);
   const readiness = new Readiness(host, { name: config.defaultModel, reference: config.defaultModelVersion });
   metrics.gauge('bit_edge_wasm_heap_bytes', 'Bytes of the WASM heap.', () => host.heapBytes);
   metrics.gauge('bit_edge_memory_used_bytes', 'Heap, baseline and leases.', () => budget.usedBytes);
@@ -209,6 +224,17 @@ export function createServices(config: Config, platform: Platform): Services {
   const resultCache = cache === null || ttl === 0 ? null : new ResultCache(cache, ttl);
   const moderation = createModeration(config, platform, classifier, budget, host);
   const keys = new KeyStore(models, KEY_MAX_AGE_MS, () => Date.now());
+  const heads = new HeadService({
+    heads: platform.heads,
+    library,
+    store: models,
+    host,
+    classifier: backbones,
+    moderation,
+    maxImagesPerRequest: config.maxImagesPerRequest,
+    debounceMs: config.headDebounceMs,
+    acquire: (bytes, what) => budget.acquire(bytes, what),
+  });
   return {
     config,
     budget,
@@ -216,6 +242,7 @@ export function createServices(config: Config, platform: Platform): Services {
     uploads: new CallerLimit(config.maxUploadsPerCaller),
     bodyDeadlines: { idleMs: config.bodyIdleMs, totalMs: config.bodyTotalMs, now: () => Date.now(), after },
     classifier,
+    heads,
     readiness,
     models,
     keys,
@@ -223,21 +250,21 @@ export function createServices(config: Config, platform: Platform): Services {
     resultCache,
     analytics,
     moderation,
-    ...createJobs(platform, { budget, host, classifier, moderation, limits }),
+    ...createJobs(platform, { budget, heads, classifier, moderation, limits }),
   };
 }
 
 interface JobParts {
   readonly budget: MemoryBudget;
-  readonly host: ModelHost;
-  readonly classifier: Classifier;
+  readonly heads: HeadService;
+  readonly classifier: Pick<Classifier, 'classify' | 'infer'>;
   readonly moderation: ModerationService;
   readonly limits: ImageLimits;
 }
 
 function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' | 'jobServices'> {
   const { models, blobs, bindings } = platform;
-  const { budget, host, classifier, moderation, limits } = parts;
+  const { budget, heads, classifier, moderation, limits } = parts;
   const settings = readJobSettings(bindings);
   const now = (): number => Date.now();
   const backend =
@@ -257,7 +284,7 @@ function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' 
       bucket: platform.jobsBucket,
       jobs: platform.jobs,
       directories: platform.jobDirectories,
-      host,
+      heads,
       models,
       startDigest: platform.startDigest,
       now,
@@ -267,6 +294,7 @@ function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' 
       jobs: platform.jobs,
       classifier,
       moderation,
+      library: heads.library,
       models,
       blobs,
       backend,
@@ -282,7 +310,7 @@ function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' 
 function createModeration(
   config: Config,
   platform: Platform,
-  classifier: Classifier,
+  classifier: Pick<Classifier, 'infer'>,
   budget: MemoryBudget,
   host: ModelHost,
 ): ModerationService {

@@ -7,7 +7,7 @@ import { OPERATIONS } from '../../worker/openapi/operations.ts';
 import { PROBLEMS } from '../../worker/problem.ts';
 import { CONSOLE_PAGES } from '../../worker/routes/console.ts';
 
-const METHODS = ['GET', 'POST', 'PUT', 'DELETE'];
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 it('documents every route of the application, and no other', () => {
   const app = createApp(() => {

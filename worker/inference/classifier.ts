@@ -28,6 +28,8 @@ const MAX_ATTEMPTS = 3;
 export interface ModelReference {
   readonly name: string;
   readonly reference: string;
+  /** Whose heads may be meant: the API key's id. Undefined: a model alone. */
+  readonly tenant?: string | undefined;
 }
 
 /** What a classification is asked to do. */

@@ -9,8 +9,8 @@ import type { ObjectStore } from '../../model-store/object-store.ts';
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { readManifest } from '../../model-store/versions.ts';
 import { JobError, RequestError } from '../errors.ts';
+import type { HeadService } from '../heads/head-service.ts';
 import { forGpuAlone, isForGpuAlone } from '../inference/memory-plan.ts';
-import type { ModelHost } from '../inference/model-host.ts';
 import { type BulkJob, jobPrefix } from './bulk-job.ts';
 import type { Reservation } from './idempotency-store.ts';
 import type { JobDirectory } from './job-directory.ts';
@@ -59,7 +59,8 @@ export interface AcceptParts {
   readonly settings: JobSettings;
   readonly bucket: R2Bucket;
   readonly jobs: DurableObjectNamespace<BulkJob>;
-  readonly host: Pick<ModelHost, 'resolve'>;
+  /** Of models and heads: what a name stands for. */
+  readonly heads: Pick<HeadService, 'versionOf' | 'library'>;
   readonly models: ObjectStore;
   readonly startDigest: StartDigest;
   now(): number;
@@ -167,10 +168,12 @@ export class JobAcceptance {
 
   /** Stores the inputs. @returns what the job is to be. */
   async #store(watch: StreamWatch | null): Promise<JobSpecification> {
-    const { host, models, settings, now } = this.#parts;
+    const { heads, models, settings, now } = this.#parts;
     const { model, task, parameters, callbackUrl, inputs } = this.#job;
-    const version = await host.resolve(model.name, model.reference);
-    const manifest = await readManifest(models, model.name, version);
+    const version = await heads.versionOf(model);
+    const found = await heads.library.find({ ...model, reference: version });
+    const network = found?.version.backbone ?? { name: model.name, version };
+    const manifest = await readManifest(models, network.name, network.version);
     if (isForGpuAlone(manifest) && (settings.engine === 'wasm' || settings.backendUrl === null)) {
       throw forGpuAlone(manifest);
     }
@@ -179,6 +182,7 @@ export class JobAcceptance {
       id: this.#id,
       task,
       model: { name: model.name, version },
+      ...(found === null ? {} : { head: { tenant: this.#tenant, backbone: network } }),
       parameters,
       source,
       chunkItems: chunkItems(this.#job, manifest.variants[manifest.default_variant]!, settings),

@@ -7,6 +7,8 @@ import type { BlobCache } from '../../model-store/load.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import { readManifest } from '../../model-store/versions.ts';
 import { JobError, ModelError } from '../errors.ts';
+import { HeadClassifier } from '../heads/head-classifier.ts';
+import type { HeadLibrary } from '../heads/head-library.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
 import type { Classifier } from '../inference/classifier.ts';
 import { isForGpuAlone } from '../inference/memory-plan.ts';
@@ -50,6 +52,7 @@ export interface JobServices {
   readonly jobs: DurableObjectNamespace<BulkJob>;
   readonly classifier: Pick<Classifier, 'infer'>;
   readonly moderation: ModerationService;
+  readonly library: HeadLibrary;
   readonly models: ObjectStore;
   readonly blobs: BlobCache | null;
   /** Null where no backend is configured. */
@@ -147,11 +150,11 @@ async function chooseEngine(
 ): Promise<Engine> {
   const { settings, backend, classifier } = services;
   const { name, version } = specification.model;
+  const reference = { name, reference: version, tenant: specification.head?.tenant };
   const wasm: Engine = {
     name: 'wasm',
     concurrency: WASM_CONCURRENCY,
-    infer: (bytes, outputs, options) =>
-      classifier.infer(bytes, { name, reference: version }, outputs, options, waitUntil),
+    infer: (bytes, outputs, options) => classifier.infer(bytes, reference, outputs, options, waitUntil),
   };
   if (settings.engine === 'wasm') return wasm;
   try {
@@ -165,23 +168,30 @@ async function chooseEngine(
 }
 
 /** True for a version that no isolate can run. What is not there any more is for WASM to refuse, item by item. */
-async function needsGpu({ model }: JobSpecification, { models }: Pick<JobServices, 'models'>): Promise<boolean> {
+async function needsGpu(specification: JobSpecification, { models }: Pick<JobServices, 'models'>): Promise<boolean> {
   try {
-    return isForGpuAlone(await readManifest(models, model.name, model.version));
+    const { name, version } = networkOf(specification);
+    return isForGpuAlone(await readManifest(models, name, version));
   } catch (error) {
     if (error instanceof ModelError && error.code === 'model_not_found') return false;
     throw error;
   }
 }
 
+/** What a GPU runs: the model, or the backbone of a head. */
+function networkOf({ model, head }: JobSpecification): { readonly name: string; readonly version: string } {
+  return head?.backbone ?? model;
+}
+
 async function makeGpu(
-  { model }: JobSpecification,
+  specification: JobSpecification,
   client: BackendClient,
   services: JobServices,
 ): Promise<Engine & { readonly name: 'gpu' }> {
+  const network = networkOf(specification);
   const [description, { maxBatch }] = await Promise.all([
-    readModelDescription(services.models, services.blobs, model.name, model.version),
-    client.model(model.name, model.version),
+    readModelDescription(services.models, services.blobs, network.name, network.version),
+    client.model(network.name, network.version),
   ]);
   const { limits, images, acquire, now } = services;
   const inferer = new GpuInferer({
@@ -193,10 +203,24 @@ async function makeGpu(
     acquire,
     now,
   });
+  const { model, head } = specification;
+  if (head === undefined) {
+    return {
+      name: 'gpu',
+      concurrency: inferer.concurrency,
+      infer: (bytes, outputs, options) => inferer.infer(bytes, outputs, options),
+    };
+  }
+  // Pooled features come back from the GPU; the head is applied here.
+  const onBackbone = new HeadClassifier(
+    { infer: (bytes, _reference, outputs, options) => inferer.infer(bytes, outputs, options) },
+    services.library,
+  );
+  const reference = { name: model.name, reference: model.version, tenant: head.tenant };
   return {
     name: 'gpu',
     concurrency: inferer.concurrency,
-    infer: (bytes, outputs, options) => inferer.infer(bytes, outputs, options),
+    infer: (bytes, outputs, options) => onBackbone.infer(bytes, reference, outputs, options, () => {}),
   };
 }
 

@@ -43,6 +43,11 @@ export interface JobSpecification {
   readonly task: JobTask;
   /** Pinned: every item is answered by the same version. */
   readonly model: { readonly name: string; readonly version: string };
+  /** Where the model is a head: whose, and the network that it is on. */
+  readonly head?: {
+    readonly tenant: string;
+    readonly backbone: { readonly name: string; readonly version: string };
+  };
   readonly parameters: Readonly<Record<string, string | number | boolean>>;
   readonly source: InputSource;
   /** Items a chunk. */

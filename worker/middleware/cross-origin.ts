@@ -15,7 +15,7 @@ export const crossOrigin: MiddlewareHandler<AppEnvironment> = async (c, next) =>
   if (corsOrigins.length === 0) return next();
   return cors({
     origin: corsOrigins.includes('*') ? '*' : [...corsOrigins],
-    allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+    allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     allowHeaders: ['authorization', 'content-type', 'cache-control', 'idempotency-key', 'x-request-id'],
     exposeHeaders: EXPOSED,
     maxAge: MAX_AGE_SECONDS,

@@ -18,6 +18,7 @@ const ERROR_BODIES = {
 export const TAGS: Readonly<Record<string, string>> = {
   Inference: 'Images in, labels, embeddings or feature maps out',
   Models: 'Published versions and their aliases',
+  Heads: 'Classifiers that are taught by example',
   Jobs: 'Bulk work, delegated to a GPU',
   Moderation: 'Verdicts under a policy, webhooks and their deliveries',
   'Hugging Face': 'The task contract of Hugging Face, for its clients',
@@ -58,7 +59,7 @@ export function toTemplate(path: string): string {
 }
 
 function describe(operation: Operation): JsonSchema {
-  const { id, tag, summary, scope, body, status, answer, codes } = operation;
+  const { id, tag, summary, scope, body, status, otherStatus, answer, codes } = operation;
   const parameters = parametersOf(operation);
   return {
     operationId: id,
@@ -70,6 +71,9 @@ function describe(operation: Operation): JsonSchema {
     ...(body !== undefined && { requestBody: { required: true, content: contentOf(body) } }),
     responses: {
       [status]: { description: 'The answer', content: contentOf(answer) },
+      ...(otherStatus !== undefined && {
+        [otherStatus]: { description: 'The answer; the rest is done behind it', content: contentOf(answer) },
+      }),
       ...errorResponses(operation.path, codes),
     },
   };

@@ -11,7 +11,7 @@ export const json = (schema: z.ZodType): Content => ({ 'application/json': schem
 
 /** One operation. */
 export interface Operation {
-  readonly method: 'get' | 'post' | 'put' | 'delete';
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** As Hono spells it: `/v1/models/:model`. */
   readonly path: string;
   readonly id: string;
@@ -23,6 +23,8 @@ export interface Operation {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Content;
   readonly status: number;
+  /** Another status with the same answer: 202 where the rest is done behind it. */
+  readonly otherStatus?: number;
   readonly answer: Content;
   readonly codes: readonly ErrorCode[];
 }

@@ -1,5 +1,6 @@
 /** Every operation of the API, in the order of the document; a test holds them against the routes of the application. */
 import type { Operation } from './operation.ts';
+import { HEADS } from './operations/heads.ts';
 import { HUGGING_FACE } from './operations/hugging-face.ts';
 import { IMAGES } from './operations/images.ts';
 import { OPEN_INFERENCE } from './operations/inference-protocol.ts';
@@ -14,6 +15,7 @@ import { WORKERS_AI } from './operations/workers-ai.ts';
 export const OPERATIONS: readonly Operation[] = [
   ...IMAGES,
   ...MODELS,
+  ...HEADS,
   ...JOBS,
   ...MODERATION,
   ...WEBHOOKS,

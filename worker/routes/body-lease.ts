@@ -37,15 +37,15 @@ export async function withBody<T>(
   answer: (memory: BodyMemory) => Promise<T>,
 ): Promise<T> {
   const { services, record } = c.var;
-  const { budget, host, uploads, bodyDeadlines } = services;
+  const { budget, host, heads, uploads, bodyDeadlines } = services;
   const { reference } = use;
   const leave = uploads.enter(c.var.caller ?? null);
   const lease = budget.open();
   const buffers: ArrayBuffer[] = [];
   let turn: Lease | null = null;
   try {
-    const loadRoom =
-      reference === null ? await likelyLoadRoom(services) : await host.loadRoom(reference.name, reference.reference);
+    const model = reference === null ? null : await heads.networkOf(reference);
+    const loadRoom = model === null ? await likelyLoadRoom(services) : await host.loadRoom(model.name, model.reference);
     const headroom = (): number => bodyHeadroomBytes(services, loadRoom);
     const maxBytes = Math.min(use.maxBytes ?? Number.POSITIVE_INFINITY, imageRoom(services, loadRoom));
     const copies = use.copies ?? bodyCopies(c.req.raw);

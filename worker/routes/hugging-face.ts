@@ -17,7 +17,7 @@ import { embedTask } from './embed.ts';
 import { type ImageInput, imageJsonLimits } from './image-inputs.ts';
 import { answerImage } from './image-task.ts';
 import { requireLoaded } from './loaded-model.ts';
-import { parseModelReference } from './model-reference.ts';
+import { parseModelReference, tenantOf } from './model-reference.ts';
 import { classifyParametersSchema, parseParameters } from './parameters.ts';
 import {
   type BodyMemory,
@@ -96,7 +96,7 @@ async function answer(
   c: Context<AppEnvironment>,
   compute: (request: HfRequest, reference: ModelReference) => Promise<unknown>,
 ): Promise<Response> {
-  const reference = parseModelReference(c.req.param('name'), c.var.services.config);
+  const reference = parseModelReference(c.req.param('name'), c.var.services.config, tenantOf(c));
   return withBody(c, { reference }, async (memory) => {
     const request = await readRequest(c.req.raw, memory, c.var.services.config.maxImagesPerRequest);
     if (!request.waitForModel) await requireLoaded(c, reference);

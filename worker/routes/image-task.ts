@@ -12,7 +12,7 @@ import { type Problem, toAppError, toProblem } from '../problem.ts';
 import type { AppEnvironment } from '../services.ts';
 import { withBody } from './body-lease.ts';
 import { type ImageInput, readImageInputs } from './image-inputs.ts';
-import { parseModelReference } from './model-reference.ts';
+import { parseModelReference, tenantOf } from './model-reference.ts';
 import { parseParameters } from './parameters.ts';
 import { isJson, mediaTypeOf } from './request-body.ts';
 import { cachedAnswer } from './result-caching.ts';
@@ -47,7 +47,7 @@ export function imageTaskRoute<P extends TaskParameters, A extends TaskAnswer>(t
       const { maxImagesPerRequest } = c.var.services.config;
       const { inputs, isList, parameters: inBody } = await readImageInputs(c.req.raw, memory, maxImagesPerRequest);
       const parameters = parseParameters(task.parameters, new URL(c.req.url).searchParams, inBody);
-      const reference = parseModelReference(parameters.model, c.var.services.config);
+      const reference = parseModelReference(parameters.model, c.var.services.config, tenantOf(c));
       const run = (input: ImageInput): Promise<A> => answerImage(c, task, input, reference, parameters);
       if (!isList) {
         const only = await run(inputs[0]!);
@@ -67,7 +67,7 @@ export function imageTaskRoute<P extends TaskParameters, A extends TaskAnswer>(t
 function referenceBeforeBody(c: Context<AppEnvironment>): ModelReference | null {
   const model = c.req.query('model');
   if (model === undefined && namesParameters(mediaTypeOf(c.req.raw))) return null;
-  return parseModelReference(model, c.var.services.config);
+  return parseModelReference(model, c.var.services.config, tenantOf(c));
 }
 
 /** Bodies that have parameters in them, the model among them. */

@@ -1,6 +1,7 @@
 /** Inference on tensors: rows of `pixel_values`, or encoded images, through the model one by one, their outputs stacked. */
 import type { Context } from 'hono';
 import { RequestError, RuntimeError } from '../errors.ts';
+import { backboneOf, backboneOutputs, withHeadLogits } from '../heads/head-classifier.ts';
 import { detectFormat } from '../imaging/format.ts';
 import type { ModelReference } from '../inference/classifier.ts';
 import type { Tensor as GraphTensor } from '../inference/inference-session.ts';
@@ -40,12 +41,15 @@ export interface TensorAnswer {
 export async function inferTensors(
   c: Context<AppEnvironment>,
   request: InferRequest,
-  { name, reference }: ModelReference,
+  asked: ModelReference,
 ): Promise<TensorAnswer> {
-  const { host, classifier, budget, config } = c.var.services;
+  const { host, heads, classifier, budget, config } = c.var.services;
   const waitUntil = (promise: Promise<unknown>) => c.executionCtx.waitUntil(promise);
-  const first = await host.get(name, reference, waitUntil);
-  const pinned = { name, reference: first.manifest.version };
+  const found = await heads.library.find(asked);
+  const network = found === null ? asked : backboneOf(found);
+  const first = await host.get(network.name, network.reference, waitUntil);
+  const { name } = asked;
+  const pinned = { ...asked, reference: found?.version.version ?? first.manifest.version };
   const names = outputNames(request, first);
   const rows = readRows(request, first, config.maxImagesPerRequest);
   c.var.record.model = { name, version: pinned.reference };
@@ -57,8 +61,10 @@ export async function inferTensors(
         const options = { exact: false, signal: c.req.raw.signal };
         results.push((await classifier.infer(row.image, pinned, names, options, waitUntil)).outputs);
       } else {
-        const model = await host.get(pinned.name, pinned.reference, waitUntil);
-        results.push(host.run(model, row.pixelValues, names));
+        const model = await host.get(network.name, first.manifest.version, waitUntil);
+        const head = found === null ? null : await heads.library.load(found);
+        const outputs = host.run(model, row.pixelValues, head === null ? names : backboneOutputs(names));
+        results.push(head === null ? outputs : withHeadLogits(head, outputs));
       }
       // The first row tells how large the answer will be: shapes may be free in the graph.
       lease ??= await budget.acquire(answerBytes(request, results[0]!, rows.length), 'the answer');

@@ -6,10 +6,12 @@ import { type Context, type Handler, Hono } from 'hono';
 import { whileReading } from '../../model-store/load.ts';
 import { type Manifest, manifestFunction, type TensorSpecification } from '../../model-store/manifest.ts';
 import { listVersions, readManifest } from '../../model-store/versions.ts';
+import { identify } from '../auth/authenticate.ts';
 import { RuntimeError } from '../errors.ts';
+import { headManifest } from '../heads/head-classifier.ts';
 import type { ModelReference } from '../inference/classifier.ts';
 import { forGpuAlone, isForGpuAlone } from '../inference/memory-plan.ts';
-import { requireScope } from '../middleware/require-scope.ts';
+import { credentialsOf, requireScope } from '../middleware/require-scope.ts';
 import { decodeInferRequest, wantsBinary } from '../oip/infer-request.ts';
 import { encodeInferResponse } from '../oip/infer-response.ts';
 import { HEADER_LENGTH_HEADER, type MessageLimits, messageHeaders, parseHeaderLength } from '../oip/message.ts';
@@ -18,7 +20,7 @@ import type { AppEnvironment } from '../services.ts';
 import { withBody } from './body-lease.ts';
 import { IMAGE_INPUT, inferTensors } from './infer-tensors.ts';
 import { requireLoaded } from './loaded-model.ts';
-import { parseModelReference } from './model-reference.ts';
+import { parseModelReference, tenantOf } from './model-reference.ts';
 import { refuseParameters } from './parameters.ts';
 import { readBody } from './request-body.ts';
 
@@ -33,19 +35,19 @@ const JSON_LIMITS: MessageLimits = { maxElements: 4 * 1024 * 1024, maxArrays: 64
 const DATATYPES = { float32: 'FP32', float16: 'FP16', uint8: 'UINT8' } as const;
 
 const metadata: Handler<AppEnvironment> = async (c) => {
-  const { manifest, versions } = await describe(c, referenceOf(c));
+  const { manifest, versions } = await describe(c, await referenceOf(c));
   return c.json(toMetadata(manifest, versions));
 };
 
 const modelReady: Handler<AppEnvironment> = async (c) => {
-  const reference = referenceOf(c);
+  const reference = await referenceOf(c);
   // A probe that finds the model absent starts its load, and does not wait for it.
   await requireLoaded(c, reference, 0);
   return c.json({ name: reference.name, ready: true });
 };
 
-const infer: Handler<AppEnvironment> = (c) => {
-  const reference = referenceOf(c);
+const infer: Handler<AppEnvironment> = async (c) => {
+  const reference = await referenceOf(c);
   return withBody(c, { reference }, async (memory) => {
     const body = await readBody(c.req.raw, memory);
     const request = decodeInferRequest(body, parseHeaderLength(c.req.header(HEADER_LENGTH_HEADER)), JSON_LIMITS);
@@ -83,18 +85,35 @@ export const inferenceProtocolRoutes = new Hono<AppEnvironment>()
   .post('/v2/models/:name/infer', requireScope('classify'), infer)
   .post('/v2/models/:name/versions/:version/infer', requireScope('classify'), infer);
 
-function referenceOf(c: Context<AppEnvironment>): ModelReference {
+async function referenceOf(c: Context<AppEnvironment>): Promise<ModelReference> {
   refuseParameters(c.req.url);
   const name = c.req.param('name') ?? '';
   const version = c.req.param('version');
-  return parseModelReference(version === undefined ? name : `${name}@${version}`, c.var.services.config);
+  const text = version === undefined ? name : `${name}@${version}`;
+  return parseModelReference(text, c.var.services.config, await callerOf(c));
+}
+
+/** Whose heads are meant: probes send no key; who sends one sees the heads of that key. */
+async function callerOf(c: Context<AppEnvironment>): Promise<string> {
+  if (c.var.tenant !== undefined || c.req.header('authorization') === undefined) return tenantOf(c);
+  const { keys, config } = c.var.services;
+  return (await identify(credentialsOf(c), config.authMode, keys, Date.now())).id;
 }
 
 async function describe(
   c: Context<AppEnvironment>,
-  { name, reference }: ModelReference,
+  asked: ModelReference,
 ): Promise<{ manifest: Manifest; versions: string[] }> {
-  const { host, models } = c.var.services;
+  const { host, models, heads } = c.var.services;
+  const found = await heads.library.find(asked);
+  if (found !== null) {
+    const { name, version } = found.version.backbone;
+    const backbone = await whileReading(`model ${name}`, () => readManifest(models, name, version));
+    const versions = (await heads.library.index(asked.tenant ?? '', asked.name))?.versions ?? [];
+    const manifest = headManifest(backbone, await heads.library.load(found), found);
+    return { manifest, versions: versions.map((each) => each.version) };
+  }
+  const { name, reference } = asked;
   const version = await host.resolve(name, reference);
   return whileReading(`model ${name}`, async () => {
     const manifest = await readManifest(models, name, version);

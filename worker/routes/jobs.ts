@@ -20,7 +20,7 @@ import { requireScope } from '../middleware/require-scope.ts';
 import { findReceiver } from '../moderation/settings.ts';
 import type { AppEnvironment } from '../services.ts';
 import { withBody, withUpload } from './body-lease.ts';
-import { parseModelReference } from './model-reference.ts';
+import { parseModelReference, tenantOf } from './model-reference.ts';
 import { classifyParametersSchema, embedParametersSchema, parseParameters, refuseParameters } from './parameters.ts';
 import { type BodyMemory, isJson, mediaTypeOf, readJsonObject } from './request-body.ts';
 
@@ -166,11 +166,6 @@ export const jobsRoutes = new Hono<AppEnvironment>()
     });
   });
 
-/** Whose jobs these are: the key's. */
-function tenantOf(c: Context<AppEnvironment>): string {
-  return c.var.tenant ?? 'anonymous';
-}
-
 interface JobRequest {
   readonly task: JobTask;
   readonly model: string | undefined;
@@ -185,7 +180,7 @@ async function create(c: Context<AppEnvironment>, request: JobRequest): Promise<
     throw new RequestError('invalid_parameter', 'Idempotency-Key must be 1 to 255 visible ASCII characters');
   }
   const { jobs, config } = c.var.services;
-  const model = parseModelReference(request.model, config);
+  const model = parseModelReference(request.model, config, tenantOf(c));
   const { id, replayed } = await jobs.create({ ...request, model, idempotencyKey }, tenantOf(c));
   c.header('location', `/v1/jobs/${id}`);
   if (replayed) c.header('idempotency-replayed', 'true');

@@ -11,8 +11,9 @@ import type { AppEnvironment } from '../services.ts';
 const GRACE_MS = 2_000;
 
 /** True where the version that `reference` stands for can answer now. @throws ModelError `model_not_found`. */
-export async function isLoaded(c: Context<AppEnvironment>, { name, reference }: ModelReference): Promise<boolean> {
-  const { host } = c.var.services;
+export async function isLoaded(c: Context<AppEnvironment>, asked: ModelReference): Promise<boolean> {
+  const { host, heads } = c.var.services;
+  const { name, reference } = await heads.networkOf(asked);
   const version = await host.resolve(name, reference);
   return host.loadedModels.some(({ manifest }) => manifest.name === name && manifest.version === version);
 }
@@ -27,11 +28,11 @@ export async function requireLoaded(
   graceMs = GRACE_MS,
 ): Promise<void> {
   if (await isLoaded(c, reference)) return;
+  const { host, heads } = c.var.services;
+  const network = await heads.networkOf(reference);
   // What can never be loaded is refused, not waited for.
-  await c.var.services.host.loadRoom(reference.name, reference.reference);
-  const load = c.var.services.host.get(reference.name, reference.reference, (promise) =>
-    c.executionCtx.waitUntil(promise),
-  );
+  await host.loadRoom(network.name, network.reference);
+  const load = host.get(network.name, network.reference, (promise) => c.executionCtx.waitUntil(promise));
   // Whoever gave up waiting has been answered; what went wrong is found by the next look.
   load.catch(() => {});
   if (graceMs > 0) {

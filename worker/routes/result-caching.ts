@@ -22,7 +22,7 @@ export async function cachedAnswer<T extends { readonly model: { readonly versio
   request: CacheableRequest,
   compute: () => Promise<T>,
 ): Promise<{ answer: T; cache: 'hit' | 'miss' | 'bypass' }> {
-  const { resultCache, host, config } = c.var.services;
+  const { resultCache, heads, config } = c.var.services;
   const directives = (c.req.header('cache-control') ?? '').toLowerCase();
   const noStore = directives.includes('no-store');
   if (resultCache === null || noStore) return { answer: await compute(), cache: 'bypass' };
@@ -30,7 +30,7 @@ export async function cachedAnswer<T extends { readonly model: { readonly versio
   const tenant = config.resultCacheShared ? SHARED_TENANT : tenantOf(c);
   const addressOf = (version: string): Promise<Request> =>
     resultCache.address({ image, task, parameters, tenant, model: reference.name, version });
-  const version = await host.resolve(reference.name, reference.reference);
+  const version = await heads.versionOf(reference);
   const address = await addressOf(version);
   if (!directives.includes('no-cache')) {
     const cached = (await resultCache.get(address)) as T | null;

@@ -13,7 +13,7 @@ import { withBody } from './body-lease.ts';
 import { takeByteList } from './byte-list.ts';
 import { classifyTask } from './classify.ts';
 import { answerImage } from './image-task.ts';
-import { parseModelReference } from './model-reference.ts';
+import { parseModelReference, tenantOf } from './model-reference.ts';
 import { parseParameters, refuseParameters } from './parameters.ts';
 import {
   type BodyMemory,
@@ -41,7 +41,7 @@ const TOP_K = 5;
 
 const run: Handler<AppEnvironment> = (c) => {
   refuseParameters(c.req.url);
-  const reference = parseModelReference(c.req.param('name'), c.var.services.config);
+  const reference = parseModelReference(c.req.param('name'), c.var.services.config, tenantOf(c));
   return withBody(c, { reference }, async (memory) => {
     const bytes = await readImage(c.req.raw, memory);
     const parameters = { top_k: TOP_K, exact: false } as const;

@@ -24,6 +24,7 @@ it('images are read as many at a time as their share, and read on while others a
     analytics: null,
     images: null,
     ledgers: env.MODERATION_LEDGER,
+    heads: env.HEADS,
     jobsBucket: env.JOBS,
     jobs: env.BULK_JOB,
     jobDirectories: env.JOB_DIRECTORY,

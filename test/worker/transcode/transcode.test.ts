@@ -112,6 +112,7 @@ it('a classification says that its image was transcoded, and gives the memory ba
     analytics: null,
     images: env.TEST_IMAGES,
     ledgers: env.MODERATION_LEDGER,
+    heads: env.HEADS,
     jobsBucket: env.JOBS,
     jobs: env.BULK_JOB,
     jobDirectories: env.JOB_DIRECTORY,

@@ -93,7 +93,8 @@ export function noveltyDistance(means: Float32Array, features: Float32Array): nu
   let own = 0;
   for (const x of features) own += x * x;
   if (own === 0) return 1;
-  let best = -1;
+  // Not -1: the products are of features of any length.
+  let best = Number.NEGATIVE_INFINITY;
   for (let row = 0; row < means.length; row += dimensions) {
     let product = 0;
     for (let d = 0; d < dimensions; d++) product += means[row + d]! * features[d]!;
