@@ -14,6 +14,7 @@ const SUITES: Readonly<Record<string, () => Promise<BenchSuite>>> = {
   gpu: async () => (await import('./bench/gpu.ts')).GPU_SUITE,
   'group-norm': async () => (await import('./bench/group-norm.ts')).GROUP_NORM_SUITE,
   runtime: async () => (await import('./bench/runtime.ts')).RUNTIME_SUITE,
+  heads: async () => (await import('./bench/heads.ts')).HEADS_SUITE,
   'fast-accuracy': async () => (await import('./bench/fast-accuracy.ts')).FAST_ACCURACY_SUITE,
 };
 

@@ -1,11 +1,13 @@
-/** `npm run soak -- --webhooks N | --items N`: puts load on a local deployment, breaks it on purpose, and counts what was lost. */
+/** `npm run soak -- --webhooks N | --items N | --heads N`: puts load on a local deployment, breaks it on purpose, and counts what was lost. */
 import { parseArgs } from 'node:util';
 
 const HELP = `usage: npm run soak -- --webhooks N [--json]
+       npm run soak -- --heads N [--json]
        npm run soak -- --items N [--calm] [--engine auto|gpu|wasm] [--json]
 
 --webhooks N   N signed webhooks to receivers that fail in every way, while the worker is killed twice.
 --items N      one bulk job of N images, while the GPU backend is killed twice, the worker once, and R2 loses the images for a while.
+--heads N      N concurrent additions of examples to one head, while the worker is killed three times.
 --calm         with --items: nothing is killed or broken; how fast it goes by itself (docs/bench/jobs.md).
 --engine E     with --items: who answers. Default auto.
 --json         the last line of standard output is one JSON object.
@@ -16,14 +18,15 @@ const { values } = parseArgs({
   options: {
     webhooks: { type: 'string' },
     items: { type: 'string' },
+    heads: { type: 'string' },
     calm: { type: 'boolean', default: false },
     engine: { type: 'string', default: 'auto' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
-const count = Number(values.webhooks ?? values.items);
-const asked = [values.webhooks, values.items].filter((each) => each !== undefined).length;
+const count = Number(values.webhooks ?? values.items ?? values.heads);
+const asked = [values.webhooks, values.items, values.heads].filter((each) => each !== undefined).length;
 
 if (values.help) {
   process.stdout.write(HELP);
@@ -34,9 +37,12 @@ if (values.help) {
   const log = (line: string): void => {
     (values.json ? process.stderr : process.stdout).write(`${line}\n`);
   };
-  const { report, problems } = await (values.items === undefined
-    ? (await import('./soak/webhooks.ts')).soakWebhooks(count, log)
-    : (await import('./soak/items.ts')).soakItems(count, log, { calm: values.calm, engine: values.engine }));
+  const run = async () => {
+    if (values.heads !== undefined) return (await import('./soak/heads.ts')).soakHeads(count, log);
+    if (values.items === undefined) return (await import('./soak/webhooks.ts')).soakWebhooks(count, log);
+    return (await import('./soak/items.ts')).soakItems(count, log, { calm: values.calm, engine: values.engine });
+  };
+  const { report, problems } = await run();
   for (const problem of problems) log(`problem  ${problem}`);
   process.stdout.write(`${JSON.stringify(report)}\n`);
   process.exitCode = problems.length === 0 ? 0 : 1;

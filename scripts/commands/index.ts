@@ -107,6 +107,11 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./uploads.ts'),
   },
   {
+    name: 'head',
+    summary: 'classifiers taught by example: train, eval, export to ONNX, import',
+    load: () => import('./head.ts'),
+  },
+  {
     name: 'deploy',
     summary: 'from an empty Cloudflare account to a serving deployment',
     load: () => import('./deploy.ts'),
