@@ -24,7 +24,7 @@ const RETRY_AFTER_SECONDS = 5;
 
 /**
  * One file of a version: all of it, with the size and SHA-256 that the manifest gives; from `cache` where it is there.
- * @throws ModelError `model_unavailable` (missing, or the store fails), `model_corrupt` (size or hash differ).
+ * @throws ModelError `model_unavailable` (the store fails), `model_corrupt` (missing, or its size or hash differ).
  */
 export async function readVerified(
   store: ObjectStore,
@@ -170,14 +170,11 @@ export async function whileReading<T>(what: string, read: () => Promise<T>): Pro
   }
 }
 
-/** @throws ModelError `model_unavailable` where it is missing, `model_corrupt` where it has another size. */
+/** @throws ModelError `model_corrupt` if it is missing (the manifest is written last) or has another size. */
 async function openObject(store: ObjectStore, key: string, file: FileReference): Promise<ObjectBody> {
   const object = await store.get(key);
   if (object === null) {
-    throw new ModelError('model_unavailable', `${key} is missing from the bucket`, {
-      details: { object: key },
-      retryAfterSeconds: RETRY_AFTER_SECONDS,
-    });
+    throw new ModelError('model_corrupt', `${key} is missing from the bucket`, { details: { object: key } });
   }
   if (object.size !== file.bytes) await object.body.cancel();
   checkLength(key, object.size, file);

@@ -57,7 +57,13 @@ export async function resolveAlias(store: ObjectStore, name: string, alias: stri
 export async function readManifest(store: ObjectStore, name: string, version: string): Promise<Manifest> {
   const found = await getText(store, manifestKey(name, version));
   if (found === null) throw notFound(name, version);
-  return parseManifest(found.text);
+  const manifest = parseManifest(found.text);
+  if (manifest.name === name && manifest.version === version) return manifest;
+  throw new ModelError(
+    'invalid_manifest',
+    `${manifestKey(name, version)} is the manifest of ${manifest.name}@${manifest.version}`,
+    { details: { model: name, version } },
+  );
 }
 
 /**

@@ -6,7 +6,7 @@ import { type AppError, RequestError } from './errors.ts';
 import { crossOrigin } from './middleware/cross-origin.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import { countRequest, toLogLine, writeAnalytics } from './observability/request-record.ts';
-import { toAppError } from './problem.ts';
+import { describeCause, isRetryable, PROBLEMS, toAppError } from './problem.ts';
 import { classifyRoute } from './routes/classify.ts';
 import { consoleRoutes } from './routes/console.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -108,6 +108,7 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
     const error = toAppError(thrown);
     if (c.var.record !== undefined) c.var.record.code = error.code;
     if (error.code === 'internal_error') logDefect(error, c.var.requestId);
+    else if (isRetryable(error)) logFailure(error, c.var.requestId);
     return errorResponse(error, c.var.requestId, c.req.path);
   });
 
@@ -128,6 +129,15 @@ function methodTable(app: Hono<AppEnvironment>): (path: string) => string[] {
     if (methods.size > 0) methods.add('OPTIONS');
     return [...methods].sort();
   };
+}
+
+/** Logs what the operator has to see: callers are told the code, not the cause. What is only busy is in the request's line already. */
+function logFailure(error: AppError, requestId: string): void {
+  const { code, message } = error;
+  const cause = describeCause(error);
+  if (cause === null && PROBLEMS[code].status !== 500) return;
+  const line = { level: 'error', event: 'request_failed', request_id: requestId, code, reason: message.slice(0, 300) };
+  console.error(JSON.stringify({ ...line, ...(cause === null ? {} : { cause }) }));
 }
 
 function logDefect(error: AppError, requestId: string): void {

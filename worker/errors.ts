@@ -40,12 +40,13 @@ export type ModelErrorCode =
   | 'model_unavailable'
   | 'model_corrupt'
   | 'model_too_large'
+  | 'model_failed'
   | 'invalid_model_config'
   | 'invalid_checkpoint'
   | 'invalid_manifest'
   | 'unsupported_output';
 
-/** Codes about the runtime's capacity; every one of them is worth a retry. */
+/** Codes about the runtime's state and capacity; every one of them passes. */
 export type RuntimeErrorCode =
   | 'overloaded'
   | 'memory_budget_exceeded'

@@ -1,77 +1,94 @@
 /**
- * Errors on the wire: RFC 9457 problem details. The one place where an error code meets an HTTP status.
+ * The table of error codes: the HTTP status, who is to blame, the title. Errors on the wire: RFC 9457 problem details.
  */
 import { AppError, type ErrorCode } from './errors.ts';
 
+/**
+ * Who has to change something before the same request succeeds. `request`: the caller. `image`: the owner of the image, or of the server that it is on.
+ * `model`: the operator, who stored a model or policy that cannot answer. `service`: nobody (it passes), or the operator.
+ * Only `request` and `image` say anything about the work itself: work that failed for `model` or `service` is not done, is tried
+ * again, and is never reported as decided.
+ */
+export type Blame = 'request' | 'image' | 'model' | 'service';
+
 interface Mapping {
   readonly status: number;
+  readonly blame: Blame;
   readonly title: string;
 }
 
-/** HTTP status and title of every error code. */
+/** HTTP status, blame and title of every error code. */
 export const PROBLEMS: Readonly<Record<ErrorCode, Mapping>> = {
-  empty_body: { status: 400, title: 'The request has no body' },
-  body_too_large: { status: 413, title: 'The request body is too large' },
-  unsupported_media_type: { status: 415, title: 'The content type is not accepted' },
-  invalid_body: { status: 400, title: 'The body cannot be parsed' },
-  invalid_parameter: { status: 400, title: 'A parameter is invalid' },
-  unknown_parameter: { status: 400, title: 'A parameter is unknown' },
-  missing_image: { status: 400, title: 'The request names no image' },
-  too_many_images: { status: 413, title: 'The request holds too many images' },
-  not_found: { status: 404, title: 'Nothing is here' },
-  method_not_allowed: { status: 405, title: 'The method is not allowed here' },
-  conflict: { status: 409, title: 'The request conflicts with what is there' },
-  unauthorized: { status: 401, title: 'A valid API key is needed' },
-  forbidden: { status: 403, title: 'The API key does not allow this' },
-  rate_limited: { status: 429, title: 'Too many requests' },
-  auth_not_configured: { status: 503, title: 'This deployment has no API keys' },
-  body_timeout: { status: 408, title: 'The request body took too long' },
-  too_many_uploads: { status: 429, title: 'Too many bodies are being received' },
-  unrecognized_image: { status: 415, title: 'The bytes are no image that is known here' },
-  unsupported_image_format: { status: 415, title: 'The image format is not supported' },
-  unsupported_image_feature: { status: 415, title: 'The image uses a feature that is not supported' },
-  truncated_image: { status: 422, title: 'The image is incomplete' },
-  corrupt_image: { status: 422, title: 'The image is damaged' },
-  image_too_large: { status: 413, title: 'The image is too large' },
-  image_memory_exceeded: { status: 413, title: 'The image needs too much memory' },
-  model_not_found: { status: 404, title: 'The model is unknown' },
-  model_unavailable: { status: 503, title: 'The model cannot be loaded now' },
-  model_corrupt: { status: 503, title: 'The stored model is damaged' },
-  model_too_large: { status: 503, title: 'The model does not fit' },
-  invalid_model_config: { status: 422, title: 'The model configuration is invalid' },
-  invalid_checkpoint: { status: 422, title: 'The checkpoint is invalid' },
-  invalid_manifest: { status: 503, title: 'The stored manifest is invalid' },
-  unsupported_output: { status: 422, title: 'The model does not give this output' },
-  overloaded: { status: 503, title: 'The worker is busy' },
-  memory_budget_exceeded: { status: 503, title: 'The worker is short of memory' },
-  inference_failed: { status: 503, title: 'The inference failed' },
-  not_ready: { status: 503, title: 'The worker is not ready' },
-  client_gone: { status: 499, title: 'The client closed the connection' },
-  url_not_allowed: { status: 400, title: 'The URL may not be fetched' },
-  fetch_failed: { status: 422, title: 'The URL could not be fetched' },
-  fetch_timeout: { status: 422, title: 'The URL took too long' },
-  object_not_found: { status: 404, title: 'The object is not in the bucket' },
-  invalid_policy: { status: 422, title: 'The policy is invalid' },
-  policy_not_found: { status: 404, title: 'The policy is unknown' },
-  signature_missing: { status: 401, title: 'The signature is missing' },
-  signature_invalid: { status: 401, title: 'The signature does not match' },
-  timestamp_out_of_range: { status: 400, title: 'The timestamp is too old or too new' },
-  unknown_secret: { status: 403, title: 'The secret is unknown' },
-  webhook_replayed: { status: 409, title: 'The webhook was delivered before with another body' },
-  job_not_found: { status: 404, title: 'The job is unknown' },
-  job_state_conflict: { status: 409, title: 'The job is in another state' },
-  invalid_manifest_line: { status: 422, title: 'A line of the manifest is invalid' },
-  idempotency_conflict: { status: 409, title: 'The idempotency key was used with another request' },
-  idempotency_in_progress: { status: 409, title: 'A request with this idempotency key is being received' },
-  backend_unavailable: { status: 503, title: 'The GPU backend does not answer' },
-  head_not_found: { status: 404, title: 'The head is unknown' },
-  example_not_found: { status: 404, title: 'The example is unknown' },
-  head_untrainable: { status: 422, title: 'The head cannot be trained on these examples' },
-  head_limit_exceeded: { status: 413, title: 'The head would be too large' },
-  head_backbone_changed: { status: 409, title: 'The examples belong to another backbone' },
-  invalid_configuration: { status: 500, title: 'The deployment is misconfigured' },
-  internal_error: { status: 500, title: 'An internal error' },
+  empty_body: { status: 400, blame: 'request', title: 'The request has no body' },
+  body_too_large: { status: 413, blame: 'request', title: 'The request body is too large' },
+  unsupported_media_type: { status: 415, blame: 'request', title: 'The content type is not accepted' },
+  invalid_body: { status: 400, blame: 'request', title: 'The body cannot be parsed' },
+  invalid_parameter: { status: 400, blame: 'request', title: 'A parameter is invalid' },
+  unknown_parameter: { status: 400, blame: 'request', title: 'A parameter is unknown' },
+  missing_image: { status: 400, blame: 'request', title: 'The request names no image' },
+  too_many_images: { status: 413, blame: 'request', title: 'The request holds too many images' },
+  not_found: { status: 404, blame: 'request', title: 'Nothing is here' },
+  method_not_allowed: { status: 405, blame: 'request', title: 'The method is not allowed here' },
+  conflict: { status: 409, blame: 'request', title: 'The request conflicts with what is there' },
+  unauthorized: { status: 401, blame: 'request', title: 'A valid API key is needed' },
+  forbidden: { status: 403, blame: 'request', title: 'The API key does not allow this' },
+  rate_limited: { status: 429, blame: 'request', title: 'Too many requests' },
+  auth_not_configured: { status: 503, blame: 'service', title: 'This deployment has no API keys' },
+  body_timeout: { status: 408, blame: 'request', title: 'The request body took too long' },
+  too_many_uploads: { status: 429, blame: 'request', title: 'Too many bodies are being received' },
+  unrecognized_image: { status: 415, blame: 'image', title: 'The bytes are no image that is known here' },
+  unsupported_image_format: { status: 415, blame: 'image', title: 'The image format is not supported' },
+  unsupported_image_feature: { status: 415, blame: 'image', title: 'The image uses a feature that is not supported' },
+  truncated_image: { status: 422, blame: 'image', title: 'The image is incomplete' },
+  corrupt_image: { status: 422, blame: 'image', title: 'The image is damaged' },
+  image_too_large: { status: 413, blame: 'image', title: 'The image is too large' },
+  image_memory_exceeded: { status: 413, blame: 'image', title: 'The image needs too much memory' },
+  model_not_found: { status: 404, blame: 'model', title: 'The model is unknown' },
+  model_unavailable: { status: 503, blame: 'service', title: 'The model cannot be loaded now' },
+  model_corrupt: { status: 503, blame: 'model', title: 'The stored model is damaged' },
+  model_too_large: { status: 503, blame: 'model', title: 'The model does not fit' },
+  invalid_model_config: { status: 422, blame: 'model', title: 'The model configuration is invalid' },
+  invalid_checkpoint: { status: 422, blame: 'model', title: 'The checkpoint is invalid' },
+  invalid_manifest: { status: 503, blame: 'model', title: 'The stored manifest is invalid' },
+  model_failed: { status: 500, blame: 'model', title: 'The model cannot be run' },
+  unsupported_output: { status: 422, blame: 'request', title: 'The model does not give this output' },
+  overloaded: { status: 503, blame: 'service', title: 'The worker is busy' },
+  memory_budget_exceeded: { status: 503, blame: 'service', title: 'The worker is short of memory' },
+  inference_failed: { status: 503, blame: 'service', title: 'The inference failed' },
+  not_ready: { status: 503, blame: 'service', title: 'The worker is not ready' },
+  client_gone: { status: 499, blame: 'request', title: 'The client closed the connection' },
+  url_not_allowed: { status: 400, blame: 'request', title: 'The URL may not be fetched' },
+  fetch_failed: { status: 422, blame: 'image', title: 'The URL could not be fetched' },
+  fetch_timeout: { status: 422, blame: 'image', title: 'The URL took too long' },
+  object_not_found: { status: 404, blame: 'image', title: 'The object is not in the bucket' },
+  invalid_policy: { status: 422, blame: 'model', title: 'The policy is invalid' },
+  policy_not_found: { status: 404, blame: 'request', title: 'The policy is unknown' },
+  signature_missing: { status: 401, blame: 'request', title: 'The signature is missing' },
+  signature_invalid: { status: 401, blame: 'request', title: 'The signature does not match' },
+  timestamp_out_of_range: { status: 400, blame: 'request', title: 'The timestamp is too old or too new' },
+  unknown_secret: { status: 403, blame: 'request', title: 'The secret is unknown' },
+  webhook_replayed: { status: 409, blame: 'request', title: 'The webhook was delivered before with another body' },
+  job_not_found: { status: 404, blame: 'request', title: 'The job is unknown' },
+  job_state_conflict: { status: 409, blame: 'request', title: 'The job is in another state' },
+  invalid_manifest_line: { status: 422, blame: 'request', title: 'A line of the manifest is invalid' },
+  idempotency_conflict: { status: 409, blame: 'request', title: 'The idempotency key was used with another request' },
+  idempotency_in_progress: {
+    status: 409,
+    blame: 'request',
+    title: 'A request with this idempotency key is being received',
+  },
+  backend_unavailable: { status: 503, blame: 'service', title: 'The GPU backend does not answer' },
+  head_not_found: { status: 404, blame: 'request', title: 'The head is unknown' },
+  example_not_found: { status: 404, blame: 'request', title: 'The example is unknown' },
+  head_untrainable: { status: 422, blame: 'request', title: 'The head cannot be trained on these examples' },
+  head_limit_exceeded: { status: 413, blame: 'request', title: 'The head would be too large' },
+  head_backbone_changed: { status: 409, blame: 'request', title: 'The examples belong to another backbone' },
+  invalid_configuration: { status: 500, blame: 'service', title: 'The deployment is misconfigured' },
+  internal_error: { status: 500, blame: 'service', title: 'An internal error' },
 };
+
+/** Characters of a cause that are logged. */
+const MAX_CAUSE_LENGTH = 500;
 
 /** Media type of RFC 9457. */
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
@@ -91,6 +108,26 @@ export interface Problem {
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   return new AppError('internal_error', 'the request failed for a reason that is in the logs', { cause: error });
+}
+
+/** Who is to blame for any thrown value; what is not an AppError is a defect of ours: `service`. */
+export function blameOf(error: unknown): Blame {
+  return PROBLEMS[toAppError(error).code].blame;
+}
+
+/** True if the same work can be done later without a change to it: its failure says nothing about the request or the image. */
+export function isRetryable(error: unknown): boolean {
+  const blame = blameOf(error);
+  return blame === 'model' || blame === 'service';
+}
+
+/** What led to an error, as far as it is known: for logs only, since it may hold anything. Null if there is nothing to add. */
+export function describeCause(error: AppError): string | null {
+  const messages: string[] = [];
+  for (let cause = error.cause; cause !== undefined; cause = cause instanceof Error ? cause.cause : undefined) {
+    messages.push(cause instanceof Error ? cause.message : String(cause));
+  }
+  return messages.length === 0 ? null : messages.join(': ').slice(0, MAX_CAUSE_LENGTH);
 }
 
 /** Builds the problem body of an error. */

@@ -8,6 +8,7 @@ import { manifestFunction } from '../../model-store/manifest.ts';
 import { ModelError, RuntimeError } from '../errors.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
 import { preprocess } from '../preprocess/preprocess.ts';
+import { blameOf } from '../problem.ts';
 import {
   type AnsweredImage,
   answeredImage,
@@ -15,6 +16,7 @@ import {
   type ImageService,
   toDecodable,
 } from '../transcode/transcode.ts';
+import { checkAnswer } from './check-answer.ts';
 import type { Tensor } from './inference-session.ts';
 import type { Lease, MemoryBudget } from './memory-budget.ts';
 import type { ModelHost, WaitUntil } from './model-host.ts';
@@ -99,7 +101,7 @@ export class Classifier {
   ): Promise<Classification> {
     const { model, outputs, image, timing } = await this.infer(bytes, reference, ['logits'], options, waitUntil);
     const logits = outputs.get('logits');
-    if (logits?.type !== 'float32') throw new RuntimeError('inference_failed', 'the graph gave no float32 logits');
+    if (logits?.type !== 'float32') throw new ModelError('model_failed', 'the graph gave no float32 logits');
     const scores = activate(logits.data, options.functionToApply ?? manifestFunction(model.manifest));
     return {
       model: { name: model.manifest.name, version: model.manifest.version },
@@ -152,7 +154,7 @@ export class Classifier {
         checkNotAborted(options.signal);
         const start = now();
         const tensor: Tensor = { type: 'float32', shape: [1, 3, height, width], data: pixelValues };
-        const outputs = host.run(model, tensor, outputNames);
+        const outputs = this.#run(model, tensor, outputNames);
         return {
           model,
           outputs,
@@ -167,6 +169,19 @@ export class Classifier {
     throw new RuntimeError('overloaded', `the model was replaced ${MAX_ATTEMPTS} times while the image was decoded`, {
       retryAfterSeconds: 1,
     });
+  }
+
+  /** @throws ModelError `model_failed`, RuntimeError `inference_failed`. */
+  #run(model: LoadedModel, tensor: Tensor, outputNames: readonly string[]): Map<string, Tensor> {
+    const { host } = this.#options;
+    try {
+      const outputs = host.run(model, tensor, outputNames);
+      checkAnswer(model, outputs);
+      return outputs;
+    } catch (error) {
+      if (blameOf(error) === 'model') host.distrust(model);
+      throw error;
+    }
   }
 
   /** An image that could never be decoded beside the model is refused as too large, rather than made to wait. */

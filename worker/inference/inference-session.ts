@@ -23,7 +23,7 @@ export interface InferenceSession {
   readonly abortReason: string | null;
   /**
    * Runs the graph and gives the outputs named in `fetches`, in memory of their own.
-   * @throws RuntimeError `inference_failed`, with `abortReason` set where the session is lost.
+   * @throws ModelError `model_failed`; RuntimeError `inference_failed`, with `abortReason` set where the session is lost.
    */
   run(feeds: ReadonlyMap<string, Tensor>, fetches: readonly string[]): Map<string, Tensor>;
   /** Frees the session's memory; safe to call twice, and after an abort. */

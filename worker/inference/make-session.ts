@@ -42,7 +42,7 @@ export interface MadeSession {
  * @param others what else must be there before it: nothing may be awaited between a session of onnxruntime and its use, for another
  * model's abort may take the runtime.
  * @param signal aborted where nobody waits any more.
- * @throws ModelError `model_unavailable`, `model_corrupt`; RuntimeError `inference_failed`. No memory is held then.
+ * @throws ModelError `model_unavailable`, `model_corrupt`, `model_failed`; RuntimeError `inference_failed`. No memory is held then.
  */
 export function makeSession(
   options: SessionOptions,
@@ -122,6 +122,7 @@ function createSession(
     if (!(cause instanceof RuntimeError)) throw cause;
     throw new ModelError('model_unavailable', `${name}@${version} could not be made ready: ${cause.message}`, {
       cause,
+      retryAfterSeconds: 1,
     });
   }
 }

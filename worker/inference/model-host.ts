@@ -7,6 +7,7 @@ import type { BlobCache } from '../../model-store/load.ts';
 import type { Manifest } from '../../model-store/manifest.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import { AppError, ModelError } from '../errors.ts';
+import { blameOf, isRetryable } from '../problem.ts';
 import type { Tensor } from './inference-session.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import {
@@ -93,8 +94,10 @@ export class ModelHost {
   #sessionsMade = 0;
   /** By how much the heap of several models came out larger than planned: allowed for from then on. */
   #sharedExcessBytes = 0;
-  /** Heaps of versions that turned out too large by themselves, by `name@version`. */
-  readonly #oversized = new Map<string, number>();
+  /** Versions that turned out too large by themselves, by `name@version`: their heap, and what their manifest said of it. */
+  readonly #oversized = new Map<string, { readonly heapBytes: number; readonly claimedBytes: number | null }>();
+  /** When a loaded model failed first, in ms since the epoch. */
+  readonly #failingSince = new WeakMap<LoadedModel, number>();
   /** Ends when the last load that was begun has ended: loads are made one after the other, as each makes room for itself. */
   #lastLoad: Promise<unknown> = Promise.resolve();
 
@@ -211,7 +214,9 @@ export class ModelHost {
     const { modelBytes } = this.#options;
     checkModelFits(manifest, memory, modelBytes);
     const measured = this.#oversized.get(`${manifest.name}@${manifest.version}`);
-    if (measured !== undefined) throw modelTooLarge(manifest, measured, measured, modelBytes);
+    if (measured !== undefined && measured.claimedBytes === claimedHeapBytes(manifest)) {
+      throw modelTooLarge(manifest, measured.heapBytes, measured.heapBytes, modelBytes);
+    }
   }
 
   /** The loaded model where it can be believed, else the look-up under way. */
@@ -258,6 +263,27 @@ export class ModelHost {
       this.#dropIfAborted();
       this.#dropIfOvergrown(model.manifest);
     }
+  }
+
+  /**
+   * Hears that a loaded model cannot answer. It is released and its manifest forgotten, so that a repair in place is seen, but not
+   * before it has failed for `aliasMaxAgeMs`: a broken model must not be loaded again for every request.
+   */
+  distrust(model: LoadedModel): void {
+    const { name, version } = model.manifest;
+    const nowMs = this.#options.now();
+    const since = this.#failingSince.get(model) ?? nowMs;
+    this.#failingSince.set(model, since);
+    if (nowMs - since < this.#options.aliasMaxAgeMs) return;
+    this.#forget(name, version);
+    if (this.#loaded.get(`${name}@${version}`) === model) this.#release(`${name}@${version}`);
+  }
+
+  /** Forgets what was read of a version, so that it is read again. */
+  #forget(name: string, version: string): void {
+    this.#versions.forget(name, version);
+    this.#prepared.delete(`${name}@${version}`);
+    this.#memoryById.delete(`${name}@${version}`);
   }
 
   /** A loaded model, from now on the last one to be released; one that has aborted is none. */
@@ -320,6 +346,10 @@ export class ModelHost {
         if (!this.#dropIfOvergrown(model.manifest)) return model;
         // By itself it may fit; if it was by itself, the loader refuses it now.
         return await this.#loader.load(name, version, options);
+      } catch (error) {
+        // It may be repaired in place.
+        if (blameOf(error) === 'model') this.#forget(name, version);
+        throw error;
       } finally {
         clearTimeout(timer);
         this.#reserved.delete(id);
@@ -406,11 +436,13 @@ export class ModelHost {
    * models come back when they are asked for, but not one that was alone in it.
    * @returns true if it was thrown away.
    */
-  #dropIfOvergrown({ name, version }: Manifest): boolean {
+  #dropIfOvergrown(manifest: Manifest): boolean {
+    const { name, version } = manifest;
     const { heapBytes } = this;
     if (heapBytes <= this.#options.modelBytes) return false;
-    if (this.#sessionsMade === 1 && this.#loaded.size === 1) this.#oversized.set(`${name}@${version}`, heapBytes);
-    else if (this.#loaded.size > 1) {
+    if (this.#sessionsMade === 1 && this.#loaded.size === 1) {
+      this.#oversized.set(`${name}@${version}`, { heapBytes, claimedBytes: claimedHeapBytes(manifest) });
+    } else if (this.#loaded.size > 1) {
       this.#sharedExcessBytes = Math.max(0, this.#runtimeBytes - plannedHeapBytes(this.#memories('onnxruntime')));
     }
     this.#dropRuntime();
@@ -426,9 +458,14 @@ export class ModelHost {
   }
 }
 
-/** True where the same look-up may succeed later, so that the version at hand should go on answering. */
+/** True if the version at hand should go on answering: what failed is the new version or the service. A removed model answers no more. */
 function isTemporary(error: unknown): boolean {
-  return !(error instanceof AppError) || error.code !== 'model_not_found';
+  return isRetryable(error) && !(error instanceof AppError && error.code === 'model_not_found');
+}
+
+/** What a manifest says of the heap that its model takes. */
+function claimedHeapBytes({ variants, default_variant: name }: Manifest): number | null {
+  return variants[name]?.wasm_heap_bytes ?? null;
 }
 
 function tookTooLong(id: string): ModelError {

@@ -5,7 +5,7 @@
  * No workerd and no Node in it: the compiled module is passed in.
  */
 import createGlue, { type ExternalData, type OrtGlue } from 'onnxruntime-web/ort-wasm-simd-threaded.mjs';
-import { RuntimeError } from '../errors.ts';
+import { ModelError, RuntimeError } from '../errors.ts';
 import { installQuantizedGemm } from './quantized-gemm.ts';
 import { OrtSession } from './session.ts';
 
@@ -96,7 +96,7 @@ export class OrtRuntime {
 
   /**
    * Makes a session from a serialized ONNX graph. The bytes are copied; nothing of them is kept in JavaScript.
-   * @throws RuntimeError `inference_failed` with onnxruntime's message.
+   * @throws ModelError `model_failed` if onnxruntime refuses the graph; RuntimeError `inference_failed`.
    */
   createSession(model: Uint8Array, options: SessionOptions = {}): OrtSession {
     const { glue } = this;
@@ -120,11 +120,11 @@ export class OrtRuntime {
     if (sessionOptions === 0) this.fail('create session options');
     const pointer = this.guard(() => glue._malloc(model.byteLength));
     try {
-      if (pointer === 0) this.fail(`allocate ${model.byteLength} bytes`);
+      if (pointer === 0) throw outOfMemory(`allocate ${model.byteLength} bytes`);
       glue.HEAPU8.set(model, pointer);
       for (const [path, data] of options.externalData ?? []) glue.mountExternalData(path, data);
       const handle = this.guard(() => glue._OrtCreateSession(pointer, model.byteLength, sessionOptions));
-      if (handle === 0) this.fail('create a session');
+      if (handle === 0) this.failModel('create a session');
       return new OrtSession(this, handle);
     } finally {
       glue.unmountExternalData();
@@ -149,8 +149,26 @@ export class OrtRuntime {
     if (code !== 0) this.fail(what);
   }
 
-  /** @throws RuntimeError always, with onnxruntime's last error. */
+  /**
+   * What onnxruntime says of its last failure is the error's `cause`: it is for logs, not for callers.
+   * @throws RuntimeError `inference_failed`, always.
+   */
   fail(what: string): never {
+    const { code, cause } = this.#lastError();
+    throw new RuntimeError('inference_failed', `onnxruntime could not ${what} (error ${code})`, { cause });
+  }
+
+  /**
+   * The same for what a graph is to blame for, unless memory ran out.
+   * @throws ModelError `model_failed`; RuntimeError `inference_failed`; always.
+   */
+  failModel(what: string): never {
+    const { code, cause } = this.#lastError();
+    if (/alloc/i.test(cause.message)) throw outOfMemory(what, cause);
+    throw new ModelError('model_failed', `onnxruntime could not ${what} (error ${code})`, { cause });
+  }
+
+  #lastError(): { readonly code: number; readonly cause: Error } {
     const { glue } = this;
     const stack = glue.stackSave();
     const out = glue.stackAlloc(8);
@@ -159,16 +177,22 @@ export class OrtRuntime {
     const message = glue.HEAPU32[(out >> 2) + 1] ?? 0;
     const text = message === 0 ? 'no message' : glue.UTF8ToString(message);
     glue.stackRestore(stack);
-    throw new RuntimeError('inference_failed', `onnxruntime could not ${what}: ${text}`, { details: { code } });
+    return { code, cause: new Error(text) };
   }
 
   #abort(cause: unknown): RuntimeError {
     this.#abortReason = cause instanceof Error ? cause.message : String(cause);
-    return new RuntimeError('inference_failed', `onnxruntime aborted: ${this.#abortReason}`, {
+    return new RuntimeError('inference_failed', 'onnxruntime aborted; the next request starts it anew', {
       cause,
       retryAfterSeconds: 1,
     });
   }
+}
+
+/** The error of a heap that cannot grow. */
+export function outOfMemory(what: string, cause?: Error): RuntimeError {
+  const options = { retryAfterSeconds: 1, ...(cause === undefined ? {} : { cause }) };
+  return new RuntimeError('inference_failed', `onnxruntime could not ${what}: its heap is full`, options);
 }
 
 /**

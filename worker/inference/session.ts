@@ -1,9 +1,9 @@
 /**
  * One onnxruntime session: its inputs and outputs, and `run`.
  */
-import { RuntimeError } from '../errors.ts';
+import { ModelError, RuntimeError } from '../errors.ts';
 import type { InferenceSession, Tensor, ValueInfo } from './inference-session.ts';
-import type { OrtRuntime } from './runtime.ts';
+import { type OrtRuntime, outOfMemory } from './runtime.ts';
 
 /** Element types that are read or written here, with their numbers in ONNX's TensorProto.DataType. */
 const ELEMENT_TYPES = { float32: 1, uint8: 2 } as const;
@@ -62,7 +62,8 @@ export class OrtSession implements InferenceSession {
 
   /**
    * Runs the graph and copies the outputs named in `fetches` out of the heap.
-   * @throws RuntimeError `inference_failed`, with `runtime.abortReason` set where the instance is lost.
+   * @throws ModelError `model_failed` if the graph cannot be run; RuntimeError `inference_failed`, with `runtime.abortReason` set if
+   * the instance is lost.
    */
   run(feeds: ReadonlyMap<string, Tensor>, fetches: readonly string[]): Map<string, Tensor> {
     const runtime = this.#runtime;
@@ -82,7 +83,7 @@ export class OrtSession implements InferenceSession {
       for (const tensor of inputs) {
         const bytes = new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
         const buffer = runtime.guard(() => glue._malloc(bytes.byteLength));
-        if (buffer === 0) runtime.fail(`allocate ${bytes.byteLength} bytes`);
+        if (buffer === 0) throw outOfMemory(`allocate ${bytes.byteLength} bytes`);
         buffers.push(buffer);
         glue.HEAPU8.set(bytes, buffer);
         const dims = pushAll(runtime, tensor.shape);
@@ -90,7 +91,7 @@ export class OrtSession implements InferenceSession {
         const handle = runtime.guard(() =>
           glue._OrtCreateTensor(type, buffer, bytes.byteLength, dims, tensor.shape.length, DATA_LOCATION_CPU),
         );
-        if (handle === 0) runtime.fail('create an input tensor');
+        if (handle === 0) runtime.failModel('create an input tensor');
         tensors.push(handle);
       }
       const inputNames = pushNames(runtime, this.#inputs);
@@ -109,7 +110,7 @@ export class OrtSession implements InferenceSession {
           this.#runOptions,
         ),
       );
-      runtime.check(code, 'run the graph');
+      if (code !== 0) runtime.failModel('run the graph');
       const handles = Array.from(glue.HEAPU32.subarray(outputValues >> 2, (outputValues >> 2) + outputs.length));
       tensors.push(...handles);
       return new Map(handles.map((handle, index) => [outputs[index]!.name, readTensor(runtime, handle)]));
@@ -135,7 +136,7 @@ export class OrtSession implements InferenceSession {
 }
 
 function pick<T>(value: T | undefined, message: string): T {
-  if (value === undefined) throw new RuntimeError('inference_failed', message);
+  if (value === undefined) throw new ModelError('model_failed', message);
   return value;
 }
 
@@ -188,7 +189,7 @@ function readTensor(runtime: OrtRuntime, handle: number): Tensor {
   const elements = shape.reduce((product, size) => product * size, 1);
   if (type === ELEMENT_TYPES.uint8) return { type: 'uint8', shape, data: copyOut(runtime, data, elements) };
   if (type !== ELEMENT_TYPES.float32) {
-    throw new RuntimeError('inference_failed', `output of ONNX element type ${type}: only float32 and uint8 are read`);
+    throw new ModelError('model_failed', `output of ONNX element type ${type}: only float32 and uint8 are read`);
   }
   return { type: 'float32', shape, data: new Float32Array(copyOut(runtime, data, 4 * elements).buffer) };
 }

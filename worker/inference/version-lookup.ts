@@ -1,4 +1,4 @@
-/** What the bucket says of names and versions, remembered: aliases for as long as they are believed, manifests for good. */
+/** What the bucket says of names and versions, remembered: aliases for as long as they are believed, manifests until they fail. */
 import { whileReading } from '../../model-store/load.ts';
 import type { Manifest } from '../../model-store/manifest.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
@@ -57,6 +57,11 @@ export class VersionLookup {
       (await whileReading(`the manifest of ${id}`, () => readManifest(store, name, version)));
     remember(this.#manifests, id, manifest);
     return manifest;
+  }
+
+  /** Forgets a manifest that does not fit what is stored: the next look-up reads it again. */
+  forget(name: string, version: string): void {
+    this.#manifests.delete(`${name}@${version}`);
   }
 }
 

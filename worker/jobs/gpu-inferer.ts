@@ -5,6 +5,7 @@
  */
 import { JobError, ModelError } from '../errors.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
+import { checkAnswer } from '../inference/check-answer.ts';
 import { type Inference, inputEdge } from '../inference/classifier.ts';
 import type { Tensor } from '../inference/inference-session.ts';
 import type { ModelDescription } from '../inference/model-description.ts';
@@ -87,6 +88,7 @@ export class GpuInferer {
       if (this.#waiting.length >= this.#batchSize) this.#flush();
       else this.#timer ??= setTimeout(() => this.#flush(), BATCH_DELAY_MS);
     });
+    checkAnswer(description, outputs);
     return {
       model: description,
       outputs,

@@ -24,14 +24,14 @@ export function renderDocs(): string {
     return `<h2>${escapeHtml(tag)}</h2>${rows.join('')}`;
   });
   const errors = Object.entries(PROBLEMS).map(
-    ([code, { status, title }]) =>
-      `<tr id="${code}"><td><code>${code}</code></td><td>${status}</td><td>${escapeHtml(title)}</td></tr>`,
+    ([code, { status, blame, title }]) =>
+      `<tr id="${code}"><td><code>${code}</code></td><td>${status}</td><td>${blame}</td><td>${escapeHtml(title)}</td></tr>`,
   );
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>bit-edge API</title><style>${STYLE}</style></head><body><h1>bit-edge API</h1>
 <p>The same as <a href="/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>${sections.join('')}
 <h2>Errors</h2><p>Every error carries one of these codes; <code>type</code> of a problem links here.</p>
-<table><thead><tr><th>code</th><th>status</th><th>meaning</th></tr></thead><tbody>${errors.join('')}</tbody></table>
+<table><thead><tr><th>code</th><th>status</th><th>blame</th><th>meaning</th></tr></thead><tbody>${errors.join('')}</tbody></table>
 </body></html>`;
 }
 

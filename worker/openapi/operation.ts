@@ -45,6 +45,8 @@ export const MODEL_CODES = [
   'model_unavailable',
   'model_corrupt',
   'model_too_large',
+  'model_failed',
+  'invalid_model_config',
   'invalid_manifest',
 ] as const;
 export const RUNTIME_CODES = ['overloaded', 'memory_budget_exceeded', 'inference_failed', 'client_gone'] as const;

@@ -1,5 +1,5 @@
 /** `POST /v1/embed`: images in, the pooled features of the last stage out (`pooler_output`). */
-import { RuntimeError } from '../errors.ts';
+import { ModelError } from '../errors.ts';
 import { type EncodedFloats, encodeFloats, l2Normalize } from '../float-encoding.ts';
 import { type ImageTask, imageTaskRoute, type TaskAnswer } from './image-task.ts';
 import { type EmbedParameters, embedParametersSchema } from './parameters.ts';
@@ -34,7 +34,7 @@ export const embedTask: ImageTask<EmbedParameters, EmbedAnswer> = {
       (promise) => c.executionCtx.waitUntil(promise),
     );
     const output = outputs.get(EMBEDDING_OUTPUT);
-    if (output?.type !== 'float32') throw new RuntimeError('inference_failed', 'the graph gave no float32 embedding');
+    if (output?.type !== 'float32') throw new ModelError('model_failed', 'the graph gave no float32 embedding');
     const embedding = normalize ? l2Normalize(output.data) : output.data;
     const { name, version } = model.manifest;
     return {

@@ -1,5 +1,5 @@
 /** `POST /v1/features`: images in, feature maps of the backbone's stages out (`BitBackbone`), as far as the version's graph gives them. */
-import { RuntimeError } from '../errors.ts';
+import { ModelError } from '../errors.ts';
 import { type EncodedFloats, encodeFloats } from '../float-encoding.ts';
 import { imageTaskRoute, type TaskAnswer } from './image-task.ts';
 import { type FeaturesParameters, featuresParametersSchema } from './parameters.ts';
@@ -34,8 +34,7 @@ export const featuresRoute = imageTaskRoute<FeaturesParameters, FeaturesAnswer>(
       model: { name, version },
       features: names.map((output) => {
         const tensor = outputs.get(output);
-        if (tensor?.type !== 'float32')
-          throw new RuntimeError('inference_failed', `the graph gave no float32 ${output}`);
+        if (tensor?.type !== 'float32') throw new ModelError('model_failed', `the graph gave no float32 ${output}`);
         return { name: output, shape: tensor.shape.slice(1), data: encodeFloats(tensor.data, encoding) };
       }),
       image: info,

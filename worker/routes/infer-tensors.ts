@@ -1,6 +1,6 @@
 /** Inference on tensors: rows of `pixel_values`, or encoded images, through the model one by one, their outputs stacked. */
 import type { Context } from 'hono';
-import { RequestError, RuntimeError } from '../errors.ts';
+import { ModelError, RequestError } from '../errors.ts';
 import { backboneOf, backboneOutputs, withHeadLogits } from '../heads/head-classifier.ts';
 import { detectFormat } from '../imaging/format.ts';
 import type { ModelReference } from '../inference/classifier.ts';
@@ -174,7 +174,7 @@ function answerBytes(request: InferRequest, row: ReadonlyMap<string, GraphTensor
 function stack(name: string, rows: readonly ReadonlyMap<string, GraphTensor>[]): Tensor {
   const parts = rows.map((row) => {
     const tensor = row.get(name);
-    if (tensor?.type !== 'float32') throw new RuntimeError('inference_failed', `the graph gave no float32 ${name}`);
+    if (tensor?.type !== 'float32') throw new ModelError('model_failed', `the graph gave no float32 ${name}`);
     return tensor;
   });
   const { shape, data } = parts[0]!;

@@ -67,7 +67,7 @@ describe.each(Object.entries(READERS))('%s', (_, read) => {
         details: { object: KEY, bytes: length, expected_bytes: BYTES.length },
       });
     }
-    await expect(read(new MemoryObjectStore(), null)).rejects.toMatchObject({ code: 'model_unavailable' });
+    await expect(read(new MemoryObjectStore(), null)).rejects.toMatchObject({ code: 'model_corrupt' });
   });
 
   it('takes it from the cache where the bucket has lost it', async () => {

@@ -1,5 +1,5 @@
 /** A network in the engine, as a session: pixel values in, the graph's outputs out. No workerd and no Node in it. */
-import { RuntimeError } from '../../errors.ts';
+import { ModelError, RuntimeError } from '../../errors.ts';
 import type { InferenceSession, Tensor, ValueInfo } from '../inference-session.ts';
 import { Executor } from './executor.ts';
 import { rowStride } from './layout.ts';
@@ -35,7 +35,7 @@ export function startEngineSession(
   try {
     executor = new Executor(kernels, network, plan);
   } catch (cause) {
-    throw new RuntimeError('inference_failed', `the engine could not take ${plan.bytes} bytes: ${messageOf(cause)}`, {
+    throw new RuntimeError('inference_failed', `the engine could not take ${plan.bytes} bytes`, {
       cause,
       retryAfterSeconds: 1,
     });
@@ -76,17 +76,16 @@ export class EngineSession implements InferenceSession {
   run(feeds: ReadonlyMap<string, Tensor>, fetches: readonly string[]): Map<string, Tensor> {
     const engine = this.#engine;
     if (engine === null) {
-      const reason =
-        this.#abortReason === null ? 'the session is released' : `the engine aborted: ${this.#abortReason}`;
+      const reason = this.#abortReason === null ? 'the session is released' : 'the engine aborted';
       throw new RuntimeError('inference_failed', reason, { retryAfterSeconds: 1 });
     }
     const { network } = engine;
     const feed = feeds.get(network.input.name);
-    if (feed === undefined) throw new RuntimeError('inference_failed', `input "${network.input.name}" is missing`);
+    if (feed === undefined) throw new ModelError('model_failed', `input "${network.input.name}" is missing`);
     const batch = checkInput(feed, network);
     const wanted = fetches.map((name) => {
       const output = network.outputs.find((each) => each.name === name);
-      if (output === undefined) throw new RuntimeError('inference_failed', `the graph has no output "${name}"`);
+      if (output === undefined) throw new ModelError('model_failed', `the graph has no output "${name}"`);
       const data = new Float32Array(batch * elementsOf(output));
       return { output, data };
     });
@@ -129,7 +128,7 @@ export class EngineSession implements InferenceSession {
         // Whatever it was, the memory is in no known state.
         this.#abortReason = messageOf(cause);
         this.#engine = null;
-        throw new RuntimeError('inference_failed', `the engine aborted in "${step.name}": ${this.#abortReason}`, {
+        throw new RuntimeError('inference_failed', `the engine aborted in "${step.name}"`, {
           cause,
           retryAfterSeconds: 1,
         });
@@ -139,7 +138,7 @@ export class EngineSession implements InferenceSession {
   }
 }
 
-/** How many images there are. @throws RuntimeError `inference_failed` where it is no batch of the network's input. */
+/** How many images there are. @throws ModelError `model_failed` if it is no batch of the network's input. */
 function checkInput({ type, shape, data }: Tensor, { input }: Int8Network): number {
   const [batch = 0, channels, height, width] = shape;
   const isInput =
@@ -151,8 +150,8 @@ function checkInput({ type, shape, data }: Tensor, { input }: Int8Network): numb
     width === input.width &&
     data.length === batch * channels * height * width;
   if (isInput) return batch;
-  throw new RuntimeError(
-    'inference_failed',
+  throw new ModelError(
+    'model_failed',
     `input "${input.name}" is ${type} [${shape}] of ${data.length} values, not float32 [batch,${input.channels},${input.height},${input.width}]`,
   );
 }
