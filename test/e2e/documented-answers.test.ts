@@ -105,6 +105,7 @@ describe('webhooks', () => {
     await ask('POST /v1/webhooks/endpoints/enable', jsonBody({ source: 'shop', url: gone.url }));
     const all = jsonBody({ source: 'shop', state: 'disabled' });
     expect(await ask('POST /v1/webhooks/replay', all)).toEqual({ replayed: 1 });
+    expect(await ask('POST /v1/webhooks/rejudge', jsonBody({ source: 'shop' }))).toEqual({ rejudged: 0 });
     const dead = (await listEvents()).events.find((event) => event.state === 'dead')!;
     await ask('POST /v1/webhooks/events/{id}/replay', {}, { id: dead.id });
     await until(() => getEvent(dead.id), ended);

@@ -1,7 +1,7 @@
 /** What a network gives is looked at before it is an answer. */
 import { describe, expect, it } from 'vitest';
 import { checkAnswer } from '../../worker/inference/check-answer.ts';
-import type { Tensor } from '../../worker/inference/session.ts';
+import type { Tensor } from '../../worker/inference/inference-session.ts';
 
 const model = { manifest: { name: 'm', version: '1' }, labels: ['a', 'b', 'c'] };
 

@@ -1,13 +1,15 @@
 /** One item of a job: its image, its answer, its line of the results. */
 import type { FunctionToApply } from '../../model-store/bit-config.ts';
 import { manifestFunction } from '../../model-store/manifest.ts';
-import { AppError } from '../errors.ts';
+import { ModelError } from '../errors.ts';
+import { isTransientFetch } from '../fetch/transient-failure.ts';
 import { encodeFloats } from '../float-encoding.ts';
 import type { Inference } from '../inference/classifier.ts';
 import { activate, topK } from '../inference/scores.ts';
 import { locateImage } from '../moderation/intake.ts';
 import { Judge } from '../moderation/judge.ts';
 import type { ModerationService, ReadingLimit } from '../moderation/service.ts';
+import { isRetryable, toAppError } from '../problem.ts';
 import type { ItemOutcome, JobSpecification, LeasedItem } from './records.ts';
 
 /** Who runs the network: WASM here, or a GPU elsewhere. */
@@ -17,20 +19,6 @@ export interface Engine {
   readonly concurrency: number;
   infer(bytes: Uint8Array, outputs: readonly string[], options: { readonly exact?: boolean }): Promise<Inference>;
 }
-
-/** Codes that say nothing about the image: the same one may be answered later. */
-const TEMPORARY_CODES: ReadonlySet<string> = new Set([
-  'overloaded',
-  'memory_budget_exceeded',
-  'inference_failed',
-  'not_ready',
-  'model_unavailable',
-  'model_corrupt',
-  'backend_unavailable',
-  'fetch_failed',
-  'fetch_timeout',
-  'internal_error',
-]);
 
 /**
  * Answers one item. Never throws but where `stops` says that the error is no item's: then nothing was decided.
@@ -64,9 +52,10 @@ export async function answerItem(
     return { index, status: 'succeeded', line };
   } catch (error) {
     if (stops(error)) throw error;
-    const code = error instanceof AppError ? error.code : 'internal_error';
+    const { code } = toAppError(error);
     const message = error instanceof Error ? error.message : String(error);
-    return { index, status: TEMPORARY_CODES.has(code) ? 'retry' : 'failed', error: { code, message } };
+    const status = isRetryable(error) || isTransientFetch(error) ? 'retry' : 'failed';
+    return { index, status, error: { code, message } };
   }
 }
 
@@ -100,5 +89,5 @@ async function answer(
 
 function float32(tensor: ReturnType<Inference['outputs']['get']>): Float32Array {
   if (tensor?.type === 'float32') return tensor.data;
-  throw new AppError('internal_error', 'the network gave no float32 output');
+  throw new ModelError('model_failed', 'the network gave no float32 output');
 }

@@ -4,6 +4,8 @@
  */
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { AppError, FetchError } from '../errors.ts';
+import { isTransientFetch } from '../fetch/transient-failure.ts';
+import { describeCause, isRetryable, toAppError } from '../problem.ts';
 import { runEffects } from './effects.ts';
 import { decisionIdOf } from './identifiers.ts';
 import { findBucket } from './image-source.ts';
@@ -12,21 +14,15 @@ import type { EffectResult, EventWork } from './ledger/records.ts';
 import type { ModerationService } from './service.ts';
 import type { Decision } from './verdict-shapes.ts';
 
-/** Deliveries of one message after which an image that cannot be fetched is given up. */
+/** Failures to fetch an image after which it is given up. */
 const MAX_FETCH_ATTEMPTS = 4;
 
 /** Delay before a message is tried again: 10 s, doubling, an hour at most. */
 const RETRY_BASE_SECONDS = 10;
 const MAX_RETRY_SECONDS = 3600;
 
-/** Codes that say nothing about the image: the same one may be judged later. */
-const TEMPORARY_CODES: ReadonlySet<string> = new Set([
-  'overloaded',
-  'memory_budget_exceeded',
-  'inference_failed',
-  'not_ready',
-  'model_unavailable',
-]);
+/** Characters of a failure that the ledger keeps. */
+const MAX_FAILURE_LENGTH = 300;
 
 /** Images of a batch in work at once: one is judged (there is one WASM heap) while others are fetched and recorded. */
 const LANES = 3;
@@ -50,7 +46,7 @@ async function consumeMessage(
   waitUntil: (promise: Promise<unknown>) => void,
 ): Promise<void> {
   try {
-    await moderateEvent(message.body, message.attempts, service, waitUntil);
+    await moderateEvent(message.body, service, waitUntil);
     message.ack();
   } catch (error) {
     logFailure('moderation_retried', message.body, error);
@@ -60,23 +56,20 @@ async function consumeMessage(
 }
 
 /**
- * Ends events whose messages used up the queue's retries: with the verdict that the policy has for errors, so that the
- * sender hears of them.
+ * Ends events whose messages used up the queue's retries. What was decided is delivered. What was not is undecided, never judged
+ * unseen: the model or the service failed, which says nothing about the image; `POST /v1/webhooks/rejudge` queues it again.
  */
 export async function consumeDeadModeration(
   batch: MessageBatch<ModerationMessage>,
   service: ModerationService,
 ): Promise<void> {
   for (const message of batch.messages) {
+    const { source, event } = message.body;
     try {
-      const ledger = service.ledger(message.body.source);
-      const work = await ledger.work(message.body.event);
-      if (work !== null && work.state === 'accepted') {
-        const error = new AppError('inference_failed', 'the image could not be judged in time; retries are used up');
-        const decision = await service.judge.giveUp(error, work.policy, decisionIdOf(work.id), null);
-        await ledger.decide(work.id, decision);
-      }
-      await ledger.finish(message.body.event, []);
+      const ledger = service.ledger(source);
+      if (await ledger.abandon(event)) {
+        console.error(JSON.stringify({ level: 'error', event: 'moderation_undecided', id: event }));
+      } else await ledger.finish(event, []);
       message.ack();
     } catch (error) {
       logFailure('moderation_dead_retried', message.body, error);
@@ -87,22 +80,21 @@ export async function consumeDeadModeration(
 
 async function moderateEvent(
   { source, event }: ModerationMessage,
-  attempts: number,
   service: ModerationService,
   waitUntil: (promise: Promise<unknown>) => void,
 ): Promise<void> {
   const ledger = service.ledger(source);
   const work = await ledger.work(event);
   if (work === null || (work.state !== 'accepted' && work.state !== 'decided')) return;
-  const taken = work.decision ?? (await decide(work, attempts, service, waitUntil));
-  const decision = work.decision ?? (await ledger.decide(event, taken));
+  const decision = work.decision ?? (await ledger.decide(event, await decide(work, ledger, service, waitUntil)));
   if (decision === null) return;
   await ledger.finish(event, await effectsOf(decision, work, service));
 }
 
+/** @throws what is not about the image, and what may pass: then nothing is decided, and the ledger knows why. */
 async function decide(
   work: EventWork,
-  attempts: number,
+  ledger: ReturnType<ModerationService['ledger']>,
   service: ModerationService,
   waitUntil: (promise: Promise<unknown>) => void,
 ): Promise<Decision> {
@@ -115,20 +107,13 @@ async function decide(
       return service.judge.judge(bytes, work.policy, id, waitUntil);
     });
   } catch (error) {
-    if (!(error instanceof AppError) || isTemporary(error, attempts)) throw error;
-    return service.judge.giveUp(error, work.policy, id, hash);
+    const known = toAppError(error);
+    const isTransient = isTransientFetch(error) && work.fetchFailures + 1 < MAX_FETCH_ATTEMPTS;
+    if (!isRetryable(error) && !isTransient) return service.judge.giveUp(known, work.policy, id, hash);
+    const failure = { code: known.code, message: known.message.slice(0, MAX_FAILURE_LENGTH) };
+    await ledger.noteFailure(work.id, failure, isTransient);
+    throw error;
   }
-}
-
-/** Whether the same image may be judged later. */
-function isTemporary(error: AppError, attempts: number): boolean {
-  if (TEMPORARY_CODES.has(error.code)) return true;
-  if (attempts >= MAX_FETCH_ATTEMPTS) return false;
-  if (error.code === 'fetch_timeout') return true;
-  if (error.code !== 'fetch_failed') return false;
-  const { reason, status } = error.details;
-  if (reason === 'network' || reason === 'unresolved') return true;
-  return typeof status === 'number' && (status >= 500 || status === 429 || status === 408);
 }
 
 async function effectsOf(decision: Decision, work: EventWork, service: ModerationService): Promise<EffectResult[]> {
@@ -143,8 +128,9 @@ async function effectsOf(decision: Decision, work: EventWork, service: Moderatio
 }
 
 /** Ids and codes only: a message may hold a signed URL. */
-function logFailure(event: string, message: ModerationMessage, error: unknown): void {
-  const code = error instanceof AppError ? error.code : 'internal_error';
-  const reason = error instanceof AppError ? error.message : String(error);
-  console.error(JSON.stringify({ level: 'warn', event, id: message.event, code, reason: reason.slice(0, 300) }));
+function logFailure(event: string, message: ModerationMessage, thrown: unknown): void {
+  const { code, message: reason } = toAppError(thrown);
+  const cause = thrown instanceof AppError ? describeCause(thrown) : String(thrown);
+  const line = { level: 'warn', event, id: message.event, code, reason: reason.slice(0, MAX_FAILURE_LENGTH) };
+  console.error(JSON.stringify({ ...line, ...(cause === null ? {} : { cause }) }));
 }

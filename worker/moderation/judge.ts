@@ -1,11 +1,12 @@
 /** Image bytes -> decision: run the policy's model, evaluate the policy, keep nothing of the image but its hash. */
 import { manifestFunction } from '../../model-store/manifest.ts';
 import { sha256Hex } from '../../model-store/sha256.ts';
-import { type AppError, RuntimeError } from '../errors.ts';
+import { AppError, ModelError, ModerationError } from '../errors.ts';
 import type { Classifier } from '../inference/classifier.ts';
 import { activate } from '../inference/scores.ts';
 import type { PolicyCache } from './policy/cache.ts';
 import { parsePolicyReference } from './policy/layout.ts';
+import type { Policy } from './policy/schema.ts';
 import { checkActivation, invalidPolicy } from './policy/validate.ts';
 import type { Decision } from './verdict-shapes.ts';
 
@@ -42,7 +43,9 @@ export class Judge {
     const policy = await policies.get(parsePolicyReference(policyReference));
     const needsEmbedding = policy.categories.some(({ prototypes }) => prototypes !== undefined);
     const outputs = needsEmbedding ? ['logits', 'pooler_output'] : ['logits'];
-    const answer = await classifier.infer(bytes, policy.model, outputs, {}, waitUntil);
+    const answer = await classifier.infer(bytes, policy.model, outputs, {}, waitUntil).catch((error: unknown) => {
+      throw isUnsupportedOutput(error) ? doesNotFit(policy, error) : error;
+    });
     const { name, version } = answer.model.manifest;
     const sha256 = await sha256Hex(bytes);
     const compiled = policies.compile(policy, `${name}@${version}`, answer.model.labels);
@@ -65,7 +68,10 @@ export class Judge {
     };
   }
 
-  /** The decision on an image that cannot be judged: the policy's `on_error`, or `review` where there is no policy. */
+  /**
+   * The decision on an image that cannot be judged: the policy's `on_error`, or `review` where there is no policy.
+   * @param error what the image or the request is to blame for, never the model or the service.
+   */
   async giveUp(
     error: AppError,
     policyReference: string,
@@ -91,7 +97,19 @@ export class Judge {
   }
 }
 
+function isUnsupportedOutput(error: unknown): error is AppError {
+  return error instanceof AppError && error.code === 'unsupported_output';
+}
+
+/** The request names a policy, not outputs: that its model lacks one is the policy's fault. */
+function doesNotFit({ name, version }: Policy, cause: AppError): ModerationError {
+  return new ModerationError('invalid_policy', `policy ${name}@${version} does not fit its model: ${cause.message}`, {
+    details: { policy: name, version },
+    cause,
+  });
+}
+
 function float32(tensor: { readonly type: string; readonly data: unknown } | undefined): Float32Array {
   if (tensor?.data instanceof Float32Array) return tensor.data;
-  throw new RuntimeError('inference_failed', `the graph gave ${tensor?.type ?? 'nothing'} where float32 was expected`);
+  throw new ModelError('model_failed', `the graph gave ${tensor?.type ?? 'nothing'} where float32 was expected`);
 }

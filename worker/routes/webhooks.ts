@@ -40,6 +40,9 @@ export const replayParametersSchema = z.strictObject({
   state: z.enum(['dead', 'disabled']),
 });
 
+/** `POST /v1/webhooks/rejudge`: every undecided event of a source. */
+export const rejudgeParametersSchema = z.strictObject({ source: z.string().max(32) });
+
 /** `POST /v1/webhooks/endpoints/enable`. */
 export const enableParametersSchema = z.strictObject({ source: z.string().max(32), url: z.string().max(2048) });
 
@@ -48,7 +51,13 @@ export const webhooksRoute = new Hono<AppEnvironment>()
   // Deliveries prove themselves by signature; looking at them and sending them again takes a key.
   .on(
     ['GET', 'POST'],
-    ['/v1/webhooks/events/*', '/v1/webhooks/replay', '/v1/webhooks/stats', '/v1/webhooks/endpoints/*'],
+    [
+      '/v1/webhooks/events/*',
+      '/v1/webhooks/replay',
+      '/v1/webhooks/rejudge',
+      '/v1/webhooks/stats',
+      '/v1/webhooks/endpoints/*',
+    ],
     requireScope('moderate'),
   )
   .post('/v1/webhooks/images', (c) => acceptWebhook(c, null))
@@ -82,6 +91,8 @@ export const webhooksRoute = new Hono<AppEnvironment>()
         throw noEvent(id);
       case 'in_work':
         throw new RequestError('conflict', `event ${id} has not ended yet; there is nothing to replay`);
+      case 'undecided':
+        throw new RequestError('conflict', `event ${id} was never judged; POST /v1/webhooks/rejudge judges it`);
       case 'disabled':
         throw new RequestError('conflict', `the endpoint of event ${id} is disabled; enable it first`);
     }
@@ -92,6 +103,13 @@ export const webhooksRoute = new Hono<AppEnvironment>()
     const { source, state } = parseParameters(replayParametersSchema, new URL(c.req.url).searchParams, body);
     checkSource(source, moderation);
     return c.json({ replayed: await moderation.ledger(source).replayAll(state) }, 202);
+  })
+  .post('/v1/webhooks/rejudge', async (c) => {
+    const { moderation } = c.var.services;
+    const body = await readSmallJson(c);
+    const { source } = parseParameters(rejudgeParametersSchema, new URL(c.req.url).searchParams, body);
+    checkSource(source, moderation);
+    return c.json({ rejudged: await moderation.ledger(source).rejudge() }, 202);
   })
   .get('/v1/webhooks/stats', async (c) => {
     const { moderation } = c.var.services;

@@ -204,6 +204,72 @@ describe('decisions', () => {
   });
 });
 
+describe('events that cannot be judged', () => {
+  const failure = { code: 'model_corrupt', message: 'damaged' };
+
+  it('show why while they are tried, end as undecided, and are not delivered', async () => {
+    const { eventId } = item('1');
+    await ledger.accept(source, message('msg', [item('1')]));
+    await ledger.noteFailure(eventId, failure, false);
+    expect(await ledger.event(eventId)).toMatchObject({ state: 'accepted', failure, verdict: null });
+    expect(await ledger.abandon(eventId)).toBe(true);
+    expect(await ledger.abandon(eventId)).toBe(false);
+    await ledger.finish(eventId, []);
+    await runDurableObjectAlarm(ledger);
+    expect(await ledger.event(eventId)).toMatchObject({ state: 'undecided', failure, verdict: null, decision: null });
+    expect(await ledger.events('undecided', null, 10)).toMatchObject([{ id: eventId }]);
+    expect(await ledger.decisions({}, null, 10)).toEqual([]);
+    expect(sent).toEqual([]);
+    expect(await ledger.replay(eventId)).toBe('undecided');
+  });
+
+  it('are queued again in bulk, as if they had just been accepted; what is decided is not', async () => {
+    const items = Array.from({ length: 250 }, (_, index) => item(String(index)));
+    await runInDurableObject<ModerationLedger, void>(ledger, async (instance) => {
+      const send = vi.spyOn(instanceQueue(instance), 'sendBatch').mockResolvedValue(queueAnswer);
+      await instance.accept(source, message('msg', items));
+      for (const { eventId } of items.slice(50)) await instance.abandon(eventId);
+      await instance.noteFailure(items[60]!.eventId, failure, true);
+      send.mockClear();
+      expect(await instance.rejudge()).toBe(200);
+      expect(await instance.rejudge()).toBe(0);
+      await instance.alarm();
+      const queued = send.mock.calls.flatMap(([batch]) => [...batch].map(({ body }) => body));
+      expect(queued).toHaveLength(200);
+      expect(queued).toEqual(
+        expect.arrayContaining(items.slice(50).map(({ eventId }) => ({ source, event: eventId }))),
+      );
+      expect(instance.work(items[60]!.eventId)).toMatchObject({ state: 'accepted', fetchFailures: 0 });
+    });
+    expect(await ledger.counts()).toEqual({ accepted: 250 });
+  });
+
+  it('that were given up while they were judged are decided all the same', async () => {
+    const { eventId } = item('1');
+    await ledger.accept(source, message('msg', [item('1')]));
+    await ledger.abandon(eventId);
+    await ledger.decide(eventId, decision(eventId));
+    expect(await ledger.rejudge()).toBe(0);
+    await ledger.finish(eventId, []);
+    await runDurableObjectAlarm(ledger);
+    expect(await ledger.event(eventId)).toMatchObject({ state: 'delivered', failure: null, verdict: 'block' });
+    expect(sent).toHaveLength(1);
+  });
+
+  it('in a ledger of an earlier release get the columns that it lacks', async () => {
+    const id = await finished('1');
+    await runInDurableObject(ledger, (_, { storage: { sql } }) => {
+      sql.exec('ALTER TABLE events DROP COLUMN failure');
+      sql.exec('ALTER TABLE events DROP COLUMN fetch_failures');
+    });
+    await evictDurableObject(ledger);
+    await ledger.accept(source, message('msg', [item('2')]));
+    await ledger.noteFailure(item('2').eventId, failure, true);
+    expect(await ledger.event(id)).toMatchObject({ verdict: 'block', failure: null });
+    expect(await ledger.work(item('2').eventId)).toMatchObject({ fetchFailures: 1 });
+  });
+});
+
 describe('delivery', () => {
   it('sends what the reference package verifies, with the event id as webhook-id', async () => {
     const id = await finished('1');
@@ -380,7 +446,11 @@ describe('retention', () => {
     const ended = await finished('1');
     await runDurableObjectAlarm(ledger);
     const waiting = await finished('2');
-    await ledger.accept(source, message('msg-3', [item('3')]));
+    await runInDurableObject<ModerationLedger, void>(ledger, async (instance) => {
+      const send = vi.spyOn(instanceQueue(instance), 'sendBatch').mockResolvedValue(queueAnswer);
+      await instance.accept(source, message('msg-3', [item('3')]));
+      send.mockRestore();
+    });
     const monthAgo = Date.now() - 30 * 86_400_000 - 1000;
     await runInDurableObject<ModerationLedger, void>(ledger, async (instance, state) => {
       const { sql } = state.storage;

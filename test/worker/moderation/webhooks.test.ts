@@ -127,7 +127,7 @@ function ended(id: string): Promise<Record<string, unknown>> {
   return vi.waitUntil(
     async () => {
       const event = await get(`/v1/webhooks/events/${id}`);
-      return ['delivered', 'dead', 'disabled', 'unaddressed'].includes(String(event.state)) && event;
+      return ['delivered', 'dead', 'disabled', 'unaddressed', 'undecided'].includes(String(event.state)) && event;
     },
     { timeout: 10_000, interval: 50 },
   );
@@ -254,13 +254,16 @@ describe('API keys', () => {
     expect([401, 503]).toContain(response.status);
   });
 
-  it.each(['/v1/moderate', '/v1/webhooks/replay', '/v1/webhooks/endpoints/enable', '/v1/webhooks/events/x/replay'])(
-    'guard POST %s away from localhost',
-    async (path) => {
-      const response = await SELF.fetch(`https://bit-edge.example.com${path}`, { method: 'POST', body: '{}' });
-      expect([401, 503]).toContain(response.status);
-    },
-  );
+  it.each([
+    '/v1/moderate',
+    '/v1/webhooks/replay',
+    '/v1/webhooks/rejudge',
+    '/v1/webhooks/endpoints/enable',
+    '/v1/webhooks/events/x/replay',
+  ])('guard POST %s away from localhost', async (path) => {
+    const response = await SELF.fetch(`https://bit-edge.example.com${path}`, { method: 'POST', body: '{}' });
+    expect([401, 503]).toContain(response.status);
+  });
 
   it('are not asked of a webhook, whose signature is its key', async () => {
     const response = await SELF.fetch('https://bit-edge.example.com/v1/webhooks/images/shop', {
@@ -299,7 +302,7 @@ describe('images that cannot be judged', () => {
     });
   });
 
-  it('now are tried again, and given up by the dead-letter queue', async () => {
+  it('now are tried again, and are undecided once the queue has given up', async () => {
     imageResponse = () => new Response(null, { status: 503 });
     const ledger = env.MODERATION_LEDGER.get(env.MODERATION_LEDGER.idFromName('shop'));
     const { body } = await send({ id: 'later', url: IMAGE_URL });
@@ -318,8 +321,12 @@ describe('images that cannot be judged', () => {
       { id: 'd', timestamp: new Date(), attempts: 1, body: message },
     ]);
     await worker.queue(dead, env, createExecutionContext());
-    expect(await ended(message.event)).toMatchObject({ state: 'delivered', verdict: 'review' });
-    expect(callbacksOf(message.event)).toMatchObject([{ payload: { type: 'moderation.failed' } }]);
+    expect(await ended(message.event)).toMatchObject({
+      state: 'undecided',
+      verdict: null,
+      failure: { code: 'fetch_failed' },
+    });
+    expect(callbacksOf(message.event)).toEqual([]);
   });
 });
 

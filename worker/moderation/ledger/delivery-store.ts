@@ -4,6 +4,9 @@ import type { AttemptEnd, DueDelivery } from './records.ts';
 const EVENT_COLUMNS = 'id, url, payload, attempts, failures';
 type DueRow = { id: string; url: string; payload: string; attempts: number; failures: number };
 
+/** What came of a replay: `in_work` if the event has not ended, `undecided` if there is nothing to deliver. */
+export type ReplayOutcome = 'replayed' | 'not_found' | 'in_work' | 'undecided' | 'disabled';
+
 /** Deliveries of one ledger. */
 export class DeliveryStore {
   readonly #storage: DurableObjectStorage;
@@ -135,9 +138,9 @@ export class DeliveryStore {
 
   /**
    * Starts the schedule of an ended delivery anew; its history stays.
-   * @returns `replayed`; `not_found`; `in_work` where it is not ended; `disabled` where its endpoint is.
+   * @returns `disabled` if its endpoint is.
    */
-  replay(id: string, nowMs: number): 'replayed' | 'not_found' | 'in_work' | 'disabled' {
+  replay(id: string, nowMs: number): ReplayOutcome {
     return this.#storage.transactionSync(() => {
       const row = this.#sql
         .exec<{ state: string; disabled: number }>(
@@ -147,6 +150,7 @@ export class DeliveryStore {
         )
         .toArray()[0];
       if (row === undefined || row.state === 'unaddressed') return 'not_found';
+      if (row.state === 'undecided') return 'undecided';
       if (row.state !== 'delivered' && row.state !== 'dead' && row.state !== 'disabled') return 'in_work';
       if (row.disabled !== 0) return 'disabled';
       this.#sql.exec(

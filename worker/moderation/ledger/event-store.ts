@@ -4,7 +4,15 @@
  */
 import type { Decision } from '../verdict-shapes.ts';
 import { callbackPayload } from './payload.ts';
-import type { Acceptance, EffectResult, EventState, EventWork, ImageLocation, IncomingMessage } from './records.ts';
+import type {
+  Acceptance,
+  EffectResult,
+  EventState,
+  EventWork,
+  ImageLocation,
+  IncomingMessage,
+  JudgementFailure,
+} from './records.ts';
 
 /** After so many doublings the delay before an event is queued again stops growing. */
 const MAX_REQUEUE_DOUBLINGS = 6;
@@ -16,7 +24,9 @@ type WorkRow = {
   policy: string;
   reference: string;
   decision: string | null;
+  fetch_failures: number;
 };
+const WORK_COLUMNS = 'id, state, image, policy, reference, decision, fetch_failures';
 
 /** Events of one ledger. */
 export class EventStore {
@@ -80,9 +90,7 @@ export class EventStore {
 
   /** What there is to do about an event; null where it is not known (any more). */
   work(id: string): EventWork | null {
-    const row = this.#sql
-      .exec<WorkRow>('SELECT id, state, image, policy, reference, decision FROM events WHERE id = ?', id)
-      .toArray()[0];
+    const row = this.#sql.exec<WorkRow>(`SELECT ${WORK_COLUMNS} FROM events WHERE id = ?`, id).toArray()[0];
     if (row === undefined) return null;
     return {
       id: row.id,
@@ -91,7 +99,45 @@ export class EventStore {
       policy: row.policy,
       reference: row.reference,
       decision: row.decision === null ? null : (JSON.parse(row.decision) as Decision),
+      fetchFailures: row.fetch_failures,
     };
+  }
+
+  /** Records why an event could not be judged this time. @param ofFetch True if its image could not be fetched. */
+  noteFailure(id: string, failure: JudgementFailure, ofFetch: boolean): void {
+    this.#sql.exec(
+      "UPDATE events SET failure = ?, fetch_failures = fetch_failures + ? WHERE id = ? AND state = 'accepted'",
+      JSON.stringify(failure),
+      ofFetch ? 1 : 0,
+      id,
+    );
+  }
+
+  /**
+   * Ends an event that could not be judged, without a decision. Where its image is stays known: it can be judged again.
+   * @returns False if it is not waiting for a judgement.
+   */
+  abandon(id: string, nowMs: number): boolean {
+    return (
+      this.#sql.exec(
+        "UPDATE events SET state = 'undecided', next_at = NULL, finished_at = ? WHERE id = ? AND state = 'accepted'",
+        nowMs,
+        id,
+      ).rowsWritten > 0
+    );
+  }
+
+  /** Makes every undecided event due for judgement, as if it had just been accepted. @returns How many. */
+  reopenUndecided(nowMs: number): number {
+    const { count } = this.#sql
+      .exec<{ count: number }>("SELECT COUNT(*) AS count FROM events WHERE state = 'undecided'")
+      .one();
+    this.#sql.exec(
+      `UPDATE events SET state = 'accepted', requeues = 0, fetch_failures = 0, next_at = ?, finished_at = NULL
+       WHERE state = 'undecided'`,
+      nowMs,
+    );
+    return count;
   }
 
   /**
@@ -103,7 +149,12 @@ export class EventStore {
       const work = this.work(id);
       if (work === null || work.decision !== null) return work?.decision ?? null;
       const body = JSON.stringify(decision);
-      this.#sql.exec("UPDATE events SET state = 'decided', decision = ? WHERE id = ?", body, id);
+      // An event that was given up meanwhile is decided all the same.
+      this.#sql.exec(
+        "UPDATE events SET state = 'decided', decision = ?, failure = NULL, finished_at = NULL WHERE id = ?",
+        body,
+        id,
+      );
       insertDecision(this.#sql, decision, work.reference, id, null);
       return decision;
     });
@@ -117,7 +168,7 @@ export class EventStore {
     return this.#storage.transactionSync((): boolean => {
       const row = this.#sql
         .exec<WorkRow & { url: string | null; metadata: string | null }>(
-          'SELECT id, state, image, policy, reference, decision, url, metadata FROM events WHERE id = ?',
+          `SELECT ${WORK_COLUMNS}, url, metadata FROM events WHERE id = ?`,
           id,
         )
         .toArray()[0];

@@ -9,6 +9,7 @@ import type {
   EventLog,
   EventState,
   EventSummary,
+  JudgementFailure,
   ListPosition,
 } from './records.ts';
 
@@ -26,8 +27,10 @@ type EventRow = {
   next_at: number | null;
   accepted_at: number;
   finished_at: number | null;
+  failure: string | null;
 };
-const EVENT_COLUMNS = 'id, message_id, reference, state, url, decision, attempts, next_at, accepted_at, finished_at';
+const EVENT_COLUMNS =
+  'id, message_id, reference, state, url, decision, attempts, next_at, accepted_at, finished_at, failure';
 
 type DecisionRow = { decided_at: number; reference: string | null; event_id: string | null; body: string };
 const DECISION_COLUMNS = 'decided_at, reference, event_id, body';
@@ -226,6 +229,7 @@ function toSummary(row: EventRow): EventSummary {
     callback_url: row.url,
     decision_id: decision?.id ?? null,
     verdict: decision?.verdict ?? null,
+    failure: row.failure === null ? null : (JSON.parse(row.failure) as JudgementFailure),
     attempts: row.attempts,
     next_attempt_at: row.state === 'pending' ? isoOrNull(row.next_at) : null,
   };

@@ -8,7 +8,7 @@ import { sendCallback } from '../callback.ts';
 import { findReceiver, type ModerationSettings, readModerationSettings } from '../settings.ts';
 import type { Decision } from '../verdict-shapes.ts';
 import { DeliveryPump } from './delivery-pump.ts';
-import { DeliveryStore } from './delivery-store.ts';
+import { DeliveryStore, type ReplayOutcome } from './delivery-store.ts';
 import { EventStore, insertDecision } from './event-store.ts';
 import { LogStore } from './log-store.ts';
 import type {
@@ -23,6 +23,7 @@ import type {
   EventWork,
   ImageLocation,
   IncomingMessage,
+  JudgementFailure,
   ListPosition,
   ReviewAction,
   Reviewer,
@@ -124,6 +125,25 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
     return standing;
   }
 
+  /** Records why an event could not be judged this time. @param ofFetch True if its image could not be fetched. */
+  noteFailure(id: string, failure: JudgementFailure, ofFetch: boolean): void {
+    this.#events.noteFailure(id, failure, ofFetch);
+  }
+
+  /** Ends an event as undecided. @returns False if it is not waiting for a judgement. */
+  async abandon(id: string): Promise<boolean> {
+    const abandoned = this.#events.abandon(id, Date.now());
+    if (abandoned) await this.#schedule();
+    return abandoned;
+  }
+
+  /** Has every undecided event judged again: the alarm queues them, some hundred at a time. @returns How many. */
+  async rejudge(): Promise<number> {
+    const reopened = this.#events.reopenUndecided(Date.now());
+    await this.#schedule();
+    return reopened;
+  }
+
   /** Ends the work on an event and begins its delivery. */
   async finish(id: string, effects: readonly EffectResult[]): Promise<void> {
     if (this.#events.finish(id, effects, Date.now())) await this.#schedule();
@@ -205,7 +225,7 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
   }
 
   /** Starts an ended delivery anew, under the same webhook-id. */
-  async replay(id: string): Promise<'replayed' | 'not_found' | 'in_work' | 'disabled'> {
+  async replay(id: string): Promise<ReplayOutcome> {
     const outcome = this.#deliveries.replay(id, Date.now());
     await this.#schedule();
     return outcome;

@@ -37,9 +37,19 @@ export interface Acceptance {
 
 /**
  * `accepted` and `decided`: in work. `pending`: the callback is still to be delivered. The others are final:
- * `delivered`, `dead` (the schedule is used up), `disabled` (the receiver said 410), `unaddressed` (nobody to call).
+ * `delivered`, `dead` (the schedule is used up), `disabled` (the receiver said 410), `unaddressed` (nobody to call),
+ * `undecided` (never judged, because the model or the service failed until retries were used up; it can be judged again).
  */
-export const EVENT_STATES = ['accepted', 'decided', 'pending', 'delivered', 'dead', 'disabled', 'unaddressed'] as const;
+export const EVENT_STATES = [
+  'accepted',
+  'decided',
+  'pending',
+  'delivered',
+  'dead',
+  'disabled',
+  'unaddressed',
+  'undecided',
+] as const;
 export type EventState = (typeof EVENT_STATES)[number];
 
 /** What the consumer needs to work on an event. */
@@ -51,6 +61,14 @@ export interface EventWork {
   readonly reference: string;
   /** Null until it is decided. */
   readonly decision: Decision | null;
+  /** How often its image could not be fetched, since it was queued by the sender or to be judged again. */
+  readonly fetchFailures: number;
+}
+
+/** Why an event could not be judged the last time that was tried. */
+export interface JudgementFailure {
+  readonly code: string;
+  readonly message: string;
 }
 
 /** What came of one effect of a policy. */
@@ -118,6 +136,8 @@ export interface EventSummary {
   readonly callback_url: string | null;
   readonly decision_id: string | null;
   readonly verdict: Action | null;
+  /** Why it is not decided yet, or was not; null while nothing has failed, and once it is decided. */
+  readonly failure: JudgementFailure | null;
   readonly attempts: number;
   /** Null where nothing more will be tried. */
   readonly next_attempt_at: string | null;

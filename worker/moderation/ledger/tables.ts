@@ -1,12 +1,20 @@
 /** The tables of a ledger. */
 
+/** Columns that were not there from the beginning: a ledger of an earlier release gets them when it starts. */
+const ADDED_COLUMNS: readonly (readonly [table: string, name: string, definition: string])[] = [
+  ['decisions', 'tenant', 'TEXT'],
+  ['events', 'failure', 'TEXT'],
+  ['events', 'fetch_failures', 'INTEGER NOT NULL DEFAULT 0'],
+];
+
 /**
  * Creates what is not there yet.
  *
  * `messages` is the memory of webhook ids. `events` holds one image each, from acceptance to the end of its delivery;
- * `next_at` is when something is to be done about it: queue it again, or call back. `decisions` is the audit log, also
- * of images that belong to no event; `tenant` is the key that asked for one, null where a source did. `reviews` is what people say
- * about decisions with the verdict `review`; until they do, it keeps where the image is. Times are ms since 1970.
+ * `next_at` is when something is to be done about it: queue it again, or call back. `failure` is JSON of why it was not judged
+ * the last time. `decisions` is the audit log, also of images that belong to no event; `tenant` is the key that asked for one, null
+ * where a source did. `reviews` is what people say about decisions with the verdict `review`; until they do, it keeps where the image
+ * is. Times are ms since 1970.
  */
 export function createTables(sql: SqlStorage): void {
   sql.exec(`
@@ -85,6 +93,9 @@ export function createTables(sql: SqlStorage): void {
       callback_id TEXT
     ) WITHOUT ROWID;
   `);
-  const columns = sql.exec<{ name: string }>("SELECT name FROM pragma_table_info('decisions')").toArray();
-  if (!columns.some(({ name }) => name === 'tenant')) sql.exec('ALTER TABLE decisions ADD COLUMN tenant TEXT');
+  for (const [table, name, definition] of ADDED_COLUMNS) {
+    const columns = sql.exec<{ name: string }>(`PRAGMA table_info(${table})`).toArray();
+    if (columns.some((column) => column.name === name)) continue;
+    sql.exec(`ALTER TABLE ${table} ADD COLUMN ${name} ${definition}`);
+  }
 }

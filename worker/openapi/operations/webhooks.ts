@@ -3,6 +3,7 @@ import * as z from 'zod';
 import {
   enableParametersSchema,
   eventsParametersSchema,
+  rejudgeParametersSchema,
   replayParametersSchema,
   sourceParametersSchema,
 } from '../../routes/webhooks.ts';
@@ -13,6 +14,7 @@ import {
   endpointListSchema,
   eventListSchema,
   eventSchema,
+  rejudgedSchema,
   replayedEventSchema,
   replayedSchema,
   statsSchema,
@@ -92,6 +94,17 @@ export const WEBHOOKS: readonly Operation[] = [
     body: json(replayParametersSchema),
     status: 202,
     answer: json(replayedSchema),
+    codes: [...KEYED_CODES, ...BODY_CODES],
+  },
+  {
+    ...shared,
+    method: 'post',
+    path: '/v1/webhooks/rejudge',
+    id: 'rejudgeEvents',
+    summary: 'Judges every undecided event of a source again',
+    body: json(rejudgeParametersSchema),
+    status: 202,
+    answer: json(rejudgedSchema),
     codes: [...KEYED_CODES, ...BODY_CODES],
   },
   {

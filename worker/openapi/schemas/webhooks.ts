@@ -30,6 +30,8 @@ const eventSummarySchema = z.strictObject({
   callback_url: z.string().nullable(),
   decision_id: decisionId.nullable(),
   verdict: action.nullable(),
+  /** Why it is not decided. */
+  failure: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
   attempts: count,
   next_attempt_at: time.nullable(),
 }) satisfies z.ZodType<EventSummary>;
@@ -60,6 +62,9 @@ export const replayedEventSchema = z.strictObject({ id: eventId, status: z.liter
 
 /** `POST /v1/webhooks/replay`: how many. */
 export const replayedSchema = z.strictObject({ replayed: count });
+
+/** `POST /v1/webhooks/rejudge`: how many. */
+export const rejudgedSchema = z.strictObject({ rejudged: count });
 
 /** `GET /v1/webhooks/stats`: events of every source by state; a state that no event is in is absent. */
 export const statsSchema = z.strictObject({
