@@ -1,16 +1,13 @@
 /**
  * Errors in the shape that the client of a path expects: RFC 9457 for our own routes, the bodies of Hugging Face, Workers AI and
- * Open Inference Protocol v2 for theirs. Statuses, titles and codes are those of `problem.ts` everywhere; `x-error-code` carries
- * the code where the body has no place for it.
+ * Open Inference Protocol v2 for theirs. Statuses, titles and codes are those of `problem.ts`, but for the one that Hugging Face's
+ * clients take for a loading model; `x-error-code` carries the code where the body has no place for it.
  */
 import type { AppError } from './errors.ts';
 import { PROBLEMS, problemResponse } from './problem.ts';
 
 /** Seconds that a Hugging Face client is told a load takes, where the error knows no better. */
 const ESTIMATED_LOAD_SECONDS = 5;
-
-/** Codes after which the model may be there on the next try. */
-const LOADING_CODES: ReadonlySet<string> = new Set(['not_ready', 'model_unavailable']);
 
 /** Whose shape an error body has. */
 export type ErrorDialect = 'problem' | 'hugging-face' | 'workers-ai' | 'open-inference';
@@ -36,13 +33,22 @@ export function errorResponse(error: AppError, requestId: string, path: string):
   const headers = new Headers(problem.headers);
   headers.set('content-type', 'application/json');
   headers.set('x-error-code', error.code);
-  return new Response(JSON.stringify(toBody(error, dialect)), { status: problem.status, headers });
+  return new Response(JSON.stringify(toBody(error, dialect)), { status: statusOf(error, dialect), headers });
+}
+
+/**
+ * For Hugging Face's clients 503 is a loading model: `@huggingface/inference` repeats the request at once, for ever. What is busy or
+ * down must not be asked hundreds of times a second: it is 429, as text-generation-inference has it.
+ */
+function statusOf(error: AppError, dialect: ErrorDialect): number {
+  const { status } = PROBLEMS[error.code];
+  return dialect === 'hugging-face' && status === 503 && error.code !== 'not_ready' ? 429 : status;
 }
 
 function toBody(error: AppError, dialect: Exclude<ErrorDialect, 'problem'>): Record<string, unknown> {
   switch (dialect) {
     case 'hugging-face': {
-      if (!LOADING_CODES.has(error.code)) return { error: error.message };
+      if (error.code !== 'not_ready') return { error: error.message };
       return { error: error.message, estimated_time: error.retryAfterSeconds ?? ESTIMATED_LOAD_SECONDS };
     }
     case 'workers-ai': {

@@ -33,7 +33,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, Mapping>> = {
   unauthorized: { status: 401, blame: 'request', title: 'A valid API key is needed' },
   forbidden: { status: 403, blame: 'request', title: 'The API key does not allow this' },
   rate_limited: { status: 429, blame: 'request', title: 'Too many requests' },
-  auth_not_configured: { status: 503, blame: 'service', title: 'This deployment has no API keys' },
+  auth_not_configured: { status: 500, blame: 'service', title: 'This deployment has no API keys' },
   body_timeout: { status: 408, blame: 'request', title: 'The request body took too long' },
   too_many_uploads: { status: 429, blame: 'request', title: 'Too many bodies are being received' },
   unrecognized_image: { status: 415, blame: 'image', title: 'The bytes are no image that is known here' },
@@ -45,11 +45,11 @@ export const PROBLEMS: Readonly<Record<ErrorCode, Mapping>> = {
   image_memory_exceeded: { status: 413, blame: 'image', title: 'The image needs too much memory' },
   model_not_found: { status: 404, blame: 'model', title: 'The model is unknown' },
   model_unavailable: { status: 503, blame: 'service', title: 'The model cannot be loaded now' },
-  model_corrupt: { status: 503, blame: 'model', title: 'The stored model is damaged' },
-  model_too_large: { status: 503, blame: 'model', title: 'The model does not fit' },
-  invalid_model_config: { status: 422, blame: 'model', title: 'The model configuration is invalid' },
-  invalid_checkpoint: { status: 422, blame: 'model', title: 'The checkpoint is invalid' },
-  invalid_manifest: { status: 503, blame: 'model', title: 'The stored manifest is invalid' },
+  model_corrupt: { status: 500, blame: 'model', title: 'The stored model is damaged' },
+  model_too_large: { status: 500, blame: 'model', title: 'The model does not fit' },
+  invalid_model_config: { status: 500, blame: 'model', title: 'The model configuration is invalid' },
+  invalid_checkpoint: { status: 500, blame: 'model', title: 'The checkpoint is invalid' },
+  invalid_manifest: { status: 500, blame: 'model', title: 'The stored manifest is invalid' },
   model_failed: { status: 500, blame: 'model', title: 'The model cannot be run' },
   unsupported_output: { status: 422, blame: 'request', title: 'The model does not give this output' },
   overloaded: { status: 503, blame: 'service', title: 'The worker is busy' },
@@ -134,22 +134,28 @@ export function describeCause(error: AppError): string | null {
 export function toProblem(error: AppError, requestId: string): Problem {
   const { status, title } = PROBLEMS[error.code];
   return {
+    // First: a detail never takes the place of a member.
+    ...error.details,
     type: `/docs#${error.code}`,
     title,
     status,
     detail: error.message,
     code: error.code,
     request_id: requestId,
-    ...error.details,
   };
 }
 
-/** The response of an error; sends `Retry-After` where a retry may help. */
+/**
+ * The response of an error. A status of 503 or 429 passes by itself and carries `Retry-After`; any other says in `X-Should-Retry`,
+ * which the clients of Cloudflare's API obey, that a repetition is in vain.
+ */
 export function problemResponse(error: AppError, requestId: string): Response {
   const problem = toProblem(error, requestId);
   const headers = new Headers({ 'content-type': PROBLEM_MEDIA_TYPE, 'cache-control': 'no-store' });
   const retryAfter = error.retryAfterSeconds ?? (problem.status === 503 ? 5 : undefined);
-  if (retryAfter !== undefined) headers.set('retry-after', String(retryAfter));
+  const passes = problem.status === 503 || problem.status === 429;
+  if (passes && retryAfter !== undefined) headers.set('retry-after', String(retryAfter));
+  if (!passes) headers.set('x-should-retry', 'false');
   if (problem.status === 401) headers.set('www-authenticate', 'Bearer');
   if (error.code === 'rate_limited') {
     const { limit = 0, period_s: period = 0 } = error.details;

@@ -102,6 +102,11 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./jobs.ts'),
   },
   {
+    name: 'webhooks',
+    summary: 'events of a deployment: count, list, judge again, deliver again',
+    load: () => import('./webhooks.ts'),
+  },
+  {
     name: 'uploads',
     summary: 'pictures of this machine into the uploads bucket',
     load: () => import('./uploads.ts'),

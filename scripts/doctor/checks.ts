@@ -134,7 +134,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   keys({ keys }) {
     if (keys === null || keys.valid > 0) return [];
     const problem =
-      keys.all === 0 ? 'there is no API key: every request gets 503' : `all ${keys.all} API keys are expired`;
+      keys.all === 0 ? 'there is no API key: every request gets 500' : `all ${keys.all} API keys are expired`;
     return [{ problem, mend: 'npm run -s bit-edge -- keys create --name NAME --remote' }];
   },
   service({ service }) {

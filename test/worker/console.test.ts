@@ -66,7 +66,7 @@ it('says what a caller without a key may do: all on localhost, nothing elsewhere
     rate_tier: null,
   });
   const remote = await SELF.fetch('https://bit.example/v1/key');
-  expect([remote.status, await remote.json()]).toEqual([503, expect.objectContaining({ code: 'auth_not_configured' })]);
+  expect([remote.status, await remote.json()]).toEqual([500, expect.objectContaining({ code: 'auth_not_configured' })]);
 });
 
 it('is not there with CONSOLE=off, and a value that is neither on nor off is refused by name', async () => {

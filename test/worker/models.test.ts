@@ -68,8 +68,8 @@ it('refuses an alias of a version that is not there, and what it does not know',
 it('lets no one change anything without a key where a deployment has none', async () => {
   const { name, version } = manifest;
   const elsewhere = 'https://bit-edge.example';
-  expect(await call('PUT', `/${name}/aliases/canary`, { version }, elsewhere)).toMatchObject({ status: 503 });
-  expect(await call('POST', `/${name}/warm`, undefined, elsewhere)).toMatchObject({ status: 503 });
+  expect(await call('PUT', `/${name}/aliases/canary`, { version }, elsewhere)).toMatchObject({ status: 500 });
+  expect(await call('POST', `/${name}/warm`, undefined, elsewhere)).toMatchObject({ status: 500 });
 });
 
 it('warms a version: then it is loaded', async () => {

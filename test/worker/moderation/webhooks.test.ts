@@ -251,7 +251,7 @@ describe('API keys', () => {
   const paths = ['/v1/decisions', '/v1/webhooks/events', '/v1/webhooks/stats', '/v1/webhooks/endpoints'];
   it.each(paths)('guard GET %s away from localhost', async (path) => {
     const response = await SELF.fetch(`https://bit-edge.example.com${path}`);
-    expect([401, 503]).toContain(response.status);
+    expect([401, 500]).toContain(response.status);
   });
 
   it.each([
@@ -262,7 +262,7 @@ describe('API keys', () => {
     '/v1/webhooks/events/x/replay',
   ])('guard POST %s away from localhost', async (path) => {
     const response = await SELF.fetch(`https://bit-edge.example.com${path}`, { method: 'POST', body: '{}' });
-    expect([401, 503]).toContain(response.status);
+    expect([401, 500]).toContain(response.status);
   });
 
   it('are not asked of a webhook, whose signature is its key', async () => {
