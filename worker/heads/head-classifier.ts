@@ -4,7 +4,7 @@
  */
 import type { Manifest } from '../../model-store/manifest.ts';
 import { manifestFunction } from '../../model-store/manifest.ts';
-import { RuntimeError } from '../errors.ts';
+import { ModelError } from '../errors.ts';
 import type {
   Classification,
   Classifier,
@@ -40,7 +40,7 @@ export class HeadClassifier {
   ): Promise<Classification> {
     const { model, outputs, image, timing } = await this.infer(bytes, reference, [LOGITS], options, waitUntil);
     const logits = outputs.get(LOGITS);
-    if (logits?.type !== 'float32') throw new RuntimeError('inference_failed', 'the graph gave no float32 logits');
+    if (logits?.type !== 'float32') throw new ModelError('model_failed', 'the graph gave no float32 logits');
     const scores = activate(logits.data, options.functionToApply ?? manifestFunction(model.manifest));
     return {
       model: { name: model.manifest.name, version: model.manifest.version },
@@ -99,7 +99,7 @@ export function withHeadLogits(head: HeadModel, outputs: ReadonlyMap<string, Ten
 function headLogits(head: HeadModel, pooled: Tensor | undefined): Tensor {
   if (pooled?.type !== 'float32' || pooled.data.length !== head.dimensions) {
     const given = pooled === undefined ? 'nothing' : `${pooled.type} [${pooled.shape}]`;
-    throw new RuntimeError('inference_failed', `the backbone gave ${given}; the head takes ${head.dimensions} float32`);
+    throw new ModelError('model_failed', `the backbone gave ${given}; the head takes ${head.dimensions} float32`);
   }
   const data = applyHead(head, pooled.data);
   return { type: 'float32', shape: [1, data.length], data };

@@ -5,6 +5,8 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import { AppError, HeadError } from '../errors.ts';
+import { isTransientFetch } from '../fetch/transient-failure.ts';
+import { isRetryable } from '../problem.ts';
 import { exampleIdOf } from './example-id.ts';
 import { ExampleStore, type PendingExample } from './example-store.ts';
 import { DEFAULT_ALIAS } from './head-names.ts';
@@ -33,19 +35,6 @@ const MAX_ATTEMPTS = 5;
 
 /** After a turn that failed, in ms. */
 const RETRY_MS = 2_000;
-
-/** Codes that say nothing about the picture: it may be embedded later. */
-const TEMPORARY_CODES: ReadonlySet<string> = new Set([
-  'overloaded',
-  'memory_budget_exceeded',
-  'inference_failed',
-  'not_ready',
-  'model_unavailable',
-  'model_corrupt',
-  'fetch_failed',
-  'fetch_timeout',
-  'internal_error',
-]);
 
 const NO_HEAD: Refusal = { refused: { code: 'head_not_found', message: 'there is no such head' } };
 
@@ -319,7 +308,7 @@ export abstract class HeadObject extends DurableObject<Env> {
     } catch (error) {
       const code = error instanceof AppError ? error.code : 'internal_error';
       const message = error instanceof Error ? error.message : String(error);
-      const isFinal = !TEMPORARY_CODES.has(code) || example.attempts + 1 >= MAX_ATTEMPTS;
+      const isFinal = !(isRetryable(error) || isTransientFetch(error)) || example.attempts + 1 >= MAX_ATTEMPTS;
       this.#examples.setFailure(example.id, { code, message: message.slice(0, 300) }, isFinal);
     }
   }
