@@ -7,9 +7,11 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { variantFiles } from '../../model-store/assemble.ts';
 import { ConfigurationError } from '../../worker/errors.ts';
 import { encodePhoto, makePhoto } from './photo.ts';
 import { measureColdStarts } from './runtime/cold-start.ts';
+import { measureCreation } from './runtime/creation.ts';
 import { deploy } from './runtime/deployment.ts';
 import { figuresPage, figuresTables } from './runtime/figures.ts';
 import { measureInference } from './runtime/inference.ts';
@@ -31,14 +33,23 @@ const LOADS = [
   { concurrency: 16, requests: 1000 },
 ] as const;
 
-/** What `--only` chooses from: every phase whose name contains its text. */
-const PHASES = ['cold start', 'load', 'memory default', 'memory r50', 'memory r50 448', 'inference'] as const;
+/** What `--only` chooses from: every phase whose name contains its text, or one of its texts between commas. */
+const PHASES = [
+  'cold start',
+  'cold creation',
+  'load',
+  'memory default',
+  'memory r50',
+  'memory r50 448',
+  'inference',
+] as const;
 type Phase = (typeof PHASES)[number];
 
 /** The suite. */
 export const RUNTIME_SUITE: BenchSuite = {
   async run(options) {
-    const phases = PHASES.filter((phase) => phase.includes(options.only));
+    const texts = options.only.split(',');
+    const phases = PHASES.filter((phase) => texts.some((text) => phase.includes(text)));
     if (phases.length === 0) {
       throw new ConfigurationError(`--only ${options.only}: no phase has that in its name: ${PHASES.join(', ')}`);
     }
@@ -61,7 +72,7 @@ async function measure(folder: string, phases: ReadonlySet<Phase>, options: Benc
   const machine = describeMachine();
   const state = join(folder, 'state');
   const small = await encodePhoto(await makePhoto(500, 375), 'jpeg');
-  const comparisons = [...phases].some((phase) => /r50|inference/.test(phase)) || options.keep !== undefined;
+  const comparisons = [...phases].some((phase) => /r50|inference|creation/.test(phase)) || options.keep !== undefined;
   if (comparisons) print('building BiT-R50x1 with random weights, int8 and fp32');
   const qdqFile = options.qdq ?? null;
   const { defaultInt8, r50Int8File } = await publishBenchModels({
@@ -91,6 +102,7 @@ async function measure(folder: string, phases: ReadonlySet<Phase>, options: Benc
     machine,
     failures,
     coldStarts: await attempt('cold start', () => measureColdStarts(state, small, COLD_STARTS)),
+    creation: await attempt('cold creation', () => measureCreation(r50Int8File!, variantFiles('int8', 'int8').weights)),
     load: await attempt('load', () => measureLoads(state, small)),
     memoryDefault: await attempt('memory default', () => measureModelMemory(state, '/v1/classify', mixed, {})),
     memoryR50: await attempt('memory r50', () => {

@@ -117,8 +117,10 @@ function wanted(result: RuntimeResult): string {
       below('peak_mib_r50_12mp', result.peak_mib_r50_12mp, TARGETS.r50PeakMib, true),
       below('peak_mib_r50_448_12mp', result.peak_mib_r50_448_12mp, TARGETS.r50At448PeakMib, true),
       ['failed_r50_448', show(failed), `0${verdict(failed, failed === 0)}`],
-      ['heap_mib_r50_224', show(result.heap_mib_r50_224), ''],
-      ['heap_mib_r50_448', show(result.heap_mib_r50_448), ''],
+      below('heap_mib_r50_224', result.heap_mib_r50_224, TARGETS.r50HeapMib, true),
+      below('heap_mib_r50_448', result.heap_mib_r50_448, TARGETS.r50At448HeapMib, true),
+      below('create_ms_r50', result.create_ms_r50, TARGETS.createMs, true),
+      ['create_ms_r50_onnxruntime', show(result.create_ms_r50_onnxruntime), ''],
       ['ms_r50_448', show(result.ms_r50_448), ''],
     ],
   );

@@ -1,6 +1,7 @@
 /** The result of the runtime suite. Pure, no I/O. */
 import { median } from '../suite.ts';
 import type { ColdStart } from './cold-start.ts';
+import type { Creation } from './creation.ts';
 import type { LoadResult } from './load.ts';
 import type { Machine } from './machine.ts';
 import type { MemoryResult } from './memory.ts';
@@ -13,6 +14,9 @@ export const TARGETS = {
   defaultPeakMib: 48,
   r50PeakMib: 110,
   r50At448PeakMib: 110,
+  r50HeapMib: 44,
+  r50At448HeapMib: 64,
+  createMs: 60,
   /** By the names of the ratios; one that is missing is for information. */
   ratios: { r50_int8_vs_fp32: 0.34, r50_int8_vs_node1: 5, r50_int8_vs_qdq: 0.9 } as Readonly<Record<string, number>>,
 } as const;
@@ -46,6 +50,7 @@ export interface RuntimeParts {
   readonly machine: Machine;
   readonly inference: readonly InferenceRow[] | null;
   readonly coldStarts: readonly ColdStart[] | null;
+  readonly creation: Creation | null;
   readonly load: { readonly loads: readonly LoadResult[]; readonly cpuMsPerRequest: number | null } | null;
   readonly memoryDefault: MemoryResult | null;
   readonly memoryR50: MemoryResult | null;
@@ -76,6 +81,9 @@ export interface RuntimeResult {
     readonly r50_448_int8_vs_fp32: number | null;
     readonly default_int8_vs_fp32: number | null;
   };
+  /** From R50x1's files in memory to a session: in the engine, and in onnxruntime-web, both in Node. */
+  readonly create_ms_r50: number | null;
+  readonly create_ms_r50_onnxruntime: number | null;
   readonly ms_r50_448: number | null;
   readonly heap_mib_r50_224: number | null;
   readonly heap_mib_r50_448: number | null;
@@ -119,6 +127,8 @@ export function summarize(parts: RuntimeParts): RuntimeResult {
       r50_448_int8_vs_fp32: ratio(medianOf(SIDES.r50Int8At448), medianOf(SIDES.r50Fp32At448)),
       default_int8_vs_fp32: ratio(medianOf(SIDES.defaultInt8), medianOf(SIDES.defaultFp32)),
     },
+    create_ms_r50: rounded(parts.creation?.engineMs),
+    create_ms_r50_onnxruntime: rounded(parts.creation?.onnxruntimeMs),
     ms_r50_448: rounded(medianOf(SIDES.r50Int8At448)),
     heap_mib_r50_224: heapOf(memoryR50),
     heap_mib_r50_448: heapOf(memoryR50At448),

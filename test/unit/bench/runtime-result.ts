@@ -44,6 +44,7 @@ export const PARTS: RuntimeParts = {
     { firstAnswerMs: 718.6, manifestMs: 106.4, filesMs: 43.5, sessionMs: 392.6 },
     { firstAnswerMs: 935.7, manifestMs: 133.7, filesMs: 44.8, sessionMs: 525.9 },
   ],
+  creation: { engineMs: 41.3, onnxruntimeMs: 251.9 },
   load: {
     loads: [
       { concurrency: 1, requests: 500, lost: 0, perSecond: 43.5, p50Ms: 19.7, p95Ms: 40.2, p99Ms: 54.9 },
