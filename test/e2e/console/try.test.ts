@@ -163,7 +163,7 @@ describeConsole('Try', { path: '/' }, ({ deployment: deploymentOf, page: pageOf 
     expect(page.url()).not.toContain('bek_');
     expect(await page.getByRole('tabpanel').textContent()).toContain('$BIT_EDGE_KEY');
     expect(await page.getByRole('tabpanel').textContent()).not.toContain('bek_');
-    expect(await page.getByRole('navigation').getByRole('link').allTextContents()).toEqual(['Try', 'API']);
+    expect(await page.getByRole('navigation').getByRole('link').allTextContents()).toEqual(['Try', 'Models', 'API']);
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByLabel('API key').waitFor();
   });
