@@ -8,6 +8,7 @@ export function testBodyMemory(maxBytes: number, held: ArrayBuffer[] = []): Body
     deadlines: { idleMs: 1000, totalMs: 1000, now: () => 0, after: () => () => {} },
     reserve: async () => {},
     arrived: async () => {},
+    giveUp: (source, error) => source.cancel(error),
     hold: (buffer) => void held.push(buffer),
     settle() {},
   };

@@ -10,7 +10,7 @@ import type { Lease } from '../inference/memory-budget.ts';
 import type { StoredStream } from '../jobs/store-stream.ts';
 import type { JsonLimits } from '../json-shape.ts';
 import { type AppEnvironment, bodyHeadroomBytes, imageRoom, likelyLoadRoom } from '../services.ts';
-import { type BodyMemory, bodyCopies, readJsonObject, SMALL_JSON } from './request-body.ts';
+import { type BodyMemory, bodyCopies, endBody, readJsonObject, SMALL_JSON } from './request-body.ts';
 
 /** What a body is for. */
 export interface BodyUse {
@@ -67,6 +67,7 @@ export async function withBody<T>(
         lease.shrink(copies * bytes);
         turn = await budget.acquire(0, 'the request');
       },
+      giveUp: (source, error) => endBody(source, error, services.config.maxBodyBytes),
       hold: (buffer) => void buffers.push(buffer),
       settle(bytes) {
         buffers.splice(0).forEach(discard);
@@ -109,13 +110,17 @@ export async function withUpload(
   if (c.req.raw.body === null) throw new RequestError('empty_body', 'the request has no body');
   const leave = uploads.enter(c.var.caller ?? null);
   const lease = budget.open();
+  const source = withDeadlines(openByteSource(c.req.raw.body), { ...bodyDeadlines, totalMs });
   try {
     const loadRoom = await likelyLoadRoom(services);
     const headroom = (): number => bodyHeadroomBytes(services, loadRoom);
     return await answer({
-      source: withDeadlines(openByteSource(c.req.raw.body), { ...bodyDeadlines, totalMs }),
+      source,
       reserve: (bytes) => lease.grow(bytes, 'the manifest', headroom),
     });
+  } catch (error) {
+    await endBody(source, error, services.config.maxBodyBytes);
+    throw error;
   } finally {
     leave();
     lease.release();

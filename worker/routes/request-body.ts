@@ -22,6 +22,8 @@ export interface BodyMemory {
   reserve(bytes: number, most: number): Promise<void>;
   /** Waits for memory for what is made of a body of `bytes`, and for its turn: it has arrived. */
   arrived(bytes: number): Promise<void>;
+  /** Ends a body that has not been read to its end, because of `error`. */
+  giveUp(source: ByteSource, error: unknown): Promise<void>;
   /** Told of the memory that holds the body: its owner gives it back. */
   hold(buffer: ArrayBuffer): void;
   /** What was held is read, and given back; `bytes` are kept of it in another form. */
@@ -54,9 +56,8 @@ export async function readBody(
   const encoding = contentEncodingOf(request.headers);
   if (declared !== null && declared > maxBytes) throw tooLarge(declared, maxBytes);
   if (request.body === null) throw new RequestError('empty_body', 'the request has no body');
-  const source = openByteSource(request.body);
+  const timed = withDeadlines(openByteSource(request.body), memory.deadlines);
   try {
-    const timed = withDeadlines(source, memory.deadlines);
     const watched = watch === null || encoding !== null ? timed : watching(timed, watch);
     const most = declared ?? maxBytes;
     const reserve = (bytes: number): Promise<void> => memory.reserve(bytes, most);
@@ -75,10 +76,34 @@ export async function readBody(
     watch?.(inflated);
     return inflated;
   } catch (error) {
-    // Not awaited: a client that stalls may stall this too.
-    source.cancel(error).catch(() => {});
+    await memory.giveUp(timed, error);
     throw error;
   }
+}
+
+/** What is read at a time of a body that nobody wants any more. */
+const DRAIN_BYTES = 64 * 1024;
+
+/**
+ * Ends a body. A client reads a refusal once it has sent its body, so the rest of it is let through; but not where it stalls.
+ * @param maxBytes that are let through.
+ */
+export async function endBody(source: ByteSource, error: unknown, maxBytes: number): Promise<void> {
+  try {
+    if (error instanceof RequestError && error.code !== 'body_timeout') {
+      let memory = new ArrayBuffer(DRAIN_BYTES);
+      for (let bytes = 0; bytes < maxBytes; ) {
+        const { buffer, length } = await source.read(memory, 0);
+        if (length === 0) return;
+        bytes += length;
+        memory = buffer;
+      }
+    }
+  } catch {
+    // What it was refused for is told, not that it stalled afterwards.
+  }
+  // Not awaited: a client that stalls may stall this too.
+  source.cancel(error).catch(() => {});
 }
 
 function watching(source: ByteSource, watch: BodyWatch): Pick<ByteSource, 'read'> {
