@@ -15,13 +15,9 @@ Serves BiT from workerd on this machine: R2, queues and Durable Objects are loca
   --model SOURCE     a BiT of yours: a repository on the hub (google/bit-50, google/bit-50@refs/pr/1), a folder or a file that
                      "bit-edge import" takes. It is downloaded, imported, published into local R2, and answers where a request
                      names no model. The next start uses what is there. Default: the small model of this repository.
-<<<<<<< HEAD
-  --calibrate IMAGES a folder of pictures to refine int8's scales by.
-=======
   --size PX          of the images that --model sees, 32 to 1024: a smaller one takes less time and memory, and knows less.
                      Default: the checkpoint's own (448 for google/bit-50).
-  --calibrate IMAGES a folder of pictures to choose int8's scales by.
->>>>>>> 91eb9e7 (npm start -- --model X --size PX: another resolution)
+  --calibrate IMAGES a folder of pictures to refine int8's scales by.
   --port N           Default: ${DEFAULT_PORT}.
   --state FOLDER     of R2, queues and Durable Objects. Default: .wrangler/state.
 HF_TOKEN, HF_ENDPOINT and BIT_EDGE_CACHE (default ~/.cache/bit-edge) are read from the environment.
