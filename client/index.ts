@@ -3,6 +3,7 @@
  * of. For browsers, Workers, Deno, Bun and Node.
  */
 import type * as z from 'zod';
+import type { policySchema } from '../worker/moderation/policy/schema.ts';
 import type { problemSchema } from '../worker/openapi/schemas/errors.ts';
 import type { classificationSchema, embeddingSchema, featuresSchema } from '../worker/openapi/schemas/images.ts';
 import type { jobListSchema, jobSchema, retriedJobSchema } from '../worker/openapi/schemas/jobs.ts';
@@ -18,7 +19,6 @@ import type {
 import type {
   claimedReviewSchema,
   decisionSchema,
-  policyDocumentSchema,
   publishedPolicySchema,
   reviewListSchema,
   reviewSchema,
@@ -50,7 +50,7 @@ export type Warmed = z.infer<typeof warmSchema>;
 export type AliasMove = z.infer<typeof aliasMoveSchema>;
 export type WebhookEvent = z.infer<typeof eventSchema>;
 export type WebhookEventList = z.infer<typeof eventListSchema>;
-export type PolicyDocument = z.infer<typeof policyDocumentSchema>;
+export type PolicyDocument = z.infer<typeof policySchema>;
 export type PublishedPolicy = z.infer<typeof publishedPolicySchema>;
 export type Review = z.infer<typeof reviewSchema>;
 export type ReviewList = z.infer<typeof reviewListSchema>;

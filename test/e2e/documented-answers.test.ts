@@ -1,6 +1,6 @@
 /** Answers of jobs, decisions and webhooks of a running worker: each is what the document says, and nothing more. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DocumentedDeployment, jsonBody, until } from '../support/documented-deployment.ts';
+import { DocumentedDeployment, jsonBody, POLICY, until } from '../support/documented-deployment.ts';
 
 let deployment: DocumentedDeployment;
 let image: Uint8Array<ArrayBuffer>;
@@ -120,6 +120,29 @@ describe('decisions', () => {
     expect(failed).toMatchObject({ item_id: 'ok elsewhere', verdict: 'review', model: null, source: 'shop' });
     for (const { id } of decisions) await ask('GET /v1/decisions/{id}', {}, { id });
     expect(await ask('GET /v1/decisions?limit=1')).toMatchObject({ next_cursor: expect.any(String) });
+  });
+});
+
+describe('policies and reviews', () => {
+  it('are published, waited for, claimed and answered as the document says', async () => {
+    const { allow_list: _, ...rest } = POLICY;
+    const categories = [{ name: 'anything', labels: ['lemon'], thresholds: { review: 1e-6 } }];
+    const published = await ask('POST /v1/policies', jsonBody({ policy: { ...rest, name: 'doubt', categories } }));
+    expect(published).toMatchObject({ name: 'doubt', version: '1', alias: 'latest', moved_from: null });
+    expect(await ask('GET /v1/policies/{policy}', {}, { policy: 'doubt@latest' })).toMatchObject({ name: 'doubt' });
+
+    const image = { url: `${deployment.origin}/images/3`, policy: 'doubt', id: 'doubtful' };
+    expect(await ask('POST /v1/moderate', jsonBody(image))).toMatchObject({ verdict: 'review' });
+    const list = () => ask<{ reviews: Entry[] }>('GET /v1/reviews?state=pending');
+    const waiting = await until(list, ({ reviews }) => reviews.some(({ item_id: item }) => item === 'doubtful'));
+    const { id } = waiting.reviews.find(({ item_id: item }) => item === 'doubtful')!;
+    expect(await ask('GET /v1/reviews/{id}', {}, { id })).toMatchObject({ id, state: 'pending', has_image: true });
+    await ask('GET /v1/reviews/{id}/image', {}, { id });
+    expect(await ask('POST /v1/reviews/next', jsonBody({ reviewer: 'ann' }))).toMatchObject({
+      review: { state: 'pending' },
+    });
+    const approval = jsonBody({ action: 'approve', reviewer: 'ann', note: 'a toy' });
+    expect(await ask('POST /v1/reviews/{id}', approval, { id })).toMatchObject({ state: 'approved', label: 'allow' });
   });
 });
 

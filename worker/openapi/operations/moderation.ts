@@ -1,4 +1,5 @@
 /** Verdicts and the log of decisions. */
+import { policySchema } from '../../moderation/policy/schema.ts';
 import { decisionsParametersSchema, moderateParametersSchema } from '../../routes/moderate.ts';
 import { newPolicySchema } from '../../routes/policies.ts';
 import { nextReviewSchema, reviewRequestSchema, reviewsParametersSchema } from '../../routes/reviews.ts';
@@ -18,7 +19,6 @@ import {
   decisionListSchema,
   loggedDecisionSchema,
   moderationSchema,
-  policyDocumentSchema,
   publishedPolicySchema,
   reviewListSchema,
   reviewSchema,
@@ -110,7 +110,7 @@ export const MODERATION: readonly Operation[] = [
     path: '/v1/policies/:policy',
     id: 'getPolicy',
     summary: 'A policy: name, name@version or name@alias',
-    answer: json(policyDocumentSchema),
+    answer: json(policySchema),
     codes: [...KEYED_CODES, 'policy_not_found', 'invalid_policy'],
   },
   {

@@ -121,13 +121,6 @@ export const decisionListSchema = z.strictObject({
   next_cursor: nextCursor,
 });
 
-/** `GET /v1/policies/{policy}`: docs/moderation.md has its members. */
-export const policyDocumentSchema = z.looseObject({
-  schema_version: z.literal(1),
-  name: z.string(),
-  version: z.string(),
-});
-
 /** `POST /v1/policies`. */
 export const publishedPolicySchema = z.strictObject({
   name: z.string(),
