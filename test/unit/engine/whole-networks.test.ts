@@ -76,7 +76,7 @@ describe('a session of the engine', () => {
     const session = await engineSession(await int8Graph({ network: 'default', size: SQUARE }));
     const run = (tensorShape: number[], data: Float32Array) =>
       session.run(new Map([['pixel_values', { type: 'float32', shape: tensorShape, data }]]), ['logits']);
-    expect(() => run(shape, new Float32Array(count))).toThrow(expect.objectContaining({ code: 'inference_failed' }));
+    expect(() => run(shape, new Float32Array(count))).toThrow(expect.objectContaining({ code: 'model_failed' }));
     expect(session.abortReason).toBeNull();
     expect(run([1, 3, 64, 64], noise(3 * 64 * 64)).get('logits')?.shape).toEqual([1, 7]);
   });
