@@ -146,16 +146,15 @@ export function toProblem(error: AppError, requestId: string): Problem {
 }
 
 /**
- * The response of an error. A status of 503 or 429 passes by itself and carries `Retry-After`; any other says in `X-Should-Retry`,
- * which the clients of Cloudflare's API obey, that a repetition is in vain.
+ * The response of an error. What passes by itself carries `Retry-After`: 503, 429, and a conflict with a request that is still being
+ * received. Any other says in `X-Should-Retry`, which the clients of Cloudflare's API obey, that a repetition is in vain.
  */
 export function problemResponse(error: AppError, requestId: string): Response {
   const problem = toProblem(error, requestId);
   const headers = new Headers({ 'content-type': PROBLEM_MEDIA_TYPE, 'cache-control': 'no-store' });
   const retryAfter = error.retryAfterSeconds ?? (problem.status === 503 ? 5 : undefined);
-  const passes = problem.status === 503 || problem.status === 429;
-  if (passes && retryAfter !== undefined) headers.set('retry-after', String(retryAfter));
-  if (!passes) headers.set('x-should-retry', 'false');
+  if (retryAfter !== undefined && problem.status !== 500) headers.set('retry-after', String(retryAfter));
+  else if (problem.status !== 429) headers.set('x-should-retry', 'false');
   if (problem.status === 401) headers.set('www-authenticate', 'Bearer');
   if (error.code === 'rate_limited') {
     const { limit = 0, period_s: period = 0 } = error.details;

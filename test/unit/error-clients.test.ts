@@ -9,6 +9,9 @@ import { PROBLEMS, toProblem } from '../../worker/problem.ts';
 
 const CODES = Object.keys(PROBLEMS) as ErrorCode[];
 
+/** Statuses that pass by themselves. */
+const PASSING: readonly number[] = [429, 503];
+
 /** So many answers are errors; then the request is answered. */
 const FAILURES = 30;
 
@@ -19,7 +22,8 @@ function failing(code: ErrorCode, path: string, success: unknown) {
     state.requests++;
     if (state.requests > FAILURES) return Response.json(success);
     // At once: the test counts requests, it does not wait.
-    return errorResponse(new AppError(code, 'no', { retryAfterSeconds: 0.001 }), 'id', path);
+    const options = PASSING.includes(PROBLEMS[code].status) ? { retryAfterSeconds: 0.001 } : {};
+    return errorResponse(new AppError(code, 'no', options), 'id', path);
   };
   return { state, answer };
 }
@@ -28,13 +32,21 @@ describe('every code', () => {
   it.each(CODES)('%s: 503 and 429 pass by themselves, and nothing else does', (code) => {
     const { status, blame } = PROBLEMS[code];
     const { headers } = errorResponse(new AppError(code, 'no'), 'id', '/v1/classify');
-    const passes = status === 503 || status === 429;
+    const passes = PASSING.includes(status);
     expect(headers.get('x-should-retry')).toBe(passes ? null : 'false');
     if (status === 503) {
       expect(headers.get('retry-after')).toMatch(/^[1-9]/);
       expect(blame).toBe('service');
     } else if (status !== 429) expect(headers.get('retry-after')).toBeNull();
     if (blame === 'image' || blame === 'request') expect(status).toBeLessThan(500);
+  });
+
+  it('a conflict with a request that is still being received says when to come again; a broken model never does', () => {
+    const retry = { retryAfterSeconds: 5 };
+    const waiting = errorResponse(new AppError('idempotency_in_progress', 'no', retry), 'id', '/v1/jobs').headers;
+    expect([waiting.get('retry-after'), waiting.get('x-should-retry')]).toEqual(['5', null]);
+    const broken = errorResponse(new AppError('model_corrupt', 'no', retry), 'id', '/v1/jobs').headers;
+    expect([broken.get('retry-after'), broken.get('x-should-retry')]).toEqual([null, 'false']);
   });
 
   it.each(CODES)('%s: no detail takes the place of a member', (code) => {
@@ -71,7 +83,7 @@ describe('every code', () => {
     const client = new Cloudflare({ apiToken: 't', baseURL: 'http://localhost', fetch: answer, maxRetries: 2 });
     await expect(client.post('/ai/run/m', { body: {} })).rejects.toThrow();
     const { status } = PROBLEMS[code];
-    expect(state.requests).toBe(status === 503 || status === 429 ? 3 : 1);
+    expect(state.requests).toBe(PASSING.includes(status) ? 3 : 1);
   });
 
   it.each(CODES)('%s: the typed client asks once, and says when to come again', async (code) => {

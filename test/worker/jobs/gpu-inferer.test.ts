@@ -11,6 +11,9 @@ import { encodeInferResponse } from '../../../worker/oip/infer-response.ts';
 import { messageHeaders, parseHeaderLength } from '../../../worker/oip/message.ts';
 import { seedDefaultModel } from '../support/seed.ts';
 
+/** Labels of the default model. */
+const LABELS = 200;
+
 let batches: number[];
 let status: number;
 
@@ -43,8 +46,9 @@ async function answer(url: string, init?: RequestInit): Promise<Response> {
   const rows = image!.shape[0]!;
   batches.push(rows);
   const data = image!.data as Uint8Array;
-  const colours = Float32Array.from({ length: rows }, (_, row) => data[(row * data.length) / rows]!);
-  const logits = makeTensor('logits', 'FP32', [rows, 1], colours) as Tensor;
+  const colourOf = (row: number) => data[(row * data.length) / rows]!;
+  const colours = Float32Array.from({ length: rows * LABELS }, (_, at) => colourOf(Math.floor(at / LABELS)));
+  const logits = makeTensor('logits', 'FP32', [rows, LABELS], colours) as Tensor;
   const message = encodeInferResponse({ modelName: 'm', modelVersion: '1', outputs: [logits] }, () => true);
   return new Response(message.body, { headers: messageHeaders(message) });
 }
