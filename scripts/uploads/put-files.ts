@@ -4,7 +4,7 @@ import { basename, join, relative, sep } from 'node:path';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { detectFormat } from '../../worker/imaging/format.ts';
-import { mapWithLimit } from './map-with-limit.ts';
+import { ConcurrencyLimit } from '../../worker/jobs/concurrency-limit.ts';
 
 /** Uploads at a time. */
 const CONCURRENCY = 6;
@@ -27,19 +27,22 @@ interface LocalFile {
  * @returns what is in the bucket now, in the order of the paths; files of a folder that are no pictures are passed over.
  * @throws ImageError for a file named by itself that is no picture; what was uploaded before stays.
  */
-export async function putFiles(
-  store: ObjectStore,
-  paths: readonly string[],
-  prefix: string,
-  onDone: (uploaded: Uploaded) => void = () => {},
-): Promise<Uploaded[]> {
+export async function putFiles(store: ObjectStore, paths: readonly string[], prefix: string): Promise<Uploaded[]> {
   const files = (await Promise.all(paths.map(listFiles))).flat();
-  return mapWithLimit(files, CONCURRENCY, async ({ path, name }) => {
-    const bytes = new Uint8Array(await readFile(path));
-    const key = `${prefix}${name}`;
-    await store.put(key, bytes, { contentType: `image/${detectFormat(bytes)}`, sha256: await sha256Hex(bytes) });
-    onDone({ path, key });
-    return { path, key };
+  const limit = new ConcurrencyLimit(CONCURRENCY);
+  const putting = files.map(({ path, name }) =>
+    limit.run(async (): Promise<Uploaded> => {
+      const bytes = new Uint8Array(await readFile(path));
+      const key = `${prefix}${name}`;
+      await store.put(key, bytes, { contentType: `image/${detectFormat(bytes)}`, sha256: await sha256Hex(bytes) });
+      return { path, key };
+    }),
+  );
+  // The store is closed behind this: nothing may still be on its way when a failure is thrown.
+  const ended = await Promise.allSettled(putting);
+  return ended.map((each) => {
+    if (each.status === 'rejected') throw each.reason;
+    return each.value;
   });
 }
 

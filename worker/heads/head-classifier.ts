@@ -3,18 +3,17 @@
  * A head has no session of its own: ten heads on a backbone take one heap.
  */
 import type { Manifest } from '../../model-store/manifest.ts';
-import { manifestFunction } from '../../model-store/manifest.ts';
 import { ModelError } from '../errors.ts';
-import type {
-  Classification,
-  Classifier,
-  ClassifyOptions,
-  Inference,
-  ModelReference,
+import {
+  type Classification,
+  type Classifier,
+  type ClassifyOptions,
+  classificationOf,
+  type Inference,
+  type ModelReference,
 } from '../inference/classifier.ts';
 import type { Tensor } from '../inference/inference-session.ts';
 import type { WaitUntil } from '../inference/model-host.ts';
-import { activate, topK } from '../inference/scores.ts';
 import type { FoundHead, HeadLibrary } from './head-library.ts';
 import { applyHead, type HeadModel, headLabels } from './math/head-model.ts';
 
@@ -38,16 +37,7 @@ export class HeadClassifier {
     options: ClassifyOptions,
     waitUntil: WaitUntil,
   ): Promise<Classification> {
-    const { model, outputs, image, timing } = await this.infer(bytes, reference, [LOGITS], options, waitUntil);
-    const logits = outputs.get(LOGITS);
-    if (logits?.type !== 'float32') throw new ModelError('model_failed', 'the graph gave no float32 logits');
-    const scores = activate(logits.data, options.functionToApply ?? manifestFunction(model.manifest));
-    return {
-      model: { name: model.manifest.name, version: model.manifest.version },
-      predictions: topK(scores, model.labels, options.topK),
-      image,
-      timing,
-    };
+    return classificationOf(await this.infer(bytes, reference, [LOGITS], options, waitUntil), options);
   }
 
   /** As `Classifier.infer`; a head gives its own `logits`, and every other output of its backbone. */

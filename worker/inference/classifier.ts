@@ -99,16 +99,7 @@ export class Classifier {
     options: ClassifyOptions,
     waitUntil: WaitUntil,
   ): Promise<Classification> {
-    const { model, outputs, image, timing } = await this.infer(bytes, reference, ['logits'], options, waitUntil);
-    const logits = outputs.get('logits');
-    if (logits?.type !== 'float32') throw new ModelError('model_failed', 'the graph gave no float32 logits');
-    const scores = activate(logits.data, options.functionToApply ?? manifestFunction(model.manifest));
-    return {
-      model: { name: model.manifest.name, version: model.manifest.version },
-      predictions: topK(scores, model.labels, options.topK),
-      image,
-      timing,
-    };
+    return classificationOf(await this.infer(bytes, reference, ['logits'], options, waitUntil), options);
   }
 
   /**
@@ -189,6 +180,25 @@ export class Classifier {
     const { limits, budget } = this.#options;
     return { ...limits, maxMemoryBytes: Math.min(limits.maxMemoryBytes, budget.capacityBytes - bytes.byteLength) };
   }
+}
+
+/**
+ * The `topK` best labels of an image's `logits`, by the model's own function unless another is asked for.
+ * @throws ModelError `model_failed` for a graph that gave no float32 logits.
+ */
+export function classificationOf(
+  { model, outputs, image, timing }: Inference,
+  options: Pick<ClassifyOptions, 'topK' | 'functionToApply'>,
+): Classification {
+  const logits = outputs.get('logits');
+  if (logits?.type !== 'float32') throw new ModelError('model_failed', 'the graph gave no float32 logits');
+  const scores = activate(logits.data, options.functionToApply ?? manifestFunction(model.manifest));
+  return {
+    model: { name: model.manifest.name, version: model.manifest.version },
+    predictions: topK(scores, model.labels, options.topK),
+    image,
+    timing,
+  };
 }
 
 /** The longer edge of what a version's network takes, in px. */
