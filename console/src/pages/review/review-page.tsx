@@ -1,5 +1,5 @@
 /** Review: one image after another that a policy left open, answered with a key press. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { BitEdgeClient, Review } from '../../../../client/index.ts';
 import { ProblemNote } from '../../components/problem.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
@@ -64,7 +64,8 @@ export function ReviewPage() {
       else await take();
     });
 
-  useEffect(() => {
+  // Before the next event, so that an answer never carries the note as it was one key press ago.
+  useLayoutEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       const action = SHORTCUTS[event.key];
       const isTyping = event.target instanceof HTMLElement && event.target.matches('input, textarea, select');
