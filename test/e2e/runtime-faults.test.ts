@@ -84,7 +84,7 @@ describe('a client that leaves', () => {
       ),
     );
     await expect.poll(leased, { timeout: 20_000 }).toBe(before);
-    expect(await gauge('bit_edge_waiting_requests')).toBe(0);
+    await expect.poll(() => gauge('bit_edge_waiting_requests')).toBe(0);
     expect((await classify()).status).toBe(200);
   });
 });
