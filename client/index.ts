@@ -5,6 +5,17 @@
 import type * as z from 'zod';
 import type { policySchema } from '../worker/moderation/policy/schema.ts';
 import type { problemSchema } from '../worker/openapi/schemas/errors.ts';
+import type {
+  exampleListSchema,
+  exampleSchema,
+  examplesAddedSchema,
+  examplesDeletedSchema,
+  headAliasMoveSchema,
+  headDeletedSchema,
+  headListSchema,
+  headReportSchema,
+  headSchema,
+} from '../worker/openapi/schemas/heads.ts';
 import type { classificationSchema, embeddingSchema, featuresSchema } from '../worker/openapi/schemas/images.ts';
 import type { jobListSchema, jobSchema, retriedJobSchema } from '../worker/openapi/schemas/jobs.ts';
 import type {
@@ -57,6 +68,12 @@ export type ReviewList = z.infer<typeof reviewListSchema>;
 export type Job = z.infer<typeof jobSchema>;
 export type JobList = z.infer<typeof jobListSchema>;
 export type RetriedJob = z.infer<typeof retriedJobSchema>;
+export type Head = z.infer<typeof headSchema>;
+export type HeadList = z.infer<typeof headListSchema>;
+export type HeadReport = z.infer<typeof headReportSchema>;
+export type HeadExample = z.infer<typeof exampleSchema>;
+export type HeadExampleList = z.infer<typeof exampleListSchema>;
+export type HeadAliasMove = z.infer<typeof headAliasMoveSchema>;
 /** An error body, RFC 9457. */
 export type Problem = z.infer<typeof problemSchema>;
 
@@ -97,6 +114,23 @@ export interface NewJob {
   readonly manifest?: { readonly r2: string; readonly format?: 'ndjson' | 'csv' };
   readonly prefix?: { readonly r2: string };
   readonly callback_url?: string;
+}
+
+/** Examples of one class of a head; an image is base64, a `data:` URI, or where it is. */
+export interface HeadClass {
+  readonly label: string;
+  readonly images: readonly (string | { readonly url: string } | { readonly r2: string })[];
+}
+
+/** A head and its first examples. */
+export interface NewHead {
+  readonly name: string;
+  /** `name` or `name@version` of a model; default: the default model. */
+  readonly backbone?: string;
+  readonly method?: 'auto' | 'ridge' | 'nearest_mean' | 'logistic';
+  readonly unknown?: boolean;
+  readonly promote?: 'always' | 'if_better' | 'never';
+  readonly classes: readonly HeadClass[];
 }
 
 /** Where the deployment is and how to call it. */
@@ -316,6 +350,75 @@ export class BitEdgeClient {
     const response = await this.#send('GET', `/v1/jobs/${encodeURIComponent(id)}/results${queryOf(page)}`);
     const lines = (await response.text()).split('\n').filter((line) => line !== '');
     return { lines, next: response.headers.get('x-next-cursor') };
+  }
+
+  /** The heads that the key may use. */
+  listHeads(): Promise<HeadList> {
+    return this.#call('GET', '/v1/heads');
+  }
+
+  getHead(name: string): Promise<Head> {
+    return this.#call('GET', `/v1/heads/${encodeURIComponent(name)}`);
+  }
+
+  /** Trains a head. @param idempotencyKey a repeated call with the same key goes on where the first one ended. */
+  createHead(head: NewHead, idempotencyKey?: string): Promise<Head> {
+    const headers = {
+      'content-type': 'application/json',
+      ...(idempotencyKey && { 'idempotency-key': idempotencyKey }),
+    };
+    return this.#call('POST', '/v1/heads', JSON.stringify(head), headers);
+  }
+
+  /** Deletes a head, or one version of it (`name@version`). */
+  deleteHead(reference: string): Promise<z.infer<typeof headDeletedSchema>> {
+    return this.#call('DELETE', `/v1/heads/${encodeURIComponent(reference)}`);
+  }
+
+  /** Trains what the examples are now; refused with `conflict` while pictures wait to be embedded. */
+  trainHead(name: string): Promise<Head> {
+    return this.#call('POST', `/v1/heads/${encodeURIComponent(name)}/train`);
+  }
+
+  /** What is to be expected of a version: `name@version`, `name@alias`, or `name` for `latest`. */
+  getHeadReport(reference: string): Promise<HeadReport> {
+    return this.#call('GET', `/v1/heads/${encodeURIComponent(reference)}/report`);
+  }
+
+  /** Adds examples; a new version follows. */
+  addExamples(name: string, classes: readonly HeadClass[]): Promise<z.infer<typeof examplesAddedSchema>> {
+    const headers = { 'content-type': 'application/json' };
+    return this.#call('POST', `/v1/heads/${encodeURIComponent(name)}/examples`, JSON.stringify({ classes }), headers);
+  }
+
+  listExamples(
+    name: string,
+    filter: { readonly label?: string; readonly cursor?: string; readonly limit?: number } = {},
+  ): Promise<HeadExampleList> {
+    return this.#call('GET', `/v1/heads/${encodeURIComponent(name)}/examples${queryOf(filter)}`);
+  }
+
+  /** Gives an example another label; a new version follows. */
+  relabelExample(name: string, id: string, label: string): Promise<HeadExample> {
+    const path = `/v1/heads/${encodeURIComponent(name)}/examples/${encodeURIComponent(id)}`;
+    return this.#call('PATCH', path, JSON.stringify({ label }), { 'content-type': 'application/json' });
+  }
+
+  /** Takes an example away; a new version follows. */
+  deleteExample(name: string, id: string): Promise<z.infer<typeof examplesDeletedSchema>> {
+    return this.#call('DELETE', `/v1/heads/${encodeURIComponent(name)}/examples/${encodeURIComponent(id)}`);
+  }
+
+  /** Points an alias of a head at a version. */
+  moveHeadAlias(name: string, alias: string, version: string): Promise<HeadAliasMove> {
+    const path = `/v1/heads/${encodeURIComponent(name)}/aliases/${encodeURIComponent(alias)}`;
+    return this.#call('PUT', path, JSON.stringify({ version }), { 'content-type': 'application/json' });
+  }
+
+  /** Points an alias of a head at the version that it named before. */
+  rollbackHeadAlias(name: string, alias: string): Promise<HeadAliasMove> {
+    const path = `/v1/heads/${encodeURIComponent(name)}/aliases/${encodeURIComponent(alias)}/rollback`;
+    return this.#call('POST', path);
   }
 
   #image<T>(path: string, image: ImageSource, options: object): Promise<T> {

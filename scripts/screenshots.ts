@@ -1,4 +1,7 @@
-/** `npm run screenshots`: every page of the console, wide and narrow, from a deployment of its own into docs/images. */
+/**
+ * `npm run screenshots [-- NAME ...]`: pages of the console, all or those that are named, wide and narrow, from a deployment of its
+ * own into docs/images.
+ */
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +11,7 @@ import type { Page } from 'playwright-core';
 import { publishPolicy } from '../worker/moderation/policy/store.ts';
 import { parseSigningKey, signMessage } from '../worker/moderation/signatures/standard-webhooks.ts';
 import { CHROMIUM_PATH, hasChromium, startBrowser } from './console/browser.ts';
+import { drawFruit, FRUIT, type Fruit } from './demo/draw-fruit.ts';
 import { findFreePort, startDevServer, waitUntilOk } from './dev-server.ts';
 import { seedDefaultModel } from './seed.ts';
 import { startReceivers } from './soak/receivers.ts';
@@ -122,9 +126,12 @@ async function post(url: string, body: string, headers: Readonly<Record<string, 
 
 async function photograph(url: string): Promise<void> {
   const labelled = await labelledFolder(url);
+  const wanted = process.argv.slice(2);
   const scenes: readonly Scene[] = [
     { name: 'try', path: '/', act: trySamples },
     { name: 'try-dark', path: '/', theme: 'dark', act: trySamples },
+    { name: 'teach', path: '/teach?new', act: teach },
+    { name: 'teach-head', path: '/teach?head=fruit', act: tryHead },
     { name: 'moderate', path: '/moderate', act: (page) => moderate(page, labelled) },
     { name: 'review', path: '/review', act: review },
     { name: 'webhooks', path: '/webhooks', act: (page) => page.getByRole('link', { name: /upload-18/ }).click() },
@@ -136,7 +143,7 @@ async function photograph(url: string): Promise<void> {
   const browser = await startBrowser({ reducedMotion: 'reduce' });
   try {
     const page = await browser.context.newPage();
-    for (const scene of scenes) {
+    for (const scene of scenes.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
       for (const size of scene.theme === undefined ? SIZES : SIZES.slice(0, 1)) {
         await page.setViewportSize(size);
         await page.emulateMedia({ colorScheme: scene.theme ?? 'light', reducedMotion: 'reduce' });
@@ -161,6 +168,44 @@ async function trySamples(page: Page): Promise<void> {
     await page.getByRole('button', { name: `Try a drawing: ${name}` }).click();
     await page.getByRole('article').first().getByText('Network sees').waitFor();
   }
+}
+
+/** Columns that are being filled. */
+async function teach(page: Page): Promise<void> {
+  for (const [at, fruit] of FRUIT.slice(0, 2).entries()) {
+    await page.getByLabel(`Class ${at + 1}`, { exact: true }).fill(fruit);
+    await page.getByLabel(`Add pictures to ${fruit}`).setInputFiles(fruitFiles(fruit, [1, 2, 3, 4]));
+  }
+  await page.locator('button[type=submit]:enabled').waitFor();
+}
+
+/** A head of which one example has a wrong label: the first time it is shown, it is taught. */
+async function tryHead(page: Page): Promise<void> {
+  if ((await page.getByRole('link', { name: /fruit/ }).count()) === 0) {
+    const url = new URL(page.url()).origin;
+    await page.goto(`${url}/teach?new`);
+    await page.getByRole('button', { name: 'Add a class' }).click();
+    for (const [at, fruit] of FRUIT.entries()) {
+      await page.getByLabel(`Class ${at + 1}`, { exact: true }).fill(fruit);
+      const files = fruitFiles(fruit, [1, 2, 3, 4, 5, 6]);
+      if (fruit === 'lemon') files.push(...fruitFiles('plum', [7]));
+      await page.getByLabel(`Add pictures to ${fruit}`).setInputFiles(files);
+    }
+    await page.getByLabel('Name').fill('fruit');
+    await page.locator('button[type=submit]:enabled').click();
+  }
+  await page.getByRole('region', { name: 'What to expect' }).waitFor();
+  await page
+    .getByLabel('Choose pictures to try')
+    .setInputFiles([...fruitFiles('lemon', [9]), ...fruitFiles('plum', [9])]);
+}
+
+function fruitFiles(fruit: Fruit, seeds: readonly number[]) {
+  return seeds.map((seed) => ({
+    name: `${fruit}-${seed}.png`,
+    mimeType: 'image/png',
+    buffer: Buffer.from(drawFruit(fruit, seed)),
+  }));
 }
 
 async function moderate(page: Page, folder: string): Promise<void> {

@@ -1,6 +1,6 @@
 /** The frame around every page: navigation, sign-in, what to show where there is no page. */
 import type { ComponentType } from 'preact';
-import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks';
+import { useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Navigation } from './components/navigation.tsx';
 import { ProblemNote } from './components/problem.tsx';
 import { SignIn } from './components/sign-in.tsx';
@@ -81,7 +81,7 @@ function LoadedPage({ page }: { readonly page: Page }) {
 
 function Connection() {
   const [online, setOnline] = useState(navigator.onLine);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const changed = (): void => setOnline(navigator.onLine);
     addEventListener('online', changed);
     addEventListener('offline', changed);

@@ -19,6 +19,13 @@ export interface Page {
 export const PAGES: readonly Page[] = [
   { path: '/', title: 'Try', icon: 'try', scope: 'classify', load: () => TryPage },
   {
+    path: '/teach',
+    title: 'Teach',
+    icon: 'teach',
+    scope: 'heads',
+    load: async () => (await import('./pages/teach/teach-page.tsx')).TeachPage,
+  },
+  {
     path: '/moderate',
     title: 'Moderate',
     icon: 'moderate',

@@ -1,6 +1,6 @@
 /** Addresses of pages: the history API and nothing more. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 
 const CHANGED = 'bit-edge:navigated';
 
@@ -13,7 +13,8 @@ export function navigate(target: string): void {
 /** The address of now, path and query. */
 export function useLocation(): URL {
   const [href, setHref] = useState(location.href);
-  useEffect(() => {
+  // Before the next event: an address that changes right after the first paint is not missed.
+  useLayoutEffect(() => {
     const changed = (): void => setHref(location.href);
     addEventListener('popstate', changed);
     addEventListener(CHANGED, changed);

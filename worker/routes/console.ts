@@ -4,7 +4,16 @@ import { RequestError } from '../errors.ts';
 import type { AppEnvironment } from '../services.ts';
 
 /** Addresses of pages: each is the same file, which shows the page that its address names. */
-export const CONSOLE_PAGES = ['/', '/moderate', '/review', '/webhooks', '/jobs', '/models', '/health'] as const;
+export const CONSOLE_PAGES = [
+  '/',
+  '/teach',
+  '/moderate',
+  '/review',
+  '/webhooks',
+  '/jobs',
+  '/models',
+  '/health',
+] as const;
 
 /** Its own scripts, styles and requests; pictures that it made; nothing inline, nothing from elsewhere, in no frame. */
 export const CONSOLE_POLICY = [

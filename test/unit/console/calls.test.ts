@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { type Call, snippetsOf } from '../../../console/src/pages/try/calls.ts';
+import { type Call, snippetsOf } from '../../../console/src/components/calls.ts';
 
 const CALL: Call = {
   origin: 'https://bit.example',

@@ -4,6 +4,7 @@ import type { NewJob } from '../../../../client/index.ts';
 import { ProblemNote } from '../../components/problem.tsx';
 import { formatCount } from '../../format.ts';
 import { useLoading } from '../../loading.ts';
+import { newKey } from '../../new-key.ts';
 import { useSession } from '../../session.tsx';
 import { referencesOf } from '../try/options.tsx';
 import { parseInputs } from './inputs.ts';
@@ -23,12 +24,12 @@ export function NewJobForm({ onCreated }: { onCreated(id: string): void }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   // The same attempt keeps its key: pressed twice, or repeated after a lost answer, it is one job.
-  const key = useRef(crypto.randomUUID());
+  const key = useRef(newKey());
   const inputs = parseInputs(text);
 
   const change = <T,>(set: (value: T) => void) => {
     return (value: T): void => {
-      key.current = crypto.randomUUID();
+      key.current = newKey();
       set(value);
     };
   };

@@ -1,6 +1,7 @@
 /** Asks the deployment what the network says about an image, once: a policy is tried on it as often as one likes. */
 import type { BitEdgeClient } from '../../../../client/index.ts';
 import type { Policy } from '../../../../worker/moderation/policy/schema.ts';
+import { sha256Of } from '../../hash.ts';
 import { expectedOf, type TrialImage } from './trial.ts';
 
 /** More labels than any model has: all of them are answered. */
@@ -25,7 +26,8 @@ export async function scoreImage(
   const [{ predictions }, embedded, sha256] = await Promise.all([
     client.classify(blob, { model, top_k: ALL_LABELS, ...activation }),
     needsEmbedding ? client.embed(blob, { model, encoding: 'float' }) : null,
-    hashOf(blob),
+    // Empty without https: then no image is on the list of hashes.
+    sha256Of(blob),
   ]);
   const scores = new Float32Array(labelCount);
   for (const { index, score } of predictions) scores[index] = score;
@@ -33,11 +35,4 @@ export async function scoreImage(
     embedded !== null && Array.isArray(embedded.embedding) ? new Float32Array(embedded.embedding) : null;
   const categories = policy.categories.map(({ name }) => name);
   return { name: path, expected: expectedOf(path, categories), scores, embedding, sha256 };
-}
-
-async function hashOf(blob: Blob): Promise<string> {
-  // Without https there is no WebCrypto: then no image is on the list of hashes.
-  if (crypto.subtle === undefined) return '';
-  const digest = await crypto.subtle.digest('SHA-256', await blob.arrayBuffer());
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

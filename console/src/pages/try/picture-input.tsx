@@ -1,7 +1,7 @@
 /** Where pictures come from: dropped, pasted, picked, taken, or one of the samples. */
-import { useEffect, useId, useState } from 'preact/hooks';
+import { useId, useLayoutEffect, useState } from 'preact/hooks';
+import { CameraDialog } from '../../components/camera-dialog.tsx';
 import { Icon } from '../../components/icons.tsx';
-import { CameraDialog } from './camera-dialog.tsx';
 
 /** Drawings, below /console/samples/; console/samples.ts makes them. */
 const SAMPLES = [
@@ -33,7 +33,8 @@ export function PictureInput({ compact, onPictures }: PictureInputProps) {
     if (pictures.length > 0) onPictures(pictures);
   };
 
-  useEffect(() => {
+  // Before the next event: what is dropped as soon as the area is seen is taken.
+  useLayoutEffect(() => {
     const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
     const dragOver = (event: DragEvent): void => {
       if (!hasFiles(event)) return;

@@ -1,14 +1,13 @@
 /** Try: pictures in, labels out, and everything about how they came to be. */
-import { useMemo, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { ModelList, Preprocessor } from '../../../../client/index.ts';
-import { CopyButton } from '../../components/copy-button.tsx';
+import { CallTabs } from '../../components/call-tabs.tsx';
+import type { Call } from '../../components/calls.ts';
 import { ProblemNote } from '../../components/problem.tsx';
-import { Tabs } from '../../components/tabs.tsx';
 import { formatPercent } from '../../format.ts';
 import { useLoading } from '../../loading.ts';
 import { useSession } from '../../session.tsx';
 import { type Answer, answerKey, type Picture, type Question, useAnswers } from './answers.ts';
-import { type Call, snippetsOf } from './calls.ts';
 import { compareAnswers, summarize } from './comparison.ts';
 import { type Choice, Options } from './options.tsx';
 import { PictureCard } from './picture-card.tsx';
@@ -87,7 +86,7 @@ function Bench({ models }: { readonly models: ModelList }) {
           />
         ))}
       </div>
-      <Calls call={call} />
+      <CallTabs call={call} />
     </>
   );
 }
@@ -118,28 +117,5 @@ function AgreementLine({ pictures, first, second, answers }: AgreementLineProps)
       Same best label on <strong>{sameBest}</strong> of {count} {count === 1 ? 'picture' : 'pictures'}; largest change
       of a score {formatPercent(meanLargest)} on average.
     </p>
-  );
-}
-
-function Calls({ call }: { readonly call: Call }) {
-  const snippets = useMemo(() => snippetsOf(call), [call]);
-  return (
-    <section class="calls" aria-labelledby="calls-title">
-      <h2 id="calls-title">This call from your program</h2>
-      <Tabs
-        label="Language"
-        tabs={snippets.map(({ name, code }) => ({
-          name,
-          content: (
-            <div class="code">
-              <CopyButton text={code} what={`the ${name} call`} />
-              <pre>
-                <code>{code}</code>
-              </pre>
-            </div>
-          ),
-        }))}
-      />
-    </section>
   );
 }

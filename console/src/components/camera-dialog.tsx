@@ -1,6 +1,6 @@
 /** Takes a picture with the device's camera. The stream never leaves the device; only the picture taken is sent. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { ProblemNote } from '../../components/problem.tsx';
+import { ProblemNote } from './problem.tsx';
 
 const JPEG_QUALITY = 0.92;
 
