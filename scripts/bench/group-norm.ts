@@ -3,11 +3,11 @@
  * `npm run bench -- group-norm` prints a Markdown table: docs/bench/group-norm.md.
  */
 import * as ort from 'onnxruntime-web';
-import { GraphBuilder } from '../../model-store/graph/graph-builder.ts';
-import { emitGroupNorm } from '../../model-store/graph/group-norm.ts';
-import type { GroupNorm } from '../../model-store/graph/network.ts';
+import { GraphBuilder } from '../../model-store/build/graph/graph-builder.ts';
+import { emitGroupNorm } from '../../model-store/build/graph/group-norm.ts';
+import type { GroupNorm } from '../../model-store/build/graph/network.ts';
+import { emitGroupNormOfRows } from '../../model-store/build/quantize/group-norm-of-rows.ts';
 import { encodeOnnxModel } from '../../model-store/onnx/encode.ts';
-import { emitGroupNormOfRows } from '../../model-store/quantize/group-norm-of-rows.ts';
 import type { BenchSuite } from './suite.ts';
 
 /** Channels and edge in px of feature maps of BiT-R50x1 at 224 px. */

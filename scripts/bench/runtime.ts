@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { variantFiles } from '../../model-store/assemble.ts';
+import { variantFiles } from '../../model-store/build/assemble.ts';
 import { ConfigurationError } from '../../worker/errors.ts';
 import { encodePhoto, makePhoto } from './photo.ts';
 import { measureColdStarts } from './runtime/cold-start.ts';

@@ -2,8 +2,13 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import {
+  gpuVariant,
+  TRITON_LABELS_FILE,
+  type TritonOptions,
+  tritonConfig,
+} from '../../model-store/build/triton-config.ts';
 import { type FileReference, type Manifest, parseManifest } from '../../model-store/manifest.ts';
-import { gpuVariant, TRITON_LABELS_FILE, type TritonOptions, tritonConfig } from '../../model-store/triton-config.ts';
 import { ConfigurationError, ModelError } from '../../worker/errors.ts';
 import { sha256OfBytes } from '../files/hash.ts';
 import { print, wrongUsage } from './store-options.ts';

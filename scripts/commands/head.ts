@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { appendHead } from '../../model-store/graph/append-head.ts';
+import { appendHead } from '../../model-store/build/graph/append-head.ts';
 import { decodeOnnxModel } from '../../model-store/onnx/decode.ts';
 import { encodeOnnxModel } from '../../model-store/onnx/encode.ts';
 import { readSafetensors, tensorToFloat32 } from '../../model-store/safetensors.ts';

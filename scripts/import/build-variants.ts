@@ -1,14 +1,14 @@
 /** Builds the graphs that an import is asked for. */
-import { variantFiles } from '../../model-store/assemble.ts';
-import { type BuiltGraph, buildBitGraph } from '../../model-store/graph/build.ts';
-import { buildGpuGraph } from '../../model-store/graph/build-gpu.ts';
-import { outputNames } from '../../model-store/graph/network.ts';
-import type { SpatialSize } from '../../model-store/graph/padding.ts';
+import { variantFiles } from '../../model-store/build/assemble.ts';
+import { type BuiltGraph, buildBitGraph } from '../../model-store/build/graph/build.ts';
+import { buildGpuGraph } from '../../model-store/build/graph/build-gpu.ts';
+import { outputNames } from '../../model-store/build/graph/network.ts';
+import type { SpatialSize } from '../../model-store/build/graph/padding.ts';
+import { buildInt8Graph, type Int8Graph } from '../../model-store/build/quantize/build-int8.ts';
+import type { Calibration } from '../../model-store/build/quantize/calibration.ts';
+import { estimateCalibration } from '../../model-store/build/quantize/estimate-calibration.ts';
+import { pixelGrid } from '../../model-store/build/quantize/pixel-grid.ts';
 import type { VariantName } from '../../model-store/manifest.ts';
-import { buildInt8Graph, type Int8Graph } from '../../model-store/quantize/build-int8.ts';
-import type { Calibration } from '../../model-store/quantize/calibration.ts';
-import { estimateCalibration } from '../../model-store/quantize/estimate-calibration.ts';
-import { pixelGrid } from '../../model-store/quantize/pixel-grid.ts';
 import { ModelError } from '../../worker/errors.ts';
 import { calibrate } from '../calibrate.ts';
 import { Progress } from '../progress.ts';

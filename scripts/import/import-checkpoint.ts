@@ -7,8 +7,8 @@ import {
   encodeJson,
   type VersionParts,
   variantFiles,
-} from '../../model-store/assemble.ts';
-import type { BuiltGraph } from '../../model-store/graph/build.ts';
+} from '../../model-store/build/assemble.ts';
+import type { BuiltGraph } from '../../model-store/build/graph/build.ts';
 import type { Manifest, VariantName } from '../../model-store/manifest.ts';
 import { withStagedFolder } from '../files/staged-folder.ts';
 import { type Measurement, measureVariant } from '../onnx/measure-variant.ts';

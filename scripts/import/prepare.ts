@@ -1,15 +1,15 @@
 /** Everything an import reads, opened and checked before anything is computed or written. */
 import { readFile } from 'node:fs/promises';
-import type { Checkpoint } from '../../model-store/checkpoint/checkpoint.ts';
+import type { Checkpoint } from '../../model-store/build/checkpoint/checkpoint.ts';
 import {
   type FoundPreprocessor,
   huggingFacePreprocessor,
   type PreprocessorJson,
-} from '../../model-store/checkpoint/preprocessor.ts';
-import { assumptionWarnings, type Origin } from '../../model-store/checkpoint/provenance.ts';
-import { checkOutputs } from '../../model-store/graph/build.ts';
-import { outputNames } from '../../model-store/graph/network.ts';
-import type { SpatialSize } from '../../model-store/graph/padding.ts';
+} from '../../model-store/build/checkpoint/preprocessor.ts';
+import { assumptionWarnings, type Origin } from '../../model-store/build/checkpoint/provenance.ts';
+import { checkOutputs } from '../../model-store/build/graph/build.ts';
+import { outputNames } from '../../model-store/build/graph/network.ts';
+import type { SpatialSize } from '../../model-store/build/graph/padding.ts';
 import { checkName } from '../../model-store/layout.ts';
 import type { Manifest, VariantName } from '../../model-store/manifest.ts';
 import { ModelError } from '../../worker/errors.ts';

@@ -1,5 +1,5 @@
 /** A processor's options for images of another size: the same crop of the picture, at another resolution. */
-import type { PreprocessorJson } from '../../model-store/checkpoint/preprocessor.ts';
+import type { PreprocessorJson } from '../../model-store/build/checkpoint/preprocessor.ts';
 import { ModelError } from '../../worker/errors.ts';
 import { parseProcessorConfig, type Size } from '../../worker/preprocess/config.ts';
 

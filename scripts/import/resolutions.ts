@@ -1,12 +1,12 @@
 /** What a network costs at other resolutions: planned from its graphs, without running them. */
-import type { Checkpoint } from '../../model-store/checkpoint/checkpoint.ts';
-import type { BuiltGraph } from '../../model-store/graph/build.ts';
-import type { SpatialSize } from '../../model-store/graph/padding.ts';
+import type { Checkpoint } from '../../model-store/build/checkpoint/checkpoint.ts';
+import type { BuiltGraph } from '../../model-store/build/graph/build.ts';
+import type { SpatialSize } from '../../model-store/build/graph/padding.ts';
+import { buildInt8Graph } from '../../model-store/build/quantize/build-int8.ts';
+import type { Calibration } from '../../model-store/build/quantize/calibration.ts';
+import { pixelGrid } from '../../model-store/build/quantize/pixel-grid.ts';
+import type { QuantizedWeights } from '../../model-store/build/quantize/quantize-weights.ts';
 import type { Manifest } from '../../model-store/manifest.ts';
-import { buildInt8Graph } from '../../model-store/quantize/build-int8.ts';
-import type { Calibration } from '../../model-store/quantize/calibration.ts';
-import { pixelGrid } from '../../model-store/quantize/pixel-grid.ts';
-import type { QuantizedWeights } from '../../model-store/quantize/quantize-weights.ts';
 import { ModelError } from '../../worker/errors.ts';
 import {
   checkModelFits,

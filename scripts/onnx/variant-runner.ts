@@ -1,6 +1,6 @@
 /** One variant of a version's folder in onnxruntime-web, as the worker runs it: the same runtime, options and heap. */
 import { join } from 'node:path';
-import type { BuiltGraph } from '../../model-store/graph/build.ts';
+import type { BuiltGraph } from '../../model-store/build/graph/build.ts';
 import type { Manifest, Variant, VariantName } from '../../model-store/manifest.ts';
 import { ModelError } from '../../worker/errors.ts';
 import { OrtRuntime } from '../../worker/inference/runtime.ts';

@@ -1,5 +1,5 @@
 /** The report of an import: what the version is, what it costs, and what quantizing it lost. Pure, no I/O. */
-import type { Origin } from '../../model-store/checkpoint/provenance.ts';
+import type { Origin } from '../../model-store/build/checkpoint/provenance.ts';
 import type { Manifest, VariantName } from '../../model-store/manifest.ts';
 import type { Evaluation } from '../import/evaluate.ts';
 import type { Resolution } from '../import/resolutions.ts';

@@ -1,7 +1,7 @@
 /** A folder on disk as a checkpoint's directory. */
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CheckpointDirectory, RandomAccessFile } from '../../model-store/checkpoint/checkpoint-directory.ts';
+import type { CheckpointDirectory, RandomAccessFile } from '../../model-store/checkpoint-directory.ts';
 import { readInto } from '../files/read-file.ts';
 
 /** The files directly inside a folder. */

@@ -11,7 +11,7 @@ import {
   PYTORCH_INDEX_FILE,
   SAFETENSORS_FILE,
   SAFETENSORS_INDEX_FILE,
-} from '../../model-store/checkpoint/weight-files.ts';
+} from '../../model-store/build/checkpoint/weight-files.ts';
 import { FetchError, ModelError } from '../../worker/errors.ts';
 import { formatBytes, Progress } from '../progress.ts';
 import {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type FoundCheckpoint, readCheckpoint } from '../../model-store/checkpoint/read-checkpoint.ts';
+import { type FoundCheckpoint, readCheckpoint } from '../../model-store/build/checkpoint/read-checkpoint.ts';
 import { ModelError } from '../../worker/errors.ts';
 import { sha256File } from '../files/hash.ts';
 import { cacheRoot, hubAccess } from './cache.ts';

@@ -12,7 +12,7 @@ import { startEngineSession } from '../../worker/inference/engine/engine-session
 import { planMemory } from '../../worker/inference/engine/memory-plan.ts';
 import { recognize } from '../../worker/inference/engine/recognize.ts';
 import { int8Graph, noise } from '../unit/engine/engine-networks.ts';
-import { runAsWorker } from '../unit/model-store/graph/fixture.ts';
+import { runAsWorker } from '../unit/model-store/build/graph/fixture.ts';
 import { randomOf } from './inputs.ts';
 import type { Random } from './random.ts';
 

@@ -1,8 +1,8 @@
 /** Damaged pickles of torch: weights or a typed error, never anything else, and never memory that the file does not pay for. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { memoryFile } from '../../model-store/checkpoint/checkpoint-directory.ts';
-import { readTorchWeights } from '../../model-store/checkpoint/torch/torch-weights.ts';
+import { readTorchWeights } from '../../model-store/build/checkpoint/torch/torch-weights.ts';
+import { memoryFile } from '../../model-store/checkpoint-directory.ts';
 import { ModelError } from '../../worker/errors.ts';
 import { mutateBytes, splice } from './mutators/bytes.ts';
 import { Random } from './random.ts';

@@ -1,10 +1,10 @@
 /** Models in a store that the GPU backend can serve, and the pictures of its goldens. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { memoryDirectory } from '../../model-store/checkpoint/checkpoint-directory.ts';
-import { readCheckpoint } from '../../model-store/checkpoint/read-checkpoint.ts';
-import { SAFETENSORS_FILE } from '../../model-store/checkpoint/weight-files.ts';
-import { buildGpuGraph } from '../../model-store/graph/build-gpu.ts';
+import { readCheckpoint } from '../../model-store/build/checkpoint/read-checkpoint.ts';
+import { SAFETENSORS_FILE } from '../../model-store/build/checkpoint/weight-files.ts';
+import { buildGpuGraph } from '../../model-store/build/graph/build-gpu.ts';
+import { memoryDirectory } from '../../model-store/checkpoint-directory.ts';
 import { writeAlias, writeVersion } from './gpu-store.ts';
 
 /** Side of the default model's input in px. */

@@ -1,10 +1,10 @@
 /** What makes scores of logits is the model's, in every dialect; goldens are transformers' pipeline (scripts/goldens/pipeline_scores.py). */
 import { env, SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { assembleVersion, encodeJson } from '../../model-store/assemble.ts';
-import { memoryDirectory } from '../../model-store/checkpoint/checkpoint-directory.ts';
-import { readCheckpoint } from '../../model-store/checkpoint/read-checkpoint.ts';
-import { buildBitGraph } from '../../model-store/graph/build.ts';
+import { assembleVersion, encodeJson } from '../../model-store/build/assemble.ts';
+import { readCheckpoint } from '../../model-store/build/checkpoint/read-checkpoint.ts';
+import { buildBitGraph } from '../../model-store/build/graph/build.ts';
+import { memoryDirectory } from '../../model-store/checkpoint-directory.ts';
 import { type Manifest, manifestFunction } from '../../model-store/manifest.ts';
 import { publishVersion } from '../../model-store/publish.ts';
 import { R2ObjectStore } from '../../model-store/r2-object-store.ts';

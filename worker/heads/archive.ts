@@ -1,5 +1,5 @@
 /** Zip and tar archives whose folders are classes. Members are unpacked one at a time. No I/O. */
-import { readZipDirectory, readZipEntry } from '../../model-store/checkpoint/zip.ts';
+import { readZipDirectory, readZipEntry } from '../../model-store/zip.ts';
 import { AppError, RequestError } from '../errors.ts';
 
 /** One picture of an archive. */

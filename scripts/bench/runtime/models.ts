@@ -1,16 +1,16 @@
 /** What the runtime benchmark serves: the default model and BiT-R50x1 with random weights at 224 and 448 px, each as int8 and fp32. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AssembledVersion, assembleVersion, variantFiles } from '../../../model-store/assemble.ts';
-import type { Checkpoint } from '../../../model-store/checkpoint/checkpoint.ts';
-import { memoryDirectory } from '../../../model-store/checkpoint/checkpoint-directory.ts';
-import { defaultPreprocessor, type PreprocessorJson } from '../../../model-store/checkpoint/preprocessor.ts';
-import { readCheckpoint } from '../../../model-store/checkpoint/read-checkpoint.ts';
-import { type BuiltGraph, buildBitGraph } from '../../../model-store/graph/build.ts';
+import { type AssembledVersion, assembleVersion, variantFiles } from '../../../model-store/build/assemble.ts';
+import type { Checkpoint } from '../../../model-store/build/checkpoint/checkpoint.ts';
+import { defaultPreprocessor, type PreprocessorJson } from '../../../model-store/build/checkpoint/preprocessor.ts';
+import { readCheckpoint } from '../../../model-store/build/checkpoint/read-checkpoint.ts';
+import { type BuiltGraph, buildBitGraph } from '../../../model-store/build/graph/build.ts';
+import { buildInt8Graph } from '../../../model-store/build/quantize/build-int8.ts';
+import { pixelGrid } from '../../../model-store/build/quantize/pixel-grid.ts';
+import { memoryDirectory } from '../../../model-store/checkpoint-directory.ts';
 import type { ObjectStore } from '../../../model-store/object-store.ts';
 import { publishVersion } from '../../../model-store/publish.ts';
-import { buildInt8Graph } from '../../../model-store/quantize/build-int8.ts';
-import { pixelGrid } from '../../../model-store/quantize/pixel-grid.ts';
 import { float32Tensor, writeSafetensors } from '../../../model-store/safetensors.ts';
 import { moveAlias } from '../../../model-store/versions.ts';
 import { parseProcessorConfig } from '../../../worker/preprocess/config.ts';

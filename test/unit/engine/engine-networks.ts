@@ -1,8 +1,8 @@
 /** Networks of the int8 form for tests of the engine: the reference networks, quantized, and the same file in engine and onnxruntime. */
-import type { Checkpoint } from '../../../model-store/checkpoint/checkpoint.ts';
-import type { GraphOptions } from '../../../model-store/graph/build.ts';
-import { buildInt8Graph, type Int8Graph } from '../../../model-store/quantize/build-int8.ts';
-import type { Calibration } from '../../../model-store/quantize/calibration.ts';
+import type { Checkpoint } from '../../../model-store/build/checkpoint/checkpoint.ts';
+import type { GraphOptions } from '../../../model-store/build/graph/build.ts';
+import { buildInt8Graph, type Int8Graph } from '../../../model-store/build/quantize/build-int8.ts';
+import type { Calibration } from '../../../model-store/build/quantize/calibration.ts';
 import { calibrate } from '../../../scripts/calibrate.ts';
 import { compileWasm } from '../../../scripts/local-model.ts';
 import { type EngineSession, startEngineSession } from '../../../worker/inference/engine/engine-session.ts';
@@ -10,7 +10,7 @@ import { planMemory } from '../../../worker/inference/engine/memory-plan.ts';
 import type { Int8Network } from '../../../worker/inference/engine/network.ts';
 import { recognize } from '../../../worker/inference/engine/recognize.ts';
 import type { Tensor } from '../../../worker/inference/inference-session.ts';
-import { fixtureCheckpoint, runAsWorker } from '../model-store/graph/fixture.ts';
+import { fixtureCheckpoint, runAsWorker } from '../model-store/build/graph/fixture.ts';
 
 /** What a network is built of. */
 export interface NetworkCase {

@@ -1,15 +1,15 @@
 /** What the engine runs, what it leaves to onnxruntime and why, and what it refuses. */
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { buildBitGraph } from '../../../model-store/graph/build.ts';
+import { buildBitGraph } from '../../../model-store/build/graph/build.ts';
+import type { Int8Graph } from '../../../model-store/build/quantize/build-int8.ts';
 import { decodeOnnxModel } from '../../../model-store/onnx/decode.ts';
 import { encodeOnnxModel } from '../../../model-store/onnx/encode.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../../../model-store/onnx/onnx-model.ts';
-import type { Int8Graph } from '../../../model-store/quantize/build-int8.ts';
 import { compileWasm } from '../../../scripts/local-model.ts';
 import { startEngineSession } from '../../../worker/inference/engine/engine-session.ts';
 import { planMemory } from '../../../worker/inference/engine/memory-plan.ts';
 import { recognize } from '../../../worker/inference/engine/recognize.ts';
-import { fixtureCheckpoint } from '../model-store/graph/fixture.ts';
+import { fixtureCheckpoint } from '../model-store/build/graph/fixture.ts';
 import { engineSession, int8Graph, type NetworkCase, networkOf } from './engine-networks.ts';
 
 vi.setConfig({ testTimeout: 60_000 });

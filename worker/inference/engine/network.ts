@@ -27,7 +27,7 @@ export interface Window {
 }
 
 /**
- * A feature map of one image: HWC. Channel order is the graph's (model-store/quantize/channel-order.ts): channel c is of group
+ * A feature map of one image: HWC. Channel order is the graph's (model-store/build/quantize/channel-order.ts): channel c is of group
  * c % groups; but the logits, which are in the order of the labels.
  */
 export interface NetworkValue {

@@ -1,5 +1,5 @@
 /**
- * Recognises BiT's int8 form in an ONNX graph, as model-store/quantize/ emits it. Strict: a graph is understood to the last node and
+ * Recognises BiT's int8 form in an ONNX graph, as model-store/build/quantize/ emits it. Strict: a graph is understood to the last node and
  * constant and becomes an `Int8Network`; or it is none of ours, for a reason that has a name, and onnxruntime runs it; or it
  * contradicts itself, and is an error. Pure, no I/O.
  */

@@ -1,4 +1,4 @@
-/** The group norm of rows, as model-store/quantize/group-norm-of-rows.ts emits it. */
+/** The group norm of rows, as model-store/build/quantize/group-norm-of-rows.ts emits it. */
 import type { OnnxNode } from '../../../../model-store/onnx/onnx-model.ts';
 import { type Meaning, type NormDraft, positionsOf } from './drafts.ts';
 import type { GraphReader } from './graph-reader.ts';

@@ -1,4 +1,4 @@
-/** Windows of rows and their product with a kernel, as model-store/quantize/convolution-as-matmul.ts emits them. */
+/** Windows of rows and their product with a kernel, as model-store/build/quantize/convolution-as-matmul.ts emits them. */
 import type { OnnxNode } from '../../../../model-store/onnx/onnx-model.ts';
 import type { Pads, Window } from '../network.ts';
 import {

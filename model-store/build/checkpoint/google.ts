@@ -1,0 +1,83 @@
+/**
+ * Google's BiT checkpoints (`BiT-S-R50x1.npz`, `BiT-M-R152x4.npz`, ...). No I/O of its own.
+ * Names: google-research/big_transfer `bit_pytorch/models.py` (`load_from`).
+ */
+import { ModelError } from '../../../worker/errors.ts';
+import type { RandomAccessFile } from '../../checkpoint-directory.ts';
+import { makeCheckpoint, type WeightTensor } from './checkpoint.ts';
+import { ARRAY_FIELDS, inferConfig, PUBLISHED_NUM_GROUPS } from './infer-config.ts';
+import { kernelToOihw, type NpyArray, readNpz } from './npz.ts';
+import { configOrigins, type ReadNetwork } from './provenance.ts';
+
+/** HF's number of each convolution of a unit, by Google's letter. */
+const CONVOLUTIONS: Readonly<Record<string, number>> = { a: 1, b: 2, c: 3 };
+
+/**
+ * Reads a checkpoint; the architecture is read off the arrays.
+ * @throws ModelError `invalid_checkpoint` naming the file and the array.
+ */
+export async function readGoogle(file: RandomAccessFile): Promise<ReadNetwork> {
+  const arrays = await readNpz(file);
+  const weights = new Map<string, WeightTensor>();
+  const sources = new Map<string, string>();
+  for (const [source, array] of arrays) {
+    const name = huggingFaceName(source);
+    if (name === null) throw unknownArray(file.name, source);
+    sources.set(name, source);
+    weights.set(name, toWeight(name, array, `${file.name}: ${source}`));
+  }
+  const config = inferConfig(weights, file.name, { numGroups: PUBLISHED_NUM_GROUPS, globalPadding: null });
+  const checkpoint = makeCheckpoint(config, weights, file.name, (name) => sources.get(name) ?? googleName(name));
+  const origins = configOrigins(config, (field) => {
+    if (field === 'id2label') return { from: 'the weights have no names', assumed: true };
+    return { from: ARRAY_FIELDS.has(field) ? 'the weights' : 'every BiT of big_transfer' };
+  });
+  return { checkpoint, origins, warnings: [] };
+}
+
+/** HF's name of an array; null where it is none of a BiT network. */
+function huggingFaceName(source: string): string | null {
+  const path = source.replace(/^resnet\//, '');
+  if (path === 'root_block/standardized_conv2d/kernel') return 'bit.embedder.convolution.weight';
+  if (path === 'head/conv2d/kernel') return 'classifier.1.weight';
+  if (path === 'head/conv2d/bias') return 'classifier.1.bias';
+  const norm = /(?:^|\/)group_norm\/(gamma|beta)$/.exec(path);
+  const suffix = norm?.[1] === 'gamma' ? 'weight' : 'bias';
+  if (norm !== null && norm.index === 0) return `bit.norm.${suffix}`;
+  const unit = /^block(\d+)\/unit(\d+)\/([abc])\/(.+)$/.exec(path);
+  if (unit === null) return null;
+  const [block, number, letter, rest] = [unit[1]!, unit[2]!, unit[3]!, unit[4]!];
+  const prefix = `bit.encoder.stages.${Number(block) - 1}.layers.${Number(number) - 1}`;
+  if (rest === 'standardized_conv2d/kernel') return `${prefix}.conv${CONVOLUTIONS[letter]}.weight`;
+  if (rest === 'proj/standardized_conv2d/kernel' && letter === 'a') return `${prefix}.downsample.conv.weight`;
+  return rest.startsWith('group_norm/') && norm !== null ? `${prefix}.norm${CONVOLUTIONS[letter]}.${suffix}` : null;
+}
+
+/** The name that an array would have had; for messages about one that is missing. */
+function googleName(name: string): string {
+  const layer = /^bit\.encoder\.stages\.(\d+)\.layers\.(\d+)\.(conv|norm|downsample)(\d?)/.exec(name);
+  const parameter = name.endsWith('bias') ? 'beta' : 'gamma';
+  if (layer === null) return name.startsWith('bit.norm.') ? `resnet/group_norm/${parameter}` : `resnet/.../${name}`;
+  const unit = `resnet/block${Number(layer[1]) + 1}/unit${String(Number(layer[2]) + 1).padStart(2, '0')}`;
+  if (layer[3] === 'downsample') return `${unit}/a/proj/standardized_conv2d/kernel`;
+  const letter = ' abc'[Number(layer[4])];
+  return `${unit}/${letter}/${layer[3] === 'conv' ? 'standardized_conv2d/kernel' : `group_norm/${parameter}`}`;
+}
+
+function toWeight(name: string, array: NpyArray, what: string): WeightTensor {
+  if (name === 'classifier.1.weight' && array.shape.length === 4) {
+    const { shape, data } = kernelToOihw(array, what);
+    if (shape[2] === 1 && shape[3] === 1) return { shape: shape.slice(0, 2), data };
+  }
+  if (array.shape.length === 4 && !name.includes('norm') && !name.endsWith('.bias')) return kernelToOihw(array, what);
+  // Vectors may come with leading axes of one.
+  const shape = array.shape.filter((size) => size !== 1);
+  if (shape.length > 1) throw new ModelError('invalid_checkpoint', `${what}: shape [${array.shape}] is no vector`);
+  return { shape: [array.data.length], data: array.data };
+}
+
+function unknownArray(file: string, source: string): ModelError {
+  return new ModelError('invalid_checkpoint', `${file}: array "${source}" is no part of a BiT network`, {
+    details: { file, tensor: source },
+  });
+}
