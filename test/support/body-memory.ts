@@ -1,5 +1,5 @@
 /** Memory for request bodies in tests: as much as is wanted, at once. */
-import type { BodyMemory } from '../../worker/routes/request-body.ts';
+import type { BodyMemory } from '../../worker/routes/support/request-body.ts';
 
 /** Memory of bodies up to `maxBytes`, whose clients may take their time. */
 export function testBodyMemory(maxBytes: number, held: ArrayBuffer[] = []): BodyMemory {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type BodyMemory, readBody } from '../../worker/routes/request-body.ts';
+import { type BodyMemory, readBody } from '../../worker/routes/support/request-body.ts';
 import { testBodyMemory } from '../support/body-memory.ts';
 
 const LIMIT = 300_000;

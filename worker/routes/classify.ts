@@ -1,7 +1,7 @@
 /** `POST /v1/classify`: images in, the model's best labels out. */
 import type { Classification } from '../inference/classifier.ts';
-import { type ImageTask, imageTaskRoute, type TaskAnswer } from './image-task.ts';
-import { type ClassifyParameters, classifyParametersSchema } from './parameters.ts';
+import { type ImageTask, imageTaskRoute, type TaskAnswer } from './support/image-task.ts';
+import { type ClassifyParameters, classifyParametersSchema } from './support/parameters.ts';
 
 /** One image's labels. */
 export interface ClassifyAnswer extends TaskAnswer {

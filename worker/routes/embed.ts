@@ -1,8 +1,8 @@
 /** `POST /v1/embed`: images in, the pooled features of the last stage out (`pooler_output`). */
 import { ModelError } from '../errors.ts';
 import { type EncodedFloats, encodeFloats, l2Normalize } from '../float-encoding.ts';
-import { type ImageTask, imageTaskRoute, type TaskAnswer } from './image-task.ts';
-import { type EmbedParameters, embedParametersSchema } from './parameters.ts';
+import { type ImageTask, imageTaskRoute, type TaskAnswer } from './support/image-task.ts';
+import { type EmbedParameters, embedParametersSchema } from './support/parameters.ts';
 
 /** The graph's output that is the embedding: global average pooling of the last hidden state, `[1, C, 1, 1]`. */
 const EMBEDDING_OUTPUT = 'pooler_output';

@@ -1,8 +1,8 @@
 /** `POST /v1/features`: images in, feature maps of the backbone's stages out (`BitBackbone`), as far as the version's graph gives them. */
 import { ModelError } from '../errors.ts';
 import { type EncodedFloats, encodeFloats } from '../float-encoding.ts';
-import { imageTaskRoute, type TaskAnswer } from './image-task.ts';
-import { type FeaturesParameters, featuresParametersSchema } from './parameters.ts';
+import { imageTaskRoute, type TaskAnswer } from './support/image-task.ts';
+import { type FeaturesParameters, featuresParametersSchema } from './support/parameters.ts';
 
 interface FeaturesAnswer extends TaskAnswer {
   readonly features: readonly {

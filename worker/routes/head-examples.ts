@@ -8,17 +8,17 @@ import { HEAD_LIMITS } from '../heads/limits.ts';
 import type { ExampleRecord } from '../heads/records.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
-import { readSmallJson, withBody } from './body-lease.ts';
+import { ownHead } from './heads.ts';
+import { readSmallJson, withBody } from './support/body-lease.ts';
 import {
   checkLabel,
   checkReserved,
   examplesFieldsSchema,
   examplesRequestSchema,
   readHeadRequest,
-} from './head-request.ts';
-import { ownHead } from './heads.ts';
-import { parseModelReference, tenantOf } from './model-reference.ts';
-import { parseParameters, refuseParameters } from './parameters.ts';
+} from './support/head-request.ts';
+import { parseModelReference, tenantOf } from './support/model-reference.ts';
+import { parseParameters, refuseParameters } from './support/parameters.ts';
 
 /** `GET /v1/heads/{head}/examples`. */
 export const listExamplesSchema = z.strictObject({

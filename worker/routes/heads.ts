@@ -14,7 +14,7 @@ import { reportMarkdown } from '../heads/report/report-markdown.ts';
 import { reportSvg } from '../heads/report/report-svg.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
-import { readSmallJson, withBody } from './body-lease.ts';
+import { readSmallJson, withBody } from './support/body-lease.ts';
 import {
   checkReserved,
   type HeadOptions,
@@ -22,9 +22,9 @@ import {
   newHeadFieldsSchema,
   newHeadSchema,
   readHeadRequest,
-} from './head-request.ts';
-import { parseModelReference, tenantOf } from './model-reference.ts';
-import { parseParameters, refuseParameters } from './parameters.ts';
+} from './support/head-request.ts';
+import { parseModelReference, tenantOf } from './support/model-reference.ts';
+import { parseParameters, refuseParameters } from './support/parameters.ts';
 
 /** How often progress is sent, in ms. */
 const PROGRESS_MS = 500;

@@ -11,14 +11,14 @@ import { l2Normalize } from '../float-encoding.ts';
 import type { ModelReference } from '../inference/classifier.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
-import { withBody } from './body-lease.ts';
 import { classifyTask } from './classify.ts';
 import { embedTask } from './embed.ts';
-import { type ImageInput, imageJsonLimits } from './image-inputs.ts';
-import { answerImage } from './image-task.ts';
-import { requireLoaded } from './loaded-model.ts';
-import { parseModelReference, tenantOf } from './model-reference.ts';
-import { classifyParametersSchema, parseParameters } from './parameters.ts';
+import { withBody } from './support/body-lease.ts';
+import { type ImageInput, imageJsonLimits } from './support/image-inputs.ts';
+import { answerImage } from './support/image-task.ts';
+import { requireLoaded } from './support/loaded-model.ts';
+import { parseModelReference, tenantOf } from './support/model-reference.ts';
+import { classifyParametersSchema, parseParameters } from './support/parameters.ts';
 import {
   type BodyMemory,
   base64Memory,
@@ -28,7 +28,7 @@ import {
   RAW_TYPES,
   readBody,
   readJsonObject,
-} from './request-body.ts';
+} from './support/request-body.ts';
 
 /** `parameters` of image classification; in the query string for raw bytes. */
 export const hfClassifyParametersSchema = classifyParametersSchema.pick({ top_k: true, function_to_apply: true });

@@ -17,12 +17,12 @@ import { encodeInferResponse } from '../oip/infer-response.ts';
 import { HEADER_LENGTH_HEADER, type MessageLimits, messageHeaders, parseHeaderLength } from '../oip/message.ts';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '../oip/metadata.ts';
 import type { AppEnvironment } from '../services.ts';
-import { withBody } from './body-lease.ts';
-import { IMAGE_INPUT, inferTensors } from './infer-tensors.ts';
-import { requireLoaded } from './loaded-model.ts';
-import { parseModelReference, tenantOf } from './model-reference.ts';
-import { refuseParameters } from './parameters.ts';
-import { readBody } from './request-body.ts';
+import { withBody } from './support/body-lease.ts';
+import { IMAGE_INPUT, inferTensors } from './support/infer-tensors.ts';
+import { requireLoaded } from './support/loaded-model.ts';
+import { parseModelReference, tenantOf } from './support/model-reference.ts';
+import { refuseParameters } from './support/parameters.ts';
+import { readBody } from './support/request-body.ts';
 
 const SERVER: ServerMetadata = { name: 'bit-edge', version: '0.1.0', extensions: ['binary_tensor_data'] };
 

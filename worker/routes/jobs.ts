@@ -19,10 +19,15 @@ import type { JsonLimits } from '../json-shape.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import { findReceiver } from '../moderation/settings.ts';
 import type { AppEnvironment } from '../services.ts';
-import { withBody, withUpload } from './body-lease.ts';
-import { parseModelReference, tenantOf } from './model-reference.ts';
-import { classifyParametersSchema, embedParametersSchema, parseParameters, refuseParameters } from './parameters.ts';
-import { type BodyMemory, isJson, mediaTypeOf, readJsonObject } from './request-body.ts';
+import { withBody, withUpload } from './support/body-lease.ts';
+import { parseModelReference, tenantOf } from './support/model-reference.ts';
+import {
+  classifyParametersSchema,
+  embedParametersSchema,
+  parseParameters,
+  refuseParameters,
+} from './support/parameters.ts';
+import { type BodyMemory, isJson, mediaTypeOf, readJsonObject } from './support/request-body.ts';
 
 /** How often progress is sent, in ms. */
 const PROGRESS_MS = 1000;

@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { identify } from '../auth/authenticate.ts';
 import { credentialsOf } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
-import { refuseParameters } from './parameters.ts';
+import { refuseParameters } from './support/parameters.ts';
 
 /** The route. */
 export const keyRoute = new Hono<AppEnvironment>().get('/v1/key', async (c) => {

@@ -18,9 +18,9 @@ import {
 import { RequestError } from '../errors.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
-import { readSmallJson } from './body-lease.ts';
-import { parseModelReference } from './model-reference.ts';
-import { parseParameters, refuseParameters } from './parameters.ts';
+import { readSmallJson } from './support/body-lease.ts';
+import { parseModelReference } from './support/model-reference.ts';
+import { parseParameters, refuseParameters } from './support/parameters.ts';
 
 /** `PUT /v1/models/{name}/aliases/{alias}`. */
 export const aliasRequestSchema = z.strictObject({ version: z.string().regex(NAME_PATTERN, 'must be a version') });

@@ -12,10 +12,10 @@ import type { ModerationService } from '../moderation/service.ts';
 import { API_SOURCE } from '../moderation/settings.ts';
 import { type Decision, toOpenAi, toRekognition } from '../moderation/verdict-shapes.ts';
 import type { AppEnvironment, Services } from '../services.ts';
-import { withBody } from './body-lease.ts';
-import { readImageInputs } from './image-inputs.ts';
-import { parseParameters, refuseParameters } from './parameters.ts';
-import type { BodyMemory } from './request-body.ts';
+import { withBody } from './support/body-lease.ts';
+import { readImageInputs } from './support/image-inputs.ts';
+import { parseParameters, refuseParameters } from './support/parameters.ts';
+import type { BodyMemory } from './support/request-body.ts';
 
 const number = z.union(
   [

@@ -9,8 +9,8 @@ import { parsePolicyReference } from '../moderation/policy/layout.ts';
 import { publishPolicy } from '../moderation/policy/store.ts';
 import { checkPolicy, invalidPolicy, parsePolicy } from '../moderation/policy/validate.ts';
 import type { AppEnvironment, Services } from '../services.ts';
-import { readSmallJson } from './body-lease.ts';
-import { parseParameters, refuseParameters } from './parameters.ts';
+import { readSmallJson } from './support/body-lease.ts';
+import { parseParameters, refuseParameters } from './support/parameters.ts';
 
 /** Largest body: the prototypes of a policy are embeddings. */
 const MAX_POLICY_BYTES = 1024 * 1024;

@@ -9,9 +9,9 @@ import { REVIEW_ACTIONS, REVIEW_STATES, type Reviewer, type ReviewRecord } from 
 import { decodeCursor, encodeCursor, mergePages } from '../moderation/pages.ts';
 import type { ModerationService } from '../moderation/service.ts';
 import type { AppEnvironment } from '../services.ts';
-import { readSmallJson } from './body-lease.ts';
 import { allSources, checkSource } from './moderate.ts';
-import { parseParameters, refuseParameters } from './parameters.ts';
+import { readSmallJson } from './support/body-lease.ts';
+import { parseParameters, refuseParameters } from './support/parameters.ts';
 
 const integer = z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)], 'must be an integer');
 const source = z.string().max(32).optional();

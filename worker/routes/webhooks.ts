@@ -13,10 +13,10 @@ import type { ModerationService } from '../moderation/service.ts';
 import type { WebhookSource } from '../moderation/settings.ts';
 import { verifyRequest } from '../moderation/signatures/verify-request.ts';
 import type { AppEnvironment } from '../services.ts';
-import { readSmallJson, withBody } from './body-lease.ts';
 import { allSources, checkSource } from './moderate.ts';
-import { parseParameters, refuseParameters } from './parameters.ts';
-import { readBody } from './request-body.ts';
+import { readSmallJson, withBody } from './support/body-lease.ts';
+import { parseParameters, refuseParameters } from './support/parameters.ts';
+import { readBody } from './support/request-body.ts';
 
 /** Largest webhook: 100 items with URLs and metadata. */
 const MAX_WEBHOOK_BYTES = 1024 * 1024;

@@ -9,12 +9,12 @@ import { RequestError } from '../errors.ts';
 import { JsonShape } from '../json-shape.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
-import { withBody } from './body-lease.ts';
-import { takeByteList } from './byte-list.ts';
 import { classifyTask } from './classify.ts';
-import { answerImage } from './image-task.ts';
-import { parseModelReference, tenantOf } from './model-reference.ts';
-import { parseParameters, refuseParameters } from './parameters.ts';
+import { withBody } from './support/body-lease.ts';
+import { takeByteList } from './support/byte-list.ts';
+import { answerImage } from './support/image-task.ts';
+import { parseModelReference, tenantOf } from './support/model-reference.ts';
+import { parseParameters, refuseParameters } from './support/parameters.ts';
 import {
   type BodyMemory,
   decodeBase64,
@@ -23,7 +23,7 @@ import {
   parseJsonObject,
   RAW_TYPES,
   readBody,
-} from './request-body.ts';
+} from './support/request-body.ts';
 
 /** A JSON request: the encoded image as bytes 0 to 255, or as base64. In the document; `readImage` reads lists from the text. */
 export const workersAiRequestSchema = z.strictObject({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { takeByteList } from '../../../worker/routes/byte-list.ts';
+import { takeByteList } from '../../../worker/routes/support/byte-list.ts';
 
 const take = (text: string) => takeByteList(new TextEncoder().encode(text), 'image');
 

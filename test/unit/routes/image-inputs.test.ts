@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { imageJsonLimits, readImageInputs } from '../../../worker/routes/image-inputs.ts';
+import { imageJsonLimits, readImageInputs } from '../../../worker/routes/support/image-inputs.ts';
 import { testBodyMemory } from '../../support/body-memory.ts';
 
 const MEMORY = testBodyMemory(20 * 1024 * 1024);

@@ -1,13 +1,13 @@
 /** Heads: classifiers that are taught by example. */
 import { deleteExamplesSchema, listExamplesSchema, relabelSchema } from '../../routes/head-examples.ts';
+import { headAliasRequestSchema, reportQuerySchema } from '../../routes/heads.ts';
 import {
   examplesFieldsSchema,
   examplesRequestSchema,
   headOptionsSchema,
   newHeadFieldsSchema,
   newHeadSchema,
-} from '../../routes/head-request.ts';
-import { headAliasRequestSchema, reportQuerySchema } from '../../routes/heads.ts';
+} from '../../routes/support/head-request.ts';
 import {
   BODY_CODES,
   FETCH_CODES,

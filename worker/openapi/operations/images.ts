@@ -1,5 +1,9 @@
 /** Images in, answers of the network out. */
-import { classifyParametersSchema, embedParametersSchema, featuresParametersSchema } from '../../routes/parameters.ts';
+import {
+  classifyParametersSchema,
+  embedParametersSchema,
+  featuresParametersSchema,
+} from '../../routes/support/parameters.ts';
 import { imageBody } from '../image-body.ts';
 import { INFERENCE_CODES, json, type Operation } from '../operation.ts';
 import { classificationSchema, embeddingSchema, featuresSchema } from '../schemas/images.ts';

@@ -1,10 +1,10 @@
 /** How requests name a model: nothing (the default), `name`, or `name@version-or-alias`. */
 
 import type { Context } from 'hono';
-import { checkName } from '../../model-store/layout.ts';
-import type { Config } from '../config.ts';
-import type { ModelReference } from '../inference/classifier.ts';
-import type { AppEnvironment } from '../services.ts';
+import { checkName } from '../../../model-store/layout.ts';
+import type { Config } from '../../config.ts';
+import type { ModelReference } from '../../inference/classifier.ts';
+import type { AppEnvironment } from '../../services.ts';
 
 /**
  * Parses a model's name as a request gives it.

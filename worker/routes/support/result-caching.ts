@@ -1,8 +1,8 @@
 /** The result cache on the way of a request: who may use it, and what it is keyed by. */
 import type { Context } from 'hono';
-import type { ModelReference } from '../inference/classifier.ts';
-import type { ResultKey } from '../inference/result-cache.ts';
-import type { AppEnvironment } from '../services.ts';
+import type { ModelReference } from '../../inference/classifier.ts';
+import type { ResultKey } from '../../inference/result-cache.ts';
+import type { AppEnvironment } from '../../services.ts';
 
 /** Tenant of deployments and requests without API keys, and of those that share. */
 const SHARED_TENANT = 'shared';

@@ -1,8 +1,8 @@
 /** Whether a model can answer without a load, and the wait for one that cannot. */
 import type { Context } from 'hono';
-import { RuntimeError } from '../errors.ts';
-import type { ModelReference } from '../inference/classifier.ts';
-import type { AppEnvironment } from '../services.ts';
+import { RuntimeError } from '../../errors.ts';
+import type { ModelReference } from '../../inference/classifier.ts';
+import type { AppEnvironment } from '../../services.ts';
 
 /**
  * How long a request that does not ask to wait still waits for a load, in ms: clients that answer 503 with an immediate retry

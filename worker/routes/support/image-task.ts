@@ -4,12 +4,12 @@
  */
 import { type Context, type Handler, Hono } from 'hono';
 import type * as z from 'zod';
-import type { Scope } from '../auth/api-key.ts';
-import type { ModelReference, Timing } from '../inference/classifier.ts';
-import { requireScope } from '../middleware/require-scope.ts';
-import { locateImage } from '../moderation/intake.ts';
-import { type Problem, toAppError, toProblem } from '../problem.ts';
-import type { AppEnvironment } from '../services.ts';
+import type { Scope } from '../../auth/api-key.ts';
+import type { ModelReference, Timing } from '../../inference/classifier.ts';
+import { requireScope } from '../../middleware/require-scope.ts';
+import { locateImage } from '../../moderation/intake.ts';
+import { type Problem, toAppError, toProblem } from '../../problem.ts';
+import type { AppEnvironment } from '../../services.ts';
 import { withBody } from './body-lease.ts';
 import { type ImageInput, readImageInputs } from './image-inputs.ts';
 import { parseModelReference, tenantOf } from './model-reference.ts';

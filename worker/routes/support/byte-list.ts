@@ -2,7 +2,7 @@
  * An image as a JSON list of bytes, `{"image": [255, 216, ...]}`: read straight from the text, because a parsed list takes many times
  * the image's memory. Pure. Source: Cloudflare, "Workers AI: resnet-50", API schemas.
  */
-import { RequestError } from '../errors.ts';
+import { RequestError } from '../../errors.ts';
 
 /** What was read, and the text around it. */
 export interface ByteList {

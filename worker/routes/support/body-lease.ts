@@ -1,15 +1,15 @@
 /** Routes that take a body lease its memory as it arrives, and give it back however they end. */
 import type { Context } from 'hono';
-import { discard, openByteSource } from '../../model-store/byte-source.ts';
-import { refuseContentEncoding } from '../body/content-encoding.ts';
-import { withDeadlines } from '../body/deadlines.ts';
-import { EARLY_SHARE } from '../body/growing-read.ts';
-import { RequestError } from '../errors.ts';
-import type { ModelReference } from '../inference/classifier.ts';
-import type { Lease } from '../inference/memory-budget.ts';
-import type { StoredStream } from '../jobs/store-stream.ts';
-import type { JsonLimits } from '../json-shape.ts';
-import { type AppEnvironment, bodyHeadroomBytes, imageRoom, likelyLoadRoom } from '../services.ts';
+import { discard, openByteSource } from '../../../model-store/byte-source.ts';
+import { refuseContentEncoding } from '../../body/content-encoding.ts';
+import { withDeadlines } from '../../body/deadlines.ts';
+import { EARLY_SHARE } from '../../body/growing-read.ts';
+import { RequestError } from '../../errors.ts';
+import type { ModelReference } from '../../inference/classifier.ts';
+import type { Lease } from '../../inference/memory-budget.ts';
+import type { StoredStream } from '../../jobs/store-stream.ts';
+import type { JsonLimits } from '../../json-shape.ts';
+import { type AppEnvironment, bodyHeadroomBytes, imageRoom, likelyLoadRoom } from '../../services.ts';
 import { type BodyMemory, bodyCopies, endBody, readJsonObject, SMALL_JSON } from './request-body.ts';
 
 /** What a body is for. */

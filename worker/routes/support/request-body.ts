@@ -1,10 +1,10 @@
 /** Request bodies: read with a limit while they stream. */
-import { type ByteSource, openByteSource } from '../../model-store/byte-source.ts';
-import { contentEncodingOf, inflateBody, inflatedLimit } from '../body/content-encoding.ts';
-import { type BodyDeadlines, withDeadlines } from '../body/deadlines.ts';
-import { readGrowing } from '../body/growing-read.ts';
-import { RequestError } from '../errors.ts';
-import { type JsonLimits, JsonShape } from '../json-shape.ts';
+import { type ByteSource, openByteSource } from '../../../model-store/byte-source.ts';
+import { contentEncodingOf, inflateBody, inflatedLimit } from '../../body/content-encoding.ts';
+import { type BodyDeadlines, withDeadlines } from '../../body/deadlines.ts';
+import { readGrowing } from '../../body/growing-read.ts';
+import { RequestError } from '../../errors.ts';
+import { type JsonLimits, JsonShape } from '../../json-shape.ts';
 
 /** Media types whose body is taken as the image itself; curl's `--data-binary` sends the form type. */
 export const RAW_TYPES: readonly string[] = [

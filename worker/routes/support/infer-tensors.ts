@@ -1,15 +1,15 @@
 /** Inference on tensors: rows of `pixel_values`, or encoded images, through the model one by one, their outputs stacked. */
 import type { Context } from 'hono';
-import { ModelError, RequestError } from '../errors.ts';
-import { backboneOf, backboneOutputs, withHeadLogits } from '../heads/head-classifier.ts';
-import { detectFormat } from '../imaging/format.ts';
-import type { ModelReference } from '../inference/classifier.ts';
-import type { Tensor as GraphTensor } from '../inference/inference-session.ts';
-import type { Lease } from '../inference/memory-budget.ts';
-import type { LoadedModel } from '../inference/model-loader.ts';
-import { makeTensor, type Tensor } from '../oip/datatypes.ts';
-import { type InferRequest, wantsBinary } from '../oip/infer-request.ts';
-import type { AppEnvironment } from '../services.ts';
+import { ModelError, RequestError } from '../../errors.ts';
+import { backboneOf, backboneOutputs, withHeadLogits } from '../../heads/head-classifier.ts';
+import { detectFormat } from '../../imaging/format.ts';
+import type { ModelReference } from '../../inference/classifier.ts';
+import type { Tensor as GraphTensor } from '../../inference/inference-session.ts';
+import type { Lease } from '../../inference/memory-budget.ts';
+import type { LoadedModel } from '../../inference/model-loader.ts';
+import { makeTensor, type Tensor } from '../../oip/datatypes.ts';
+import { type InferRequest, wantsBinary } from '../../oip/infer-request.ts';
+import type { AppEnvironment } from '../../services.ts';
 import { decodeBase64 } from './request-body.ts';
 
 /** Name of the input that takes encoded images: BYTES `[N]`. */

@@ -2,7 +2,7 @@
  * Parameters of image routes: from the query string and from the body, checked once, unknown ones refused by name.
  */
 import * as z from 'zod';
-import { RequestError } from '../errors.ts';
+import { RequestError } from '../../errors.ts';
 
 /** Largest `top_k` that is accepted; more labels than a model has are cut to those it has. */
 const MAX_TOP_K = 10_000;

@@ -1,21 +1,21 @@
 /** Bodies of requests about heads: JSON, forms with a file a picture, and archives whose folders are classes. */
 import type { Context } from 'hono';
 import * as z from 'zod';
-import { NAME_PATTERN } from '../../model-store/layout.ts';
-import { HeadError, RequestError } from '../errors.ts';
+import { NAME_PATTERN } from '../../../model-store/layout.ts';
+import { HeadError, RequestError } from '../../errors.ts';
 
-import { MultipartScanner } from '../form-data/multipart-scanner.ts';
-import { boundaryOf } from '../form-data/part-headers.ts';
-import { openArchive } from '../heads/archive.ts';
-import type { ExampleInput } from '../heads/head-service.ts';
-import { checkHeadLimit, HEAD_LIMITS } from '../heads/limits.ts';
-import { FEATURE_KINDS } from '../heads/math/features.ts';
-import { UNKNOWN_LABEL } from '../heads/math/head-model.ts';
-import { METHODS } from '../heads/math/train.ts';
-import { PROMOTIONS } from '../heads/records.ts';
-import { findBucket } from '../moderation/image-source.ts';
-import { locateImage } from '../moderation/intake.ts';
-import type { AppEnvironment } from '../services.ts';
+import { MultipartScanner } from '../../form-data/multipart-scanner.ts';
+import { boundaryOf } from '../../form-data/part-headers.ts';
+import { openArchive } from '../../heads/archive.ts';
+import type { ExampleInput } from '../../heads/head-service.ts';
+import { checkHeadLimit, HEAD_LIMITS } from '../../heads/limits.ts';
+import { FEATURE_KINDS } from '../../heads/math/features.ts';
+import { UNKNOWN_LABEL } from '../../heads/math/head-model.ts';
+import { METHODS } from '../../heads/math/train.ts';
+import { PROMOTIONS } from '../../heads/records.ts';
+import { findBucket } from '../../moderation/image-source.ts';
+import { locateImage } from '../../moderation/intake.ts';
+import type { AppEnvironment } from '../../services.ts';
 import { parseParameters } from './parameters.ts';
 import {
   type BodyMemory,

@@ -1,8 +1,8 @@
 /** The images of a request: one or several, sent along or named, in the shapes that `docs/api.md` lists. */
-import { RequestError } from '../errors.ts';
-import { MultipartScanner } from '../form-data/multipart-scanner.ts';
-import { boundaryOf } from '../form-data/part-headers.ts';
-import type { JsonLimits } from '../json-shape.ts';
+import { RequestError } from '../../errors.ts';
+import { MultipartScanner } from '../../form-data/multipart-scanner.ts';
+import { boundaryOf } from '../../form-data/part-headers.ts';
+import type { JsonLimits } from '../../json-shape.ts';
 import {
   type BodyMemory,
   base64Memory,
