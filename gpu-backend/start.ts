@@ -11,7 +11,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 if (existsSync(join(ROOT, 'gpu-backend/node_modules/onnxruntime-node/package.json'))) {
   if (!process.env.GPU_STORE) {
-    const { buildDefaultModel } = await import('../scripts/build-default-model.ts');
+    const { buildDefaultModel } = await import('../scripts/cli/build-default-model.ts');
     const store = join(ROOT, 'dist/gpu-store');
     await rm(store, { recursive: true, force: true });
     await buildDefaultModel(join(store, 'models'));

@@ -1,6 +1,6 @@
 /**
  * What the model store asks of an object store. An interface only; adapters: `r2-object-store.ts` (a bucket's binding),
- * `memory-object-store.ts`, and a folder on disk under `scripts/store/`.
+ * `memory-object-store.ts`, and a folder on disk under `scripts/cli/store/`.
  */
 
 /** What is known of an object without reading it. */

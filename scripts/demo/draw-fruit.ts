@@ -1,5 +1,5 @@
 /** Pictures to teach with, drawn: fruit of three kinds, no two alike, the same for the same seed. */
-import { encodePng } from '../files/write-png.ts';
+import { encodePng } from '../cli/files/write-png.ts';
 
 /** The kinds. */
 export const FRUIT = ['lemon', 'plum', 'watermelon'] as const;

@@ -3,7 +3,7 @@
  * examples/lemon.png.
  */
 import { writeFile } from 'node:fs/promises';
-import { encodePng } from '../files/write-png.ts';
+import { encodePng } from '../cli/files/write-png.ts';
 
 /** Where the repository keeps it. */
 export const LEMON_FILE = new URL('../../examples/lemon.png', import.meta.url);

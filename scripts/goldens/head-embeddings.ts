@@ -8,8 +8,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { ensureDefaultModel } from '../default-model.ts';
-import { openLocalModel } from '../local-model.ts';
+import { ensureDefaultModel } from '../cli/default-model.ts';
+import { openLocalModel } from '../cli/local-model.ts';
 
 const labelsSchema = z.object({ labels: z.array(z.string()), files: z.record(z.string(), z.int()) });
 

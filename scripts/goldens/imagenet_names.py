@@ -1,4 +1,4 @@
-"""Writes scripts/import/labels/imagenet-{1k,21k}.txt: the names of ImageNet's classes in the order of BiT's outputs, one a line.
+"""Writes scripts/cli/import/labels/imagenet-{1k,21k}.txt: the names of ImageNet's classes in the order of BiT's outputs, one a line.
 
 python scripts/goldens/imagenet_names.py   (timm 1.0.29: the synsets that it gives `goog_in21k` and `in1k`, and their lemmas)
 

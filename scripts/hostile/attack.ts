@@ -6,8 +6,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../dev-server.ts';
-import { seedDefaultModel } from '../seed.ts';
+import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../start/dev-server.ts';
+import { seedDefaultModel } from '../start/seed.ts';
 import { type HostileRequest, nextRequest, seededRandom } from './generated-requests.ts';
 
 const READY_TIMEOUT_MS = 60_000;

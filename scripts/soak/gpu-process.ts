@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { waitUntilOk } from '../dev-server.ts';
+import { waitUntilOk } from '../start/dev-server.ts';
 
 const MAIN = fileURLToPath(new URL('../../gpu-backend/main.ts', import.meta.url));
 const READY_TIMEOUT_MS = 120_000;

@@ -5,8 +5,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../dev-server.ts';
-import { seedDefaultModel } from '../seed.ts';
+import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../start/dev-server.ts';
+import { seedDefaultModel } from '../start/seed.ts';
 
 const DIMENSIONS = 1024;
 const CLASSES = 8;

@@ -5,9 +5,9 @@
 import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildDefaultModel } from '../build-default-model.ts';
-import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../dev-server.ts';
-import { seedDefaultModel } from '../seed.ts';
+import { buildDefaultModel } from '../cli/build-default-model.ts';
+import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../start/dev-server.ts';
+import { seedDefaultModel } from '../start/seed.ts';
 import { GpuProcess } from './gpu-process.ts';
 import { type SeededImages, seedImages } from './seed-images.ts';
 

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import { encodePng } from '../files/write-png.ts';
+import { encodePng } from '../cli/files/write-png.ts';
 
 /** How a receiver behaves; its name is its path below `/hooks/`. `settles` is how its events must end. */
 export const BEHAVIOURS = {

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import type { EventLog, EventSummary } from '../../worker/moderation/ledger/records.ts';
-import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../dev-server.ts';
-import { seedDefaultModel } from '../seed.ts';
+import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../start/dev-server.ts';
+import { seedDefaultModel } from '../start/seed.ts';
 import { BEHAVIOURS, type Behaviour, type Receivers, startReceivers } from './receivers.ts';
 
 const SOURCE = 'soak';

@@ -9,8 +9,8 @@ import { BitEdgeClient, BitEdgeError } from 'bit-edge/client';
 import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawLemon, LEMON_FILE } from '../../scripts/demo/lemon.ts';
-import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/dev-server.ts';
-import { seedDefaultModel } from '../../scripts/seed.ts';
+import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/start/dev-server.ts';
+import { seedDefaultModel } from '../../scripts/start/seed.ts';
 import { readPhoto } from '../support/photo.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -6,10 +6,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseManifest } from '../../model-store/manifest.ts';
 import { publishVersion } from '../../model-store/publish.ts';
 import { moveAlias } from '../../model-store/versions.ts';
-import { ensureDefaultModel } from '../../scripts/default-model.ts';
-import { type DevServer, findFreePort, LOCAL_HOST, startDevServer, waitUntilOk } from '../../scripts/dev-server.ts';
-import { seedDefaultModel } from '../../scripts/seed.ts';
-import { withStore } from '../../scripts/store/open-store.ts';
+import { ensureDefaultModel } from '../../scripts/cli/default-model.ts';
+import { withStore } from '../../scripts/cli/store/open-store.ts';
+import {
+  type DevServer,
+  findFreePort,
+  LOCAL_HOST,
+  startDevServer,
+  waitUntilOk,
+} from '../../scripts/start/dev-server.ts';
+import { seedDefaultModel } from '../../scripts/start/seed.ts';
 import { readPhoto } from '../support/photo.ts';
 
 const ALIAS_MAX_AGE_MS = 200;

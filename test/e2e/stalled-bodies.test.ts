@@ -4,8 +4,8 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/dev-server.ts';
-import { seedDefaultModel } from '../../scripts/seed.ts';
+import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/start/dev-server.ts';
+import { seedDefaultModel } from '../../scripts/start/seed.ts';
 import { readPhoto } from '../support/photo.ts';
 
 const IDLE_MS = 2000;

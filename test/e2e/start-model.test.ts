@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { findFreePort } from '../../scripts/dev-server.ts';
+import { findFreePort } from '../../scripts/start/dev-server.ts';
 import { ended, interrupt, npmStart, type Started, startAndWait } from '../support/npm-start.ts';
 import { readPhoto } from '../support/photo.ts';
 import { COMMIT, type HubServer, startHub } from '../unit/scripts/hub-server.ts';

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { LOCAL_HOST } from '../../scripts/dev-server.ts';
+import { LOCAL_HOST } from '../../scripts/start/dev-server.ts';
 import { ended, interrupt, npmStart, type Started, startAndWait } from '../support/npm-start.ts';
 import { readPhoto } from '../support/photo.ts';
 

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { decodeOnnxModel } from '../../model-store/onnx/decode.ts';
 import { encodeOnnxModel } from '../../model-store/onnx/encode.ts';
 import { ONNX_DTYPE_BYTES, type OnnxModel, type OnnxTensor } from '../../model-store/onnx/onnx-model.ts';
-import { compileWasm } from '../../scripts/local-model.ts';
+import { compileWasm } from '../../scripts/cli/local-model.ts';
 import { AppError } from '../../worker/errors.ts';
 import { startEngineSession } from '../../worker/inference/engine/engine-session.ts';
 import { planMemory } from '../../worker/inference/engine/memory-plan.ts';

@@ -6,8 +6,8 @@ import { assembleVersion, variantFiles } from '../../model-store/build/assemble.
 import { type Checkpoint, makeCheckpoint, type WeightTensor } from '../../model-store/build/checkpoint/checkpoint.ts';
 import type { PreprocessorJson } from '../../model-store/build/checkpoint/preprocessor.ts';
 import { buildBitGraph } from '../../model-store/build/graph/build.ts';
-import { writeVersion } from '../../scripts/build-default-model.ts';
-import { measureVariant } from '../../scripts/onnx/measure-variant.ts';
+import { writeVersion } from '../../scripts/cli/build-default-model.ts';
+import { measureVariant } from '../../scripts/cli/onnx/measure-variant.ts';
 
 /** The version that every one of them has. */
 export const SIZED_MODEL_VERSION = '1';

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseManifest } from '../../model-store/manifest.ts';
 import { publishVersion } from '../../model-store/publish.ts';
-import { ensureDefaultModel } from '../../scripts/default-model.ts';
-import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/dev-server.ts';
-import { seedDefaultModel } from '../../scripts/seed.ts';
-import { withStore } from '../../scripts/store/open-store.ts';
+import { ensureDefaultModel } from '../../scripts/cli/default-model.ts';
+import { withStore } from '../../scripts/cli/store/open-store.ts';
+import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/start/dev-server.ts';
+import { seedDefaultModel } from '../../scripts/start/seed.ts';
 
 /** The second version. */
 export const HOSTILE_VERSION = 'hostile';

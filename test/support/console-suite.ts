@@ -1,7 +1,7 @@
 /** A suite of the console's browser tests: one deployment, one browser, a fresh tab a test, no complaint of the page allowed. */
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
-import { CHROMIUM_PATH, hasChromium, startBrowser, type TestBrowser } from '../../scripts/console/browser.ts';
+import { CHROMIUM_PATH, hasChromium, startBrowser, type TestBrowser } from '../../scripts/screenshots/browser.ts';
 import { type ConsoleDeployment, type ConsoleDeploymentOptions, startConsoleDeployment } from './console-deployment.ts';
 
 const NO_BROWSER = hasChromium() ? '' : ` (skipped: no ${CHROMIUM_PATH}; Debian's package chromium has it)`;

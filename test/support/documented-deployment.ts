@@ -8,10 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { expect } from 'vitest';
-import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/dev-server.ts';
-import { seedDefaultModel } from '../../scripts/seed.ts';
+import { withStore } from '../../scripts/cli/store/open-store.ts';
 import { type Receivers, startReceivers } from '../../scripts/soak/receivers.ts';
-import { withStore } from '../../scripts/store/open-store.ts';
+import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/start/dev-server.ts';
+import { seedDefaultModel } from '../../scripts/start/seed.ts';
 import { publishPolicy } from '../../worker/moderation/policy/store.ts';
 import { DocumentedAnswers, type OpenApiDocument } from './documented-answers.ts';
 

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ensureDefaultModel } from '../../scripts/default-model.ts';
+import { ensureDefaultModel } from '../../scripts/cli/default-model.ts';
 import { readPhoto } from './photo.ts';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/', import.meta.url));

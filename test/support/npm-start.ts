@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { findFreePort, LOCAL_HOST } from '../../scripts/dev-server.ts';
+import { findFreePort, LOCAL_HOST } from '../../scripts/start/dev-server.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const READY_TIMEOUT_MS = 90_000;

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import loadWabt from 'wabt';
 import { parseManifest } from '../../model-store/manifest.ts';
-import { assembleKernel } from '../../scripts/build-kernel.ts';
-import { ensureDefaultModel } from '../../scripts/default-model.ts';
-import { compileWasm } from '../../scripts/local-model.ts';
+import { ensureDefaultModel } from '../../scripts/cli/default-model.ts';
+import { compileWasm } from '../../scripts/cli/local-model.ts';
+import { assembleKernel } from '../../scripts/kernels/build-kernel.ts';
 import { PACKED_PAGES } from '../../worker/inference/quantized-gemm.ts';
 import { OrtRuntime, type WasmModules } from '../../worker/inference/runtime.ts';
 

@@ -5,8 +5,8 @@ import { planMemory } from '../../../worker/inference/engine/memory-plan.ts';
 import { recognize } from '../../../worker/inference/engine/recognize.ts';
 import type { InferenceSession } from '../../../worker/inference/inference-session.ts';
 import { OrtRuntime } from '../../../worker/inference/runtime.ts';
-import { readBytes } from '../../files/read-file.ts';
-import { compileWasm } from '../../local-model.ts';
+import { readBytes } from '../../cli/files/read-file.ts';
+import { compileWasm } from '../../cli/local-model.ts';
 import { median } from '../suite.ts';
 
 const ROUNDS = 5;

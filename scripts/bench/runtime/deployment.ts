@@ -1,7 +1,7 @@
 /** A local deployment to measure: the worker in workerd, its log lines, gauges, processor time and memory. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findFreePort, LOCAL_HOST, startDevServer } from '../../dev-server.ts';
+import { findFreePort, LOCAL_HOST, startDevServer } from '../../start/dev-server.ts';
 import { connectInspector, type Inspector } from './inspector.ts';
 
 /** Linux counts processor time in ticks of 10 ms. */

@@ -15,14 +15,14 @@ import { float32Tensor, writeSafetensors } from '../../../model-store/safetensor
 import { moveAlias } from '../../../model-store/versions.ts';
 import { parseProcessorConfig } from '../../../worker/preprocess/config.ts';
 import { type PixelValues, preprocess } from '../../../worker/preprocess/preprocess.ts';
-import { writeVersion } from '../../build-default-model.ts';
-import { calibrate } from '../../calibrate.ts';
-import { ensureDefaultModel } from '../../default-model.ts';
-import { readManifestFile } from '../../files/manifest-file.ts';
-import { readBytes } from '../../files/read-file.ts';
-import { fixedImageSize } from '../../image-size.ts';
-import { measureVariant } from '../../onnx/measure-variant.ts';
-import { withStore } from '../../store/open-store.ts';
+import { writeVersion } from '../../cli/build-default-model.ts';
+import { calibrate } from '../../cli/calibrate.ts';
+import { ensureDefaultModel } from '../../cli/default-model.ts';
+import { readManifestFile } from '../../cli/files/manifest-file.ts';
+import { readBytes } from '../../cli/files/read-file.ts';
+import { fixedImageSize } from '../../cli/image-size.ts';
+import { measureVariant } from '../../cli/onnx/measure-variant.ts';
+import { withStore } from '../../cli/store/open-store.ts';
 import { randomR50x1 } from '../random-checkpoint.ts';
 
 /** Names that the benchmark's models are served under. */

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { withStore } from '../../../scripts/cli/store/open-store.ts';
 import { startReceivers } from '../../../scripts/soak/receivers.ts';
-import { withStore } from '../../../scripts/store/open-store.ts';
 import { publishPolicy } from '../../../worker/moderation/policy/store.ts';
 import { expectAccessible } from '../../support/accessibility.ts';
 import { describeConsole } from '../../support/console-suite.ts';

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { beforeEach, expect, it } from 'vitest';
-import { withStore } from '../../../scripts/store/open-store.ts';
+import { withStore } from '../../../scripts/cli/store/open-store.ts';
 import { KEY_RANDOM_BYTES, mintApiKey } from '../../../worker/auth/api-key.ts';
 import { putApiKey } from '../../../worker/auth/key-store.ts';
 import { expectAccessible } from '../../support/accessibility.ts';

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { run } from '../../../scripts/commands/export.ts';
+import { run } from '../../../scripts/cli/commands/export.ts';
 import { writeVersion } from '../../shared/gpu-store.ts';
 
 let root = '';

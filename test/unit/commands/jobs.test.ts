@@ -74,7 +74,13 @@ afterAll(async () => {
 
 async function jobs(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   try {
-    const done = await promisify(execFile)(process.execPath, ['scripts/bit-edge.ts', 'jobs', ...args, '--url', url]);
+    const done = await promisify(execFile)(process.execPath, [
+      'scripts/cli/bit-edge.ts',
+      'jobs',
+      ...args,
+      '--url',
+      url,
+    ]);
     return { code: 0, ...done };
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };

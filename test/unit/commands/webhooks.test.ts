@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { run } from '../../../scripts/commands/webhooks.ts';
+import { run } from '../../../scripts/cli/commands/webhooks.ts';
 
 let server: Server;
 let url: string;

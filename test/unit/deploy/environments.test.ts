@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { ENVIRONMENT_NAMES, withEnvironments } from '../../../scripts/deploy/environments.ts';
-import { readWranglerConfig, type WranglerConfig } from '../../../scripts/deploy/wrangler-config.ts';
+import { ENVIRONMENT_NAMES, withEnvironments } from '../../../scripts/cli/deploy/environments.ts';
+import { readWranglerConfig, type WranglerConfig } from '../../../scripts/cli/deploy/wrangler-config.ts';
 import { QUEUE_KINDS, queueKind } from '../../../worker/queue-kinds.ts';
 
 const PATH = fileURLToPath(new URL('../../../wrangler.toml', import.meta.url));

@@ -1,8 +1,8 @@
 /** Each fault that the doctor knows, seeded one at a time into healthy facts. */
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readWranglerConfig, type WranglerConfig } from '../../../scripts/deploy/wrangler-config.ts';
-import { CHECK_NAMES, examine, type Facts } from '../../../scripts/doctor/checks.ts';
+import { readWranglerConfig, type WranglerConfig } from '../../../scripts/cli/deploy/wrangler-config.ts';
+import { CHECK_NAMES, examine, type Facts } from '../../../scripts/cli/doctor/checks.ts';
 
 const CONFIG = readWranglerConfig(fileURLToPath(new URL('../../../wrangler.toml', import.meta.url)), null);
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { compileEngineKernels } from '../../../scripts/build-kernel.ts';
+import { compileEngineKernels } from '../../../scripts/kernels/build-kernel.ts';
 
 const KERNEL_FILE = new URL('../../../worker/inference/engine/kernels/engine.wasm', import.meta.url);
 

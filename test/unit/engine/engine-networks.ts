@@ -3,8 +3,8 @@ import type { Checkpoint } from '../../../model-store/build/checkpoint/checkpoin
 import type { GraphOptions } from '../../../model-store/build/graph/build.ts';
 import { buildInt8Graph, type Int8Graph } from '../../../model-store/build/quantize/build-int8.ts';
 import type { Calibration } from '../../../model-store/build/quantize/calibration.ts';
-import { calibrate } from '../../../scripts/calibrate.ts';
-import { compileWasm } from '../../../scripts/local-model.ts';
+import { calibrate } from '../../../scripts/cli/calibrate.ts';
+import { compileWasm } from '../../../scripts/cli/local-model.ts';
 import { type EngineSession, startEngineSession } from '../../../worker/inference/engine/engine-session.ts';
 import { planMemory } from '../../../worker/inference/engine/memory-plan.ts';
 import type { Int8Network } from '../../../worker/inference/engine/network.ts';

@@ -5,7 +5,7 @@ import type { Int8Graph } from '../../../model-store/build/quantize/build-int8.t
 import { decodeOnnxModel } from '../../../model-store/onnx/decode.ts';
 import { encodeOnnxModel } from '../../../model-store/onnx/encode.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../../../model-store/onnx/onnx-model.ts';
-import { compileWasm } from '../../../scripts/local-model.ts';
+import { compileWasm } from '../../../scripts/cli/local-model.ts';
 import { startEngineSession } from '../../../worker/inference/engine/engine-session.ts';
 import { planMemory } from '../../../worker/inference/engine/memory-plan.ts';
 import { recognize } from '../../../worker/inference/engine/recognize.ts';

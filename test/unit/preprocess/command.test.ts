@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
 import { readSafetensors, tensorToFloat32 } from '../../../model-store/safetensors.ts';
-import { run } from '../../../scripts/commands/preprocess.ts';
+import { run } from '../../../scripts/cli/commands/preprocess.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'bit-edge-preprocess-'));

@@ -13,7 +13,7 @@ export async function bitEdge(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<CommandResult> {
-  const child = spawn(process.execPath, ['scripts/bit-edge.ts', ...args], {
+  const child = spawn(process.execPath, ['scripts/cli/bit-edge.ts', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readSafetensors, writeSafetensors } from '../../../model-store/safetensors.ts';
-import { downloadFromHub } from '../../../scripts/sources/hub-download.ts';
-import { openSource } from '../../../scripts/sources/open-source.ts';
+import { downloadFromHub } from '../../../scripts/cli/sources/hub-download.ts';
+import { openSource } from '../../../scripts/cli/sources/open-source.ts';
 import { COMMIT, type HubServer, startHub } from './hub-server.ts';
 
 const ID = 'google/bit-50';

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { weightShapes } from '../../../model-store/bit-architecture.ts';
 import { parseBitConfig } from '../../../model-store/bit-config.ts';
 import { float32Tensor, type SafetensorsTensor, writeSafetensors } from '../../../model-store/safetensors.ts';
-import { imagenetNames } from '../../../scripts/import/imagenet-names.ts';
-import { prepareImport } from '../../../scripts/import/prepare.ts';
+import { imagenetNames } from '../../../scripts/cli/import/imagenet-names.ts';
+import { prepareImport } from '../../../scripts/cli/import/prepare.ts';
 
 let root: string;
 beforeAll(async () => {
@@ -96,7 +96,7 @@ it('leaves names that there are, and lets --labels win', async () => {
 
 it('has one name a line in both files', async () => {
   for (const file of ['imagenet-1k.txt', 'imagenet-21k.txt']) {
-    const text = await readFile(`scripts/import/labels/${file}`, 'utf8');
+    const text = await readFile(`scripts/cli/import/labels/${file}`, 'utf8');
     expect(text.split('\n').filter((line) => line !== line.trim() || line === '')).toEqual(['']);
   }
 });

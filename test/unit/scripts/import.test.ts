@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseManifest } from '../../../model-store/manifest.ts';
-import { sha256File } from '../../../scripts/files/hash.ts';
+import { sha256File } from '../../../scripts/cli/files/hash.ts';
 import { bitEdge } from './command-line.ts';
 
 const FIXTURE = 'test/fixtures/bit/default';
@@ -230,7 +230,7 @@ describe('bit-edge import', () => {
     const out = join(folder, 'out');
     expect((await bitEdge(['import', FIXTURE, '--out', out])).exitCode).toBe(0);
     const before = await readFile(join(out, 'manifest.json'), 'utf8');
-    const child = spawn(process.execPath, ['scripts/bit-edge.ts', 'import', FIXTURE, '--out', out], {
+    const child = spawn(process.execPath, ['scripts/cli/bit-edge.ts', 'import', FIXTURE, '--out', out], {
       stdio: 'ignore',
     });
     const exited = new Promise((resolve) => child.once('close', resolve));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseLabelsFile, truthOf } from '../../../scripts/import/labels-file.ts';
+import { parseLabelsFile, truthOf } from '../../../scripts/cli/import/labels-file.ts';
 
 describe('parseLabelsFile', () => {
   it.each([

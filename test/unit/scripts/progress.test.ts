@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { formatBytes, Progress } from '../../../scripts/progress.ts';
+import { formatBytes, Progress } from '../../../scripts/cli/progress.ts';
 
 function record(isTTY: boolean) {
   let nowMs = 0;

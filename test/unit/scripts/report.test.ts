@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { renderLayerPlot } from '../../../scripts/report/layer-plot.ts';
-import { renderMarkdown } from '../../../scripts/report/markdown.ts';
-import { createReport, type QuantizedLayer, type ReportParts } from '../../../scripts/report/report.ts';
+import { renderLayerPlot } from '../../../scripts/cli/report/layer-plot.ts';
+import { renderMarkdown } from '../../../scripts/cli/report/markdown.ts';
+import { createReport, type QuantizedLayer, type ReportParts } from '../../../scripts/cli/report/report.ts';
 
 const layers: QuantizedLayer[] = [
   { name: 'embedder.convolution', precision: 'float32', weight_error: 0.05, input_error: 0.02 },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { resizedPreprocessor } from '../../../scripts/import/resized-preprocessor.ts';
+import { resizedPreprocessor } from '../../../scripts/cli/import/resized-preprocessor.ts';
 
 describe('resizedPreprocessor', () => {
   it('keeps the part of the picture that is cropped, whatever else the options say', () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FileReference, Manifest } from '../../../model-store/manifest.ts';
-import { sha256OfBytes } from '../../../scripts/files/hash.ts';
+import { sha256OfBytes } from '../../../scripts/cli/files/hash.ts';
 import { bitEdge } from './command-line.ts';
 
 let root: string;

@@ -7,12 +7,12 @@ import { assembleVersion, encodeJson } from '../../../model-store/build/assemble
 import { buildBitGraph } from '../../../model-store/build/graph/build.ts';
 import { outputNames } from '../../../model-store/build/graph/network.ts';
 import { float32Tensor, readSafetensors, tensorToFloat32, writeSafetensors } from '../../../model-store/safetensors.ts';
-import { readManifestFile } from '../../../scripts/files/manifest-file.ts';
-import { readBytes } from '../../../scripts/files/read-file.ts';
-import { openVariant } from '../../../scripts/onnx/variant-runner.ts';
-import { openSource } from '../../../scripts/sources/open-source.ts';
-import { compareTensors } from '../../../scripts/verify/compare.ts';
-import { verifyVariant } from '../../../scripts/verify/verify-variant.ts';
+import { readManifestFile } from '../../../scripts/cli/files/manifest-file.ts';
+import { readBytes } from '../../../scripts/cli/files/read-file.ts';
+import { openVariant } from '../../../scripts/cli/onnx/variant-runner.ts';
+import { openSource } from '../../../scripts/cli/sources/open-source.ts';
+import { compareTensors } from '../../../scripts/cli/verify/compare.ts';
+import { verifyVariant } from '../../../scripts/cli/verify/verify-variant.ts';
 import { bitEdge } from './command-line.ts';
 
 /** The project's aim; what is measured is about 1e-5. */

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryObjectStore } from '../../../model-store/memory-object-store.ts';
 import { listAll } from '../../../model-store/object-store.ts';
-import { samplePicture } from '../../../scripts/deploy/sample-picture.ts';
-import { putFiles } from '../../../scripts/uploads/put-files.ts';
+import { samplePicture } from '../../../scripts/cli/deploy/sample-picture.ts';
+import { putFiles } from '../../../scripts/cli/uploads/put-files.ts';
 
 let folder: string;
 let store: MemoryObjectStore;

@@ -1,5 +1,5 @@
 /** The categories of a policy: their thresholds as sliders, and how well they find their images. */
-import type { CategoryMetrics, CurvePoint } from '../../../../scripts/policy/metrics.ts';
+import type { CategoryMetrics, CurvePoint } from '../../../../scripts/cli/policy/metrics.ts';
 import type { Policy } from '../../../../worker/moderation/policy/schema.ts';
 import { formatPercent } from '../../format.ts';
 import { STEP, withThreshold } from './trial.ts';

@@ -1,6 +1,6 @@
 /** Labelled images under a policy that is being changed: scores are asked for once, verdicts are worked out here. Pure. */
-import type { CategoryMetrics } from '../../../../scripts/policy/metrics.ts';
-import { measureCategory } from '../../../../scripts/policy/metrics.ts';
+import type { CategoryMetrics } from '../../../../scripts/cli/policy/metrics.ts';
+import { measureCategory } from '../../../../scripts/cli/policy/metrics.ts';
 import { compilePolicy, type Evaluation } from '../../../../worker/moderation/policy/evaluate.ts';
 import type { Action, Policy } from '../../../../worker/moderation/policy/schema.ts';
 

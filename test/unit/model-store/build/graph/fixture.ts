@@ -6,7 +6,7 @@ import { readHuggingFace } from '../../../../../model-store/build/checkpoint/hug
 import type { BuiltGraph } from '../../../../../model-store/build/graph/build.ts';
 import { memoryDirectory } from '../../../../../model-store/checkpoint-directory.ts';
 import { readSafetensors, tensorToFloat32 } from '../../../../../model-store/safetensors.ts';
-import { compileWasm } from '../../../../../scripts/local-model.ts';
+import { compileWasm } from '../../../../../scripts/cli/local-model.ts';
 import { OrtRuntime } from '../../../../../worker/inference/runtime.ts';
 
 ort.env.wasm.numThreads = 1;

@@ -10,7 +10,7 @@ import { parseCalibration } from '../../../../../model-store/build/quantize/cali
 import { estimateCalibration } from '../../../../../model-store/build/quantize/estimate-calibration.ts';
 import { memoryDirectory } from '../../../../../model-store/checkpoint-directory.ts';
 import { decodeOnnxModel } from '../../../../../model-store/onnx/decode.ts';
-import { calibrate } from '../../../../../scripts/calibrate.ts';
+import { calibrate } from '../../../../../scripts/cli/calibrate.ts';
 import { decodeImage } from '../../../../../worker/imaging/decode.ts';
 import { fixtureCheckpoint, fixtureTensors, relativeDifference, runAsWorker, runGraph } from '../graph/fixture.ts';
 

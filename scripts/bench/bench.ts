@@ -1,0 +1,99 @@
+/**
+ * `npm run bench -- <suite> [--runs N] [--only TEXT] [--json]`: measures a suite and prints a table of medians. `--qdq FILE`,
+ * `--keep FOLDER` and `--out FOLDER` are for the suite `runtime`: docs/bench/runtime.md.
+ *
+ * The sides of a comparison are run in turn within one process, so that a slow moment of the machine falls on all of
+ * them. With `--json` the last line of standard output is one JSON object; the table goes to standard error.
+ */
+import { parseArgs } from 'node:util';
+import { AppError } from '../../worker/errors.ts';
+import type { BenchSuite } from './suite.ts';
+
+const SUITES: Readonly<Record<string, () => Promise<BenchSuite>>> = {
+  imaging: async () => (await import('./imaging.ts')).IMAGING_SUITE,
+  gpu: async () => (await import('./gpu.ts')).GPU_SUITE,
+  'group-norm': async () => (await import('./group-norm.ts')).GROUP_NORM_SUITE,
+  runtime: async () => (await import('./runtime.ts')).RUNTIME_SUITE,
+  heads: async () => (await import('./heads.ts')).HEADS_SUITE,
+  'fast-accuracy': async () => (await import('./fast-accuracy.ts')).FAST_ACCURACY_SUITE,
+};
+
+const DEFAULT_RUNS = 7;
+
+const USAGE = `usage: npm run bench -- <${Object.keys(SUITES).join(' | ')}> [--runs N] [--only TEXT] [--json]
+       npm run bench -- runtime [--qdq FILE] [--keep FOLDER] [--out FOLDER] ...
+
+  --runs N       timed runs of every side; ${DEFAULT_RUNS}
+  --only TEXT    the parts whose name contains the text
+  --json         the result as one line of JSON at the end of standard output; the tables go to standard error
+  --qdq FILE     runtime: R50x1 by onnxruntime's own quantization, as another side
+  --keep FOLDER  runtime: leaves the models there that are made to be measured
+  --out FOLDER   runtime: where the figures and the plot go; docs/bench, and nowhere beside --only
+docs/bench has a page per suite.
+`;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const options = parseOptions();
+  if (typeof options === 'string') {
+    process.stderr.write(`bench: ${options}\n\n${USAGE}`);
+    return 2;
+  }
+  const { values, positionals } = options;
+  if (values.help === true) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const [name] = positionals;
+  const load = positionals.length === 1 && name !== undefined ? SUITES[name] : undefined;
+  const runs = Number(values.runs);
+  if (load === undefined || !Number.isInteger(runs) || runs < 1) {
+    const problem =
+      load === undefined ? 'one suite is needed' : `--runs is "${values.runs}"; it must be an integer from 1`;
+    process.stderr.write(`bench: ${problem}\n\n${USAGE}`);
+    return 2;
+  }
+  const suite = await load();
+  const print = (line: string): void => {
+    (values.json ? process.stderr : process.stdout).write(`${line}\n`);
+  };
+  try {
+    const result = await suite.run({
+      runs,
+      only: values.only ?? '',
+      print,
+      ...(values.qdq === undefined ? {} : { qdq: values.qdq }),
+      ...(values.keep === undefined ? {} : { keep: values.keep }),
+      ...(values.out === undefined ? {} : { out: values.out }),
+    });
+    if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    // A suite whose parts failed has said so.
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (!(error instanceof Error && (error instanceof AppError || 'syscall' in error))) throw error;
+    process.stderr.write(`bench: ${error.message}\n`);
+    return 1;
+  }
+}
+
+/** The options, or what is wrong with them. */
+function parseOptions() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        runs: { type: 'string', default: String(DEFAULT_RUNS) },
+        only: { type: 'string' },
+        qdq: { type: 'string' },
+        keep: { type: 'string' },
+        out: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))) throw error;
+    return error.message;
+  }
+}

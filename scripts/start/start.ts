@@ -1,0 +1,142 @@
+/** `npm start`: a model into local R2, then the worker on http://127.0.0.1:8787. */
+import { parseArgs } from 'node:util';
+import { AppError, ModelError } from '../../worker/errors.ts';
+import { MAX_SIZE_PX, MIN_SIZE_PX } from '../cli/import/resized-preprocessor.ts';
+import { ensureRequestedModel, parseModelSource } from '../cli/requested-model.ts';
+import { isPortFree, LOCAL_HOST, startDevServer, waitUntilOk } from './dev-server.ts';
+import { DEFAULT_STATE_PATH, type Seeded, seedDefaultModel, seedVersion } from './seed.ts';
+
+const DEFAULT_PORT = 8787;
+const READY_TIMEOUT_MS = 120_000;
+
+const HELP = `usage: npm start -- [--model SOURCE[@REVISION]] [--size PX] [--calibrate IMAGES] [--port ${DEFAULT_PORT}] [--state FOLDER]
+
+Serves BiT from workerd on this machine: R2, queues and Durable Objects are local.
+  --model SOURCE     a BiT of yours: a repository on the hub (google/bit-50, google/bit-50@refs/pr/1), a folder or a file that
+                     "bit-edge import" takes. It is downloaded, imported, published into local R2, and answers where a request
+                     names no model. The next start uses what is there. Default: the small model of this repository.
+  --size PX          of the images that --model sees, 32 to 1024: a smaller one takes less time and memory, and knows less.
+                     Default: the checkpoint's own (448 for google/bit-50).
+  --calibrate IMAGES a folder of pictures to refine int8's scales by.
+  --port N           Default: ${DEFAULT_PORT}.
+  --state FOLDER     of R2, queues and Durable Objects. Default: .wrangler/state.
+HF_TOKEN, HF_ENDPOINT and BIT_EDGE_CACHE (default ~/.cache/bit-edge) are read from the environment.
+Exit codes: 0 stopped, 1 failed, 2 wrong usage.
+`;
+
+/** Lines of `wrangler dev` that say nothing to a user of this project. */
+const NOISE = [
+  /^\s*$/,
+  /wrangler \d/,
+  /^[─-]+$/,
+  /Starting local server/,
+  /Ready on /,
+  /^\[custom build\]|^console {2}/,
+  /Your types might be out of date/,
+];
+
+try {
+  process.exitCode = await start();
+} catch (error) {
+  const known = error instanceof AppError || (error instanceof Error && 'code' in error);
+  process.stderr.write(`bit-edge: ${error instanceof Error ? (known ? error.message : error.stack) : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function start(): Promise<number> {
+  const options = parseOptions();
+  if (typeof options === 'string') {
+    process.stderr.write(`bit-edge: ${options}\n\n${HELP}`);
+    return 2;
+  }
+  if (options.help === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const port = Number(options.port ?? DEFAULT_PORT);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    process.stderr.write(`bit-edge: --port is "${options.port}"; it must be an integer from 1 to 65535\n\n${HELP}`);
+    return 2;
+  }
+  const sizePx = options.size === undefined ? null : Number(options.size);
+  if (sizePx !== null && !(Number.isInteger(sizePx) && sizePx >= MIN_SIZE_PX && sizePx <= MAX_SIZE_PX)) {
+    process.stderr.write(
+      `bit-edge: --size is "${options.size}"; it must be an integer from ${MIN_SIZE_PX} to ${MAX_SIZE_PX}\n\n${HELP}`,
+    );
+    return 2;
+  }
+  const needsModel = ['size', 'calibrate'].find((name) => name in options && options.model === undefined);
+  if (needsModel !== undefined) {
+    process.stderr.write(`bit-edge: --${needsModel} is for --model\n\n${HELP}`);
+    return 2;
+  }
+  if (!(await isPortFree(port))) {
+    process.stderr.write(
+      `bit-edge: port ${port} of ${LOCAL_HOST} is taken; stop what listens there, or: npm start -- --port ${port + 1}\n`,
+    );
+    return 1;
+  }
+  const statePath = options.state ?? DEFAULT_STATE_PATH;
+  // Policies and examples of this repository name the default model, whatever else is asked for.
+  let model = await seedDefaultModel(statePath);
+  if (options.model !== undefined)
+    model = await seedRequested(options.model, sizePx, options.calibrate ?? null, statePath);
+  process.stdout.write(
+    `model    ${model.name}@${model.version} (${model.published ? 'published to' : 'is in'} local R2)\n`,
+  );
+
+  const server = await startDevServer({
+    port,
+    statePath,
+    variables: options.model === undefined ? {} : { DEFAULT_MODEL: model.name },
+    onLine(line) {
+      if (!NOISE.some((pattern) => pattern.test(line))) process.stdout.write(`${line}\n`);
+    },
+  });
+  const stop = (): void => void server.stop();
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  await waitUntilOk(`${server.url}/readyz`, READY_TIMEOUT_MS);
+  process.stdout.write(
+    `ready    ${server.url}\ntry      curl --data-binary @examples/lemon.png ${server.url}/v1/classify\n`,
+  );
+  await server.exited;
+  return 0;
+}
+
+/** The options, or what is wrong with them. */
+function parseOptions() {
+  try {
+    return parseArgs({
+      options: {
+        model: { type: 'string' },
+        size: { type: 'string' },
+        calibrate: { type: 'string' },
+        port: { type: 'string' },
+        state: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))) throw error;
+    return error.message;
+  }
+}
+
+async function seedRequested(
+  text: string,
+  sizePx: number | null,
+  calibrate: string | null,
+  statePath: string,
+): Promise<Seeded> {
+  const request = { ...(await parseModelSource(text)), sizePx, calibrate };
+  const say = (note: string): void => void process.stderr.write(`bit-edge: ${note}\n`);
+  const { directory } = await ensureRequestedModel(request, process.env, say);
+  try {
+    return await seedVersion(statePath, directory, true);
+  } catch (error) {
+    if (!(error instanceof ModelError) || error.code !== 'model_too_large') throw error;
+    const smaller = `smaller images take less: npm start -- --model ${text} --size 224`;
+    throw new ModelError('model_too_large', `${error.message}; ${smaller}`, { details: error.details });
+  }
+}
