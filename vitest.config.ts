@@ -1,8 +1,8 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { buildConsole, writeConsole } from './console/build.ts';
-import { moderationBindings } from './test/shared/moderation-bindings.ts';
 import { serveFixture } from './test/support/fixture-service.ts';
+import { moderationBindings } from './test/support/moderation-bindings.ts';
 
 // The worker's tests serve the console's files, and wrangler's own build command does not run here.
 await writeConsole(await buildConsole());

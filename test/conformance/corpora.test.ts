@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { AppError } from '../../worker/errors.ts';
 import { decodeImage, detectFormat, estimateDecodeBytes, readInfo } from '../../worker/imaging/decode.ts';
 import type { ImageLimits } from '../../worker/imaging/limits.ts';
-import { sha256 } from '../shared/rgb-image.ts';
+import { sha256 } from '../support/rgb-image.ts';
 
 const SHARED = process.env.BIT_EDGE_SHARED ?? fileURLToPath(new URL('../../../shared', import.meta.url));
 const CORPORA = join(SHARED, 'corpora');

@@ -11,9 +11,9 @@ import { readBytes } from '../../scripts/cli/files/read-file.ts';
 import { withStore } from '../../scripts/cli/store/open-store.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/start/dev-server.ts';
 import { seedDefaultModel } from '../../scripts/start/seed.ts';
-import { writeSizedModel } from '../shared/sized-model.ts';
+import { bitEdge } from '../support/command-line.ts';
 import { readPhoto } from '../support/photo.ts';
-import { bitEdge } from '../unit/scripts/command-line.ts';
+import { writeSizedModel } from '../support/sized-model.ts';
 
 const BUDGET_MIB = 64;
 const SIZE_STEP_PX = 16;

@@ -8,9 +8,9 @@ import { GpuProcess } from '../../scripts/soak/gpu-process.ts';
 import { withUploads } from '../../scripts/soak/seed-images.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/start/dev-server.ts';
 import { seedDefaultModel } from '../../scripts/start/seed.ts';
-import { GOLDENS, picture, SIDE_PX } from '../shared/gpu-model.ts';
-import { BACKEND_INSTALLED, SKIP_REASON } from '../shared/gpu-process.ts';
-import { bitEdge } from '../unit/scripts/command-line.ts';
+import { bitEdge } from '../support/command-line.ts';
+import { GOLDENS, picture, SIDE_PX } from '../support/gpu-model.ts';
+import { BACKEND_INSTALLED, SKIP_REASON } from '../support/gpu-process.ts';
 
 const NAME = 'bit-152x4';
 const PICTURES = GOLDENS.random.logits.length;

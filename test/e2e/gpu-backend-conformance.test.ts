@@ -11,7 +11,7 @@ import { BackendClient } from '../../worker/jobs/backend-client.ts';
 import { reserveInferRequest } from '../../worker/oip/infer-request.ts';
 import { parseProcessorConfig } from '../../worker/preprocess/config.ts';
 import { preprocessToRgb8 } from '../../worker/preprocess/preprocess.ts';
-import { PICTURE_BYTES, SIDE_PX, writeModel } from '../shared/gpu-model.ts';
+import { PICTURE_BYTES, SIDE_PX, writeModel } from '../support/gpu-model.ts';
 import {
   BACKEND_INSTALLED,
   type BackendProcess,
@@ -20,10 +20,10 @@ import {
   startBackend,
   TOKEN,
   untilReady,
-} from '../shared/gpu-process.ts';
+} from '../support/gpu-process.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const SHARED = process.env.BIT_EDGE_SHARED ?? join(ROOT, '../shared');
+const SHARED = process.env.BIT_EDGE_SHARED ?? join(ROOT, '../support');
 const REFERENCE = join(SHARED, 'models/bit-tiny-200/reference.json');
 const PRESENT =
   existsSync(REFERENCE) && existsSync(join(SHARED, 'tiny-imagenet')) && existsSync(join(SHARED, 'corpora/photos'));

@@ -2,8 +2,8 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { writeModel } from '../shared/gpu-model.ts';
-import { BACKEND_INSTALLED, SKIP_REASON, startBackend, untilReady } from '../shared/gpu-process.ts';
+import { writeModel } from '../support/gpu-model.ts';
+import { BACKEND_INSTALLED, SKIP_REASON, startBackend, untilReady } from '../support/gpu-process.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 

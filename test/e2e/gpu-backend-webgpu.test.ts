@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { GOLDENS, pictures, SIDE_PX, writeModel } from '../shared/gpu-model.ts';
-import { BACKEND_INSTALLED, killAll, SKIP_REASON, startBackend, untilReady } from '../shared/gpu-process.ts';
+import { GOLDENS, pictures, SIDE_PX, writeModel } from '../support/gpu-model.ts';
+import { BACKEND_INSTALLED, killAll, SKIP_REASON, startBackend, untilReady } from '../support/gpu-process.ts';
 
 /** The small random model: SwiftShader needs seconds for one picture with the default model. */
 const MODEL = 'random';

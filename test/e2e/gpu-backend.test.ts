@@ -7,8 +7,8 @@ import type { BackendOptions } from '../../worker/jobs/backend-transport.ts';
 import { DEFAULT_BREAKER_POLICY } from '../../worker/jobs/circuit-breaker.ts';
 import type { Tensor } from '../../worker/oip/datatypes.ts';
 import { reserveInferRequest } from '../../worker/oip/infer-request.ts';
-import { startFakeBucket } from '../shared/fake-bucket.ts';
-import { GOLDENS, picture, pictures, SIDE_PX, writeModel } from '../shared/gpu-model.ts';
+import { startFakeBucket } from '../support/fake-bucket.ts';
+import { GOLDENS, picture, pictures, SIDE_PX, writeModel } from '../support/gpu-model.ts';
 import {
   BACKEND_INSTALLED,
   type BackendProcess,
@@ -17,8 +17,8 @@ import {
   startBackend,
   TOKEN,
   untilReady,
-} from '../shared/gpu-process.ts';
-import { writeAlias } from '../shared/gpu-store.ts';
+} from '../support/gpu-process.ts';
+import { writeAlias } from '../support/gpu-store.ts';
 
 const MODEL = 'bit-tiny-200';
 /** Weights are float16. */

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/start/dev-server.ts';
 import { seedDefaultModel } from '../../scripts/start/seed.ts';
-import { buildPng } from '../shared/build-png.ts';
+import { buildPng } from '../support/build-png.ts';
 import { DocumentedAnswers, type OpenApiDocument } from '../support/documented-answers.ts';
 import { RequestGenerator } from '../support/openapi-requests.ts';
 

@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { findFreePort } from '../../scripts/start/dev-server.ts';
+import { COMMIT, type HubServer, startHub } from '../support/hub-server.ts';
 import { ended, interrupt, npmStart, type Started, startAndWait } from '../support/npm-start.ts';
 import { readPhoto } from '../support/photo.ts';
-import { COMMIT, type HubServer, startHub } from '../unit/scripts/hub-server.ts';
 
 const ID = 'google/bit-50';
 const FIXTURE = new URL('../fixtures/bit-50-layout/', import.meta.url);

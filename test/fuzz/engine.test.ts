@@ -11,7 +11,7 @@ import { AppError } from '../../worker/errors.ts';
 import { startEngineSession } from '../../worker/inference/engine/engine-session.ts';
 import { planMemory } from '../../worker/inference/engine/memory-plan.ts';
 import { recognize } from '../../worker/inference/engine/recognize.ts';
-import { int8Graph, noise } from '../unit/engine/engine-networks.ts';
+import { int8Graph, noise } from '../unit/inference/engine/engine-networks.ts';
 import { runAsWorker } from '../unit/model-store/build/graph/fixture.ts';
 import { randomOf } from './inputs.ts';
 import type { Random } from './random.ts';

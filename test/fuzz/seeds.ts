@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Where the shared corpora lie; the folder may be absent. */
 export function sharedFolder(): string {
-  return process.env.BIT_EDGE_SHARED ?? join(ROOT, '../shared');
+  return process.env.BIT_EDGE_SHARED ?? join(ROOT, '../support');
 }
 
 function filesUnder(folder: string): string[] {

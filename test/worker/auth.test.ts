@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { R2ObjectStore } from '../../model-store/r2-object-store.ts';
 import { KEY_RANDOM_BYTES, mintApiKey, type Scope } from '../../worker/auth/api-key.ts';
 import { putApiKey } from '../../worker/auth/key-store.ts';
-import { readFixture, seedDefaultModel } from './support/seed.ts';
+import { readFixture, seedDefaultModel } from '../support/worker/seed.ts';
 
 let photo: Uint8Array<ArrayBuffer>;
 

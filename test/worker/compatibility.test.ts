@@ -11,7 +11,7 @@ import { RuntimeError } from '../../worker/errors.ts';
 import { encodeInferRequest } from '../../worker/oip/infer-request.ts';
 import { decodeInferResponse } from '../../worker/oip/infer-response.ts';
 import { HEADER_LENGTH_HEADER, messageHeaders } from '../../worker/oip/message.ts';
-import { readFixture, seedDefaultModel } from './support/seed.ts';
+import { readFixture, seedDefaultModel } from '../support/worker/seed.ts';
 
 const ORIGIN = 'http://localhost';
 const JSON_TYPE = { 'content-type': 'application/json' };

@@ -7,7 +7,7 @@ import { readConfig } from '../../worker/config.ts';
 import { toAppError } from '../../worker/problem.ts';
 import { CONSOLE_PAGES, consoleRoutes } from '../../worker/routes/console.ts';
 import type { AppEnvironment, Services } from '../../worker/services.ts';
-import { readFixture, seedDefaultModel } from './support/seed.ts';
+import { readFixture, seedDefaultModel } from '../support/worker/seed.ts';
 
 let manifest: Manifest;
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { decodeImage } from '../../worker/imaging/decode.ts';
-import { readFixture } from './support/seed.ts';
+import { readFixture } from '../support/worker/seed.ts';
 
 interface Expected {
   readonly upright_size: readonly [number, number];

@@ -9,7 +9,7 @@ import { type Manifest, manifestFunction } from '../../model-store/manifest.ts';
 import { publishVersion } from '../../model-store/publish.ts';
 import { R2ObjectStore } from '../../model-store/r2-object-store.ts';
 import { publishPolicy } from '../../worker/moderation/policy/store.ts';
-import { readFixture } from './support/seed.ts';
+import { readFixture } from '../support/worker/seed.ts';
 
 interface Score {
   readonly label: string;

@@ -5,7 +5,7 @@ import { parseManifest } from '../../model-store/manifest.ts';
 import { publishVersion } from '../../model-store/publish.ts';
 import { R2ObjectStore } from '../../model-store/r2-object-store.ts';
 import { moveAlias } from '../../model-store/versions.ts';
-import { readFixture, seedDefaultModel } from './support/seed.ts';
+import { readFixture, seedDefaultModel } from '../support/worker/seed.ts';
 
 const NAME = 'bit-152x4';
 

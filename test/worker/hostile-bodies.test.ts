@@ -1,7 +1,7 @@
 /** Bodies that are made to cost more than they are worth: each is refused, and the next request is answered. */
 import { env, SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readFixture, seedDefaultModel } from './support/seed.ts';
+import { readFixture, seedDefaultModel } from '../support/worker/seed.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 

@@ -4,7 +4,7 @@ import { R2ObjectStore } from '../../model-store/r2-object-store.ts';
 import { KEY_RANDOM_BYTES, mintApiKey } from '../../worker/auth/api-key.ts';
 import { putApiKey } from '../../worker/auth/key-store.ts';
 import type { BulkJob } from '../../worker/jobs/bulk-job.ts';
-import { readFixture, seedDefaultModel } from './support/seed.ts';
+import { readFixture, seedDefaultModel } from '../support/worker/seed.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 

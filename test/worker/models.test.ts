@@ -6,7 +6,7 @@ import { publishVersion } from '../../model-store/publish.ts';
 import { R2ObjectStore } from '../../model-store/r2-object-store.ts';
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { resolveAlias } from '../../model-store/versions.ts';
-import { readFixture, seedDefaultModel } from './support/seed.ts';
+import { readFixture, seedDefaultModel } from '../support/worker/seed.ts';
 
 let manifest: Manifest;
 

@@ -11,7 +11,7 @@ import type { EngineChoice } from '../../worker/inference/prepare-variant.ts';
 import { OrtSession } from '../../worker/inference/session.ts';
 import { startStreamDigest } from '../../worker/inference/stream-digest.ts';
 import { wasmModules } from '../../worker/inference/wasm-modules.ts';
-import { readFixture, seedDefaultModel } from './support/seed.ts';
+import { readFixture, seedDefaultModel } from '../support/worker/seed.ts';
 
 const BUDGET_BYTES = 104 * 1024 * 1024;
 /** No address of the heap. */

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { readSafetensors, tensorToFloat32 } from '../../model-store/safetensors.ts';
 import { parseProcessorConfig } from '../../worker/preprocess/config.ts';
 import { preprocess, preprocessToRgb8 } from '../../worker/preprocess/preprocess.ts';
-import { readFixture } from './support/seed.ts';
+import { readFixture } from '../support/worker/seed.ts';
 
 async function readJson<T>(path: string): Promise<T> {
   return JSON.parse(new TextDecoder().decode(await readFixture(path))) as T;

@@ -1,6 +1,6 @@
 import { SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readFixture, seedDefaultModel } from './support/seed.ts';
+import { readFixture, seedDefaultModel } from '../support/worker/seed.ts';
 
 let photo: Uint8Array<ArrayBuffer>;
 

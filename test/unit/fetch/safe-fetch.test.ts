@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FetchError } from '../../../worker/errors.ts';
 import { type FetchedResource, type SafeFetchOptions, safeFetch } from '../../../worker/fetch/safe-fetch.ts';
 import { createUrlPolicy } from '../../../worker/fetch/url-policy.ts';
-import { HOSTILE_URLS } from '../../shared/urls.ts';
+import { HOSTILE_URLS } from '../../support/urls.ts';
 
 const PNG = Buffer.from('89504e470d0a1a0a', 'hex');
 const MAX_BYTES = 1000;

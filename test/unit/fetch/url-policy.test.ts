@@ -8,7 +8,7 @@ import {
   judgeUrl,
   type UrlPolicyOptions,
 } from '../../../worker/fetch/url-policy.ts';
-import { GOOD_URLS, HOSTILE_URLS } from '../../shared/urls.ts';
+import { GOOD_URLS, HOSTILE_URLS } from '../../support/urls.ts';
 
 function verdict(url: string, options: UrlPolicyOptions = {}): string {
   try {

@@ -14,7 +14,7 @@ import type { ModelSignature } from '../../../gpu-backend/model-signature.ts';
 import { Registry } from '../../../gpu-backend/registry.ts';
 import { ServedModel } from '../../../gpu-backend/served-model.ts';
 import { folderFiles } from '../../../gpu-backend/store/folder-files.ts';
-import { writeAlias, writeVersion } from '../../shared/gpu-store.ts';
+import { writeAlias, writeVersion } from '../../support/gpu-store.ts';
 
 /** The model of the specification's examples: two inputs, one output. The shapes are free. */
 const SIGNATURE: ModelSignature = {

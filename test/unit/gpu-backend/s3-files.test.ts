@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseListing, s3Files } from '../../../gpu-backend/store/s3-files.ts';
 import { signRequest } from '../../../gpu-backend/store/sigv4.ts';
-import { type FakeBucket, startFakeBucket } from '../../shared/fake-bucket.ts';
+import { type FakeBucket, startFakeBucket } from '../../support/fake-bucket.ts';
 
 /** The credentials and the time of Amazon's examples. */
 const EXAMPLE = {

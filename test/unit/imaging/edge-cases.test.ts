@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../worker/errors.ts';
 import { decodeImage, decodeRows, estimateDecodeBytes, readInfo } from '../../../worker/imaging/decode.ts';
-import { countAllocations } from '../../shared/count-allocations.ts';
-import { EDGE_CASES, edgeCaseBytes } from '../../shared/edge-cases.ts';
-import { CollectingSink, sha256 } from '../../shared/rgb-image.ts';
+import { countAllocations } from '../../support/count-allocations.ts';
+import { EDGE_CASES, edgeCaseBytes } from '../../support/edge-cases.ts';
+import { CollectingSink, sha256 } from '../../support/rgb-image.ts';
 
 const accepted = EDGE_CASES.filter((each) => each.error === undefined && each.allow_truncated !== true);
 const filled = EDGE_CASES.filter((each) => each.allow_truncated === true);

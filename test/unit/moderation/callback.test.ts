@@ -6,7 +6,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createUrlPolicy } from '../../../worker/fetch/url-policy.ts';
 import { type CallbackOptions, type CallbackResult, sendCallback } from '../../../worker/moderation/callback.ts';
-import { RECEIVER_SECRET } from '../../shared/moderation-bindings.ts';
+import { RECEIVER_SECRET } from '../../support/moderation-bindings.ts';
 
 const PAYLOAD = '{"type":"moderation.completed","data":{"note":"größer"}}';
 const TIMEOUT_MS = 150;

@@ -8,7 +8,7 @@ import { decodeCursor, encodeCursor, mergePages } from '../../../worker/moderati
 import { readModerationSettings } from '../../../worker/moderation/settings.ts';
 import { utf8 } from '../../../worker/moderation/signatures/bytes.ts';
 import type { Decision } from '../../../worker/moderation/verdict-shapes.ts';
-import { moderationBindings, RECEIVER_URL } from '../../shared/moderation-bindings.ts';
+import { moderationBindings, RECEIVER_URL } from '../../support/moderation-bindings.ts';
 
 const urlPolicy = createUrlPolicy();
 const settings = readModerationSettings(moderationBindings, urlPolicy);

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../../../worker/errors.ts';
 import { readUrlPolicy } from '../../../worker/fetch/settings.ts';
 import { createUrlPolicy } from '../../../worker/fetch/url-policy.ts';
 import { findR2Rule, findReceiver, readModerationSettings } from '../../../worker/moderation/settings.ts';
-import { moderationBindings, RECEIVER_SECRET, RECEIVER_URL } from '../../shared/moderation-bindings.ts';
+import { moderationBindings, RECEIVER_SECRET, RECEIVER_URL } from '../../support/moderation-bindings.ts';
 
 const policy = createUrlPolicy();
 const SECRET = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FetchError } from '../../../worker/errors.ts';
 import { safeFetch } from '../../../worker/fetch/safe-fetch.ts';
 import { createUrlPolicy, judgeUrl } from '../../../worker/fetch/url-policy.ts';
-import { GOOD_URLS, HOSTILE_URLS } from '../../shared/urls.ts';
+import { GOOD_URLS, HOSTILE_URLS } from '../../support/urls.ts';
 
 const policy = createUrlPolicy();
 

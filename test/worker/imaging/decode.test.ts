@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../worker/errors.ts';
 import { decodeImage } from '../../../worker/imaging/decode.ts';
-import { EDGE_CASES, edgeCaseBytes } from '../../shared/edge-cases.ts';
+import { EDGE_CASES, edgeCaseBytes } from '../../support/edge-cases.ts';
 
 async function outcome(bytes: Uint8Array, allowTruncated: boolean): Promise<string> {
   try {

@@ -9,7 +9,7 @@ import { makeTensor, type Tensor } from '../../../worker/oip/datatypes.ts';
 import { decodeInferRequest } from '../../../worker/oip/infer-request.ts';
 import { encodeInferResponse } from '../../../worker/oip/infer-response.ts';
 import { messageHeaders, parseHeaderLength } from '../../../worker/oip/message.ts';
-import { seedDefaultModel } from '../support/seed.ts';
+import { seedDefaultModel } from '../../support/worker/seed.ts';
 
 /** Labels of the default model. */
 const LABELS = 200;

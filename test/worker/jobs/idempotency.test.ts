@@ -2,7 +2,7 @@
 import { abortAllDurableObjects, env, evictDurableObject, SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { JobDirectory } from '../../../worker/jobs/job-directory.ts';
-import { readFixture, seedDefaultModel } from '../support/seed.ts';
+import { readFixture, seedDefaultModel } from '../../support/worker/seed.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const NDJSON_TYPE = { 'content-type': 'application/x-ndjson' };

@@ -17,8 +17,8 @@ import { R2ObjectStore } from '../../../model-store/r2-object-store.ts';
 import { sha256Hex } from '../../../model-store/sha256.ts';
 import worker from '../../../worker/index.ts';
 import { publishPolicy } from '../../../worker/moderation/policy/store.ts';
-import { RECEIVER_SECRET, SHOP_SECRET } from '../../shared/moderation-bindings.ts';
-import { readFixture } from '../support/seed.ts';
+import { RECEIVER_SECRET, SHOP_SECRET } from '../../support/moderation-bindings.ts';
+import { readFixture } from '../../support/worker/seed.ts';
 
 const VERSION = '1';
 const LABELS = 'labels.json';

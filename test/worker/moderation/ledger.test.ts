@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ModerationLedger } from '../../../worker/moderation/ledger/moderation-ledger.ts';
 import type { IncomingItem, IncomingMessage } from '../../../worker/moderation/ledger/records.ts';
 import type { Decision } from '../../../worker/moderation/verdict-shapes.ts';
-import { RECEIVER_SECRET, RECEIVER_URL } from '../../shared/moderation-bindings.ts';
+import { RECEIVER_SECRET, RECEIVER_URL } from '../../support/moderation-bindings.ts';
 
 type Stub = DurableObjectStub<ModerationLedger>;
 

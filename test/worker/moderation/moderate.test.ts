@@ -5,7 +5,7 @@ import { R2ObjectStore } from '../../../model-store/r2-object-store.ts';
 import defaultPolicy from '../../../worker/moderation/policies/default.json' with { type: 'json' };
 import { publishPolicy } from '../../../worker/moderation/policy/store.ts';
 import type { Decision } from '../../../worker/moderation/verdict-shapes.ts';
-import { readFixture, seedDefaultModel } from '../support/seed.ts';
+import { readFixture, seedDefaultModel } from '../../support/worker/seed.ts';
 
 type Body = Record<string, unknown> & Decision;
 let photo: Uint8Array<ArrayBuffer>;

@@ -2,7 +2,7 @@
 import { SELF } from 'cloudflare:test';
 import { beforeAll, expect, it } from 'vitest';
 import defaultPolicy from '../../../worker/moderation/policies/default.json' with { type: 'json' };
-import { seedDefaultModel } from '../support/seed.ts';
+import { seedDefaultModel } from '../../support/worker/seed.ts';
 
 let model: string;
 

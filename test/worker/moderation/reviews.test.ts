@@ -6,7 +6,7 @@ import type { ModerationLedger } from '../../../worker/moderation/ledger/moderat
 import { CLAIM_MS } from '../../../worker/moderation/ledger/review-store.ts';
 import { API_SOURCE } from '../../../worker/moderation/settings.ts';
 import type { Decision } from '../../../worker/moderation/verdict-shapes.ts';
-import { RECEIVER_SECRET, RECEIVER_URL } from '../../shared/moderation-bindings.ts';
+import { RECEIVER_SECRET, RECEIVER_URL } from '../../support/moderation-bindings.ts';
 
 interface Review {
   readonly id: string;

@@ -20,8 +20,8 @@ import {
   SHOP_NEXT_SECRET,
   SHOP_RETIRED_SECRET,
   SHOP_SECRET,
-} from '../../shared/moderation-bindings.ts';
-import { readFixture, seedDefaultModel } from '../support/seed.ts';
+} from '../../support/moderation-bindings.ts';
+import { readFixture, seedDefaultModel } from '../../support/worker/seed.ts';
 
 const IMAGE_URL = 'https://images.example.com/photo.png';
 

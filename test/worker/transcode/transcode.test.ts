@@ -9,7 +9,7 @@ import { startStreamDigest } from '../../../worker/inference/stream-digest.ts';
 import { wasmModules } from '../../../worker/inference/wasm-modules.ts';
 import { createServices } from '../../../worker/services.ts';
 import { type Target, toDecodable } from '../../../worker/transcode/transcode.ts';
-import { readFixture, seedDefaultModel } from '../support/seed.ts';
+import { readFixture, seedDefaultModel } from '../../support/worker/seed.ts';
 
 let small: Uint8Array<ArrayBuffer>;
 let large: Uint8Array<ArrayBuffer>;

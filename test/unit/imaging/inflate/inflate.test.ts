@@ -1,7 +1,7 @@
 import { constants, deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { type ByteRanges, inflate, inflateMemoryBytes } from '../../../../worker/imaging/inflate/inflate.ts';
-import { countAllocations } from '../../../shared/count-allocations.ts';
+import { countAllocations } from '../../../support/count-allocations.ts';
 
 /** A stream in ranges of `size` bytes. */
 class Ranges implements ByteRanges {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodeJpeg, readJpegInfo } from '../../../../worker/imaging/jpeg/decoder.ts';
-import { CollectingSink, sha256, upright } from '../../../shared/rgb-image.ts';
+import { CollectingSink, sha256, upright } from '../../../support/rgb-image.ts';
 
 const FOLDER = new URL('../../../fixtures/images/', import.meta.url);
 

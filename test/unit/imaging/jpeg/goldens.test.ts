@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../../worker/errors.ts';
 import type { DecodeOptions, ScaleDenominator } from '../../../../worker/imaging/image.ts';
 import { decodeJpeg } from '../../../../worker/imaging/jpeg/decoder.ts';
-import { CollectingSink, sha256 } from '../../../shared/rgb-image.ts';
+import { CollectingSink, sha256 } from '../../../support/rgb-image.ts';
 
 const FOLDER = new URL('../../../fixtures/jpeg/', import.meta.url);
 

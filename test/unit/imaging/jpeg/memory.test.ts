@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../../worker/errors.ts';
 import type { DecodeOptions } from '../../../../worker/imaging/image.ts';
 import { decodeJpeg, estimateJpegBytes } from '../../../../worker/imaging/jpeg/decoder.ts';
-import { countAllocations } from '../../../shared/count-allocations.ts';
+import { countAllocations } from '../../../support/count-allocations.ts';
 
 const FOLDER = new URL('../../../fixtures/jpeg/', import.meta.url);
 const NO_SINK = { start: () => {}, rows: () => {} };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ImageError, type ImageErrorCode } from '../../../../worker/errors.ts';
 import { decodeJpeg, estimateJpegBytes, readJpegInfo } from '../../../../worker/imaging/jpeg/decoder.ts';
 import { MAX_SCANS } from '../../../../worker/imaging/jpeg/scan-plan.ts';
-import { CollectingSink } from '../../../shared/rgb-image.ts';
+import { CollectingSink } from '../../../support/rgb-image.ts';
 
 const FOLDER = new URL('../../../fixtures/jpeg/', import.meta.url);
 

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { ImageError } from '../../../../worker/errors.ts';
 import { decodeImage, decodeRows, estimateDecodeBytes, readInfo } from '../../../../worker/imaging/decode.ts';
 import { checkLimits, DEFAULT_LIMITS } from '../../../../worker/imaging/limits.ts';
-import { buildPng, pngChunk } from '../../../shared/build-png.ts';
-import { countAllocations } from '../../../shared/count-allocations.ts';
-import { CollectingSink } from '../../../shared/rgb-image.ts';
+import { buildPng, pngChunk } from '../../../support/build-png.ts';
+import { countAllocations } from '../../../support/count-allocations.ts';
+import { CollectingSink } from '../../../support/rgb-image.ts';
 
 /** A sink that keeps nothing. */
 const nowhere = { start() {}, rows() {} };

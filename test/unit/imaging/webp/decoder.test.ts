@@ -2,7 +2,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { decodeWebp, readWebpInfo } from '../../../../worker/imaging/webp/decoder.ts';
-import { CollectingSink } from '../../../shared/rgb-image.ts';
+import { CollectingSink } from '../../../support/rgb-image.ts';
 
 function decode(bytes: Uint8Array, allowTruncated = false): CollectingSink {
   const sink = new CollectingSink();

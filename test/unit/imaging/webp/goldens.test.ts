@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../../worker/errors.ts';
 import { decodeWebp, readWebpInfo } from '../../../../worker/imaging/webp/decoder.ts';
-import { CollectingSink, sha256, upright } from '../../../shared/rgb-image.ts';
+import { CollectingSink, sha256, upright } from '../../../support/rgb-image.ts';
 
 interface Case {
   readonly name: string;
