@@ -1,7 +1,7 @@
 /** Tells a job's end to the URL that asked for it: signed as every callback, on the standard's retry schedule, kept by the job's alarm. */
-import type { Bindings } from '../moderation/bindings.ts';
-import { sendCallback } from '../moderation/callback.ts';
-import { nextAttemptMs } from '../moderation/retry-schedule.ts';
+import type { Bindings } from '../bindings.ts';
+import { nextAttemptMs } from '../callbacks/retry-schedule.ts';
+import { sendCallback } from '../callbacks/send-callback.ts';
 import { findReceiver } from '../moderation/settings.ts';
 import { readJobSettings } from './job-settings.ts';
 

@@ -1,8 +1,9 @@
 /** The variables of a deployment that concern bulk jobs. */
+
+import { type Bindings, bucketBinding } from '../bindings.ts';
 import { ConfigurationError } from '../errors.ts';
 import { readUrlPolicy } from '../fetch/settings.ts';
 import type { UrlPolicy } from '../fetch/url-policy.ts';
-import { type Bindings, bucketBinding } from '../moderation/bindings.ts';
 import { type ModerationSettings, readModerationSettings } from '../moderation/settings.ts';
 
 /** Who answers: the GPU backend and WASM where it is down, the GPU backend alone, or WASM alone. */

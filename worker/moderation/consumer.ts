@@ -5,10 +5,10 @@
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { AppError, FetchError } from '../errors.ts';
 import { isTransientFetch } from '../fetch/transient-failure.ts';
+import { findBucket } from '../images/read-image.ts';
 import { describeCause, isRetryable, toAppError } from '../problem.ts';
 import { runEffects } from './effects.ts';
 import { decisionIdOf } from './identifiers.ts';
-import { findBucket } from './image-source.ts';
 import type { ModerationMessage } from './ledger/moderation-ledger.ts';
 import type { EffectResult, EventWork } from './ledger/records.ts';
 import type { ModerationService } from './service.ts';

@@ -2,8 +2,9 @@
  * What a policy does with an R2 object besides the callback. Each effect can be done twice with the same result,
  * because the queue may deliver twice and the worker may die in between.
  */
+
+import { type Bindings, serviceBinding } from '../bindings.ts';
 import { AppError } from '../errors.ts';
-import { type Bindings, serviceBinding } from './bindings.ts';
 import type { EffectResult, ImageLocation } from './ledger/records.ts';
 import type { Effect } from './policy/schema.ts';
 import type { Decision } from './verdict-shapes.ts';

@@ -3,7 +3,7 @@
  * derived from the sender's message, so that the same message gives the same ids again. Pure.
  */
 import { sha256Hex } from '../../model-store/sha256.ts';
-import { utf8 } from './signatures/bytes.ts';
+import { utf8 } from '../bytes.ts';
 
 const ID_PATTERN = /^(?:evt|dec)_([a-z0-9][a-z0-9-]{0,31})_([0-9a-f]{32})$/;
 

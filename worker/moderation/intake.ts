@@ -1,5 +1,6 @@
 /** The body of `POST /v1/webhooks/images` -> items of a ledger. Pure but for hashing. */
 import * as z from 'zod';
+import { utf8 } from '../bytes.ts';
 import { FetchError, ModerationError, RequestError } from '../errors.ts';
 import { judgeUrl, type UrlPolicy } from '../fetch/url-policy.ts';
 import { checkJsonShape, type JsonLimits } from '../json-shape.ts';
@@ -8,7 +9,6 @@ import { MAX_METADATA_BYTES } from './ledger/payload.ts';
 import type { ImageLocation, IncomingItem } from './ledger/records.ts';
 import { parsePolicyReference } from './policy/layout.ts';
 import { findReceiver, type ModerationSettings, type WebhookSource } from './settings.ts';
-import { utf8 } from './signatures/bytes.ts';
 
 /** Most images in one webhook. */
 export const MAX_ITEMS = 100;

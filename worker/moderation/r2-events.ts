@@ -4,15 +4,15 @@
  */
 import * as z from 'zod';
 import { sha256Hex } from '../../model-store/sha256.ts';
+import { utf8 } from '../bytes.ts';
 import { ModerationError } from '../errors.ts';
+import { findBucket } from '../images/read-image.ts';
 import { DECISION_METADATA } from './effects.ts';
 import { eventId, sourceOf } from './identifiers.ts';
-import { findBucket } from './image-source.ts';
 import type { DecisionRecord, IncomingMessage } from './ledger/records.ts';
 import type { Effect } from './policy/schema.ts';
 import type { ModerationService } from './service.ts';
 import { findR2Rule } from './settings.ts';
-import { utf8 } from './signatures/bytes.ts';
 
 /** Actions after which an object is new. */
 const CREATE_ACTIONS: ReadonlySet<string> = new Set(['PutObject', 'CopyObject', 'CompleteMultipartUpload']);

@@ -1,11 +1,11 @@
 /** The moderation services of one isolate: what its routes and queue consumers work with. */
 import { discard } from '../../model-store/byte-source.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
+import type { Bindings } from '../bindings.ts';
 import type { FetchFunction } from '../fetch/safe-fetch.ts';
 import type { UrlPolicy } from '../fetch/url-policy.ts';
+import { type ImageBuckets, readImage } from '../images/read-image.ts';
 import type { Classifier } from '../inference/classifier.ts';
-import type { Bindings } from './bindings.ts';
-import { type ImageBuckets, readImage } from './image-source.ts';
 import { Judge } from './judge.ts';
 import type { ModerationLedger } from './ledger/moderation-ledger.ts';
 import type { ImageLocation } from './ledger/records.ts';

@@ -4,9 +4,9 @@
  */
 import * as z from 'zod';
 import { NAME_PATTERN } from '../../model-store/layout.ts';
+import { parseSigningKey, parseVerificationKey } from '../callbacks/standard-webhooks.ts';
 import { ConfigurationError, FetchError } from '../errors.ts';
 import { judgeUrl, type UrlPolicy } from '../fetch/url-policy.ts';
-import { parseSigningKey, parseVerificationKey } from './signatures/standard-webhooks.ts';
 
 /** The source of decisions that `POST /v1/moderate` takes. */
 export const API_SOURCE = 'api';

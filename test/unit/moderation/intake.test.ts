@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { utf8 } from '../../../worker/bytes.ts';
 import { AppError } from '../../../worker/errors.ts';
 import { createUrlPolicy } from '../../../worker/fetch/url-policy.ts';
 import { sourceOf } from '../../../worker/moderation/identifiers.ts';
@@ -6,7 +7,6 @@ import { MAX_ITEMS, parseWebhookBody } from '../../../worker/moderation/intake.t
 import { callbackPayload, MAX_PAYLOAD_BYTES } from '../../../worker/moderation/ledger/payload.ts';
 import { decodeCursor, encodeCursor, mergePages } from '../../../worker/moderation/pages.ts';
 import { readModerationSettings } from '../../../worker/moderation/settings.ts';
-import { utf8 } from '../../../worker/moderation/signatures/bytes.ts';
 import type { Decision } from '../../../worker/moderation/verdict-shapes.ts';
 import { moderationBindings, RECEIVER_URL } from '../../support/moderation-bindings.ts';
 

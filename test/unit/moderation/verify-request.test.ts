@@ -1,8 +1,8 @@
 import { createHash, createHmac } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
+import { utf8 } from '../../../worker/bytes.ts';
 import { ModerationError } from '../../../worker/errors.ts';
-import { utf8 } from '../../../worker/moderation/signatures/bytes.ts';
 import { signCloudinary, signGithub, verifyGithub } from '../../../worker/moderation/signatures/shared-secret.ts';
 import { type SourceSecrets, verifyRequest } from '../../../worker/moderation/signatures/verify-request.ts';
 

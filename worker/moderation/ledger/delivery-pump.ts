@@ -2,8 +2,9 @@
  * Delivers what is due: several at a time, fairly between receivers, until nothing is due any more. The sending, the
  * clock and random numbers are passed in.
  */
-import type { CallbackResult } from '../callback.ts';
-import { nextAttemptMs } from '../retry-schedule.ts';
+
+import { nextAttemptMs } from '../../callbacks/retry-schedule.ts';
+import type { CallbackResult } from '../../callbacks/send-callback.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 import type { DueDelivery } from './records.ts';
 

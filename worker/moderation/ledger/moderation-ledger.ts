@@ -3,8 +3,8 @@
  * SQLite. Its alarm delivers, queues again what got lost, and forgets what is older than the retention.
  */
 import { DurableObject } from 'cloudflare:workers';
+import { sendCallback } from '../../callbacks/send-callback.ts';
 import { readUrlPolicy } from '../../fetch/settings.ts';
-import { sendCallback } from '../callback.ts';
 import { findReceiver, type ModerationSettings, readModerationSettings } from '../settings.ts';
 import type { Decision } from '../verdict-shapes.ts';
 import { DeliveryPump } from './delivery-pump.ts';

@@ -5,8 +5,8 @@
 import { type AliasRecord, parseAlias } from '../../../model-store/manifest.ts';
 import { getText, type ObjectStore } from '../../../model-store/object-store.ts';
 import { sha256Hex } from '../../../model-store/sha256.ts';
+import { utf8 } from '../../bytes.ts';
 import { ModerationError, RequestError } from '../../errors.ts';
-import { utf8 } from '../signatures/bytes.ts';
 import { type PolicyReference, policyAliasKey, policyKey } from './layout.ts';
 import type { Policy } from './schema.ts';
 import { parsePolicy } from './validate.ts';

@@ -3,7 +3,7 @@
  * GitHub: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
  * Cloudinary: https://cloudinary.com/documentation/notification_signatures
  */
-import { concatBytes, equalBytes, fromHex, toHex, utf8 } from './bytes.ts';
+import { concatBytes, equalBytes, fromHex, toHex, utf8 } from '../../bytes.ts';
 
 /** The `X-Hub-Signature-256` header GitHub sends: `sha256=` and HMAC-SHA256 of the body in hex. */
 export async function signGithub(body: Uint8Array, secret: string): Promise<string> {

@@ -3,9 +3,15 @@
  *
  * The signature is checked before the timestamp, so that only a holder of a secret learns more than "invalid".
  */
+
+import {
+  isMessageId,
+  parseSignatureHeader,
+  parseVerificationKey,
+  verifyMessage,
+} from '../../callbacks/standard-webhooks.ts';
 import { ModerationError } from '../../errors.ts';
 import { verifyCloudinary, verifyGithub } from './shared-secret.ts';
-import { isMessageId, parseSignatureHeader, parseVerificationKey, verifyMessage } from './standard-webhooks.ts';
 
 /** How a source signs. */
 export type SignatureScheme = 'standard' | 'github' | 'cloudinary-sha1' | 'cloudinary-sha256';

@@ -13,7 +13,7 @@ import { FEATURE_KINDS } from '../../heads/math/features.ts';
 import { UNKNOWN_LABEL } from '../../heads/math/head-model.ts';
 import { METHODS } from '../../heads/math/train.ts';
 import { PROMOTIONS } from '../../heads/records.ts';
-import { findBucket } from '../../moderation/image-source.ts';
+import { findBucket } from '../../images/read-image.ts';
 import { locateImage } from '../../moderation/intake.ts';
 import type { AppEnvironment } from '../../services.ts';
 import { parseParameters } from './parameters.ts';

@@ -2,12 +2,13 @@
  * One attempt to deliver a callback: judged, signed, sent, with the answer read to its end. Never sent unsigned.
  * The fetch function and the clock are passed in.
  */
+
+import { utf8 } from '../bytes.ts';
 import { FetchError } from '../errors.ts';
 import { judgeUrl, type UrlPolicy } from '../fetch/url-policy.ts';
-import type { AttemptEnd, DueDelivery } from './ledger/records.ts';
+import type { AttemptEnd, DueDelivery } from '../moderation/ledger/records.ts';
 import { parseRetryAfter } from './retry-schedule.ts';
-import { utf8 } from './signatures/bytes.ts';
-import { parseSigningKey, signMessage } from './signatures/standard-webhooks.ts';
+import { parseSigningKey, signMessage } from './standard-webhooks.ts';
 
 /** What is asked of the fetch function: the global `fetch` fits. */
 export type CallbackFetch = (

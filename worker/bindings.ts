@@ -1,5 +1,5 @@
 /** Bindings that a deployment's settings name: found by name and checked to be what is expected. */
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError } from './errors.ts';
 
 /** A worker's bindings and variables by name. */
 export type Bindings = Readonly<Record<string, unknown>>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nextAttemptMs, parseRetryAfter, RETRY_DELAYS_MS } from '../../../worker/moderation/retry-schedule.ts';
+import { nextAttemptMs, parseRetryAfter, RETRY_DELAYS_MS } from '../../../worker/callbacks/retry-schedule.ts';
 
 const NOW = 1_700_000_000_000;
 const at = (attempts: number, random: number, retryAfterMs: number | null = null, scale = 1) =>

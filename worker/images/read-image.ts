@@ -1,10 +1,11 @@
 /** Fetches the bytes of an image that an event points at. The bytes live as long as the judgement. */
+
+import { type Bindings, bucketBinding } from '../bindings.ts';
 import { FetchError, RequestError } from '../errors.ts';
 import { type FetchFunction, safeFetch } from '../fetch/safe-fetch.ts';
 import type { UrlPolicy } from '../fetch/url-policy.ts';
-import { type Bindings, bucketBinding } from './bindings.ts';
-import type { ImageLocation } from './ledger/records.ts';
-import type { ImageBucket } from './settings.ts';
+import type { ImageLocation } from '../moderation/ledger/records.ts';
+import type { ImageBucket } from '../moderation/settings.ts';
 
 /** Time that an image's server has, in ms. */
 const FETCH_TIMEOUT_MS = 20_000;

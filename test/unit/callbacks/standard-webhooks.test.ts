@@ -2,14 +2,14 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
-import { utf8 } from '../../../worker/moderation/signatures/bytes.ts';
+import { utf8 } from '../../../worker/bytes.ts';
 import {
   isMessageId,
   parseSigningKey,
   parseVerificationKey,
   signMessage,
   verifyMessage,
-} from '../../../worker/moderation/signatures/standard-webhooks.ts';
+} from '../../../worker/callbacks/standard-webhooks.ts';
 
 const SECRET = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD';
 const BODY = '{"type":"moderation.completed","note":"größer 🐈"}';

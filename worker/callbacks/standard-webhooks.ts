@@ -3,8 +3,9 @@
  * `{id}.{timestamp}.{body}`. No clock: timestamps are passed in.
  * https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
-import { ConfigurationError } from '../../errors.ts';
-import { concatBytes, fromBase64, toBase64, utf8 } from './bytes.ts';
+
+import { concatBytes, fromBase64, toBase64, utf8 } from '../bytes.ts';
+import { ConfigurationError } from '../errors.ts';
 
 /** Shortest and longest HMAC secret, in bytes (the spec's 192 and 512 bits). */
 const MIN_SECRET_BYTES = 24;

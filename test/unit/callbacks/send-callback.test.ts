@@ -4,8 +4,8 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type CallbackOptions, type CallbackResult, sendCallback } from '../../../worker/callbacks/send-callback.ts';
 import { createUrlPolicy } from '../../../worker/fetch/url-policy.ts';
-import { type CallbackOptions, type CallbackResult, sendCallback } from '../../../worker/moderation/callback.ts';
 import { RECEIVER_SECRET } from '../../support/moderation-bindings.ts';
 
 const PAYLOAD = '{"type":"moderation.completed","data":{"note":"größer"}}';
