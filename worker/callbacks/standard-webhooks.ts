@@ -7,9 +7,11 @@
 import { concatBytes, fromBase64, toBase64, utf8 } from '../bytes.ts';
 import { ConfigurationError } from '../errors.ts';
 
-/** Shortest and longest HMAC secret, in bytes (the spec's 192 and 512 bits). */
+/** Shortest and longest HMAC secret that a sender may sign with, in bytes (the spec's 192 and 512 bits). */
 const MIN_SECRET_BYTES = 24;
 const MAX_SECRET_BYTES = 64;
+
+const SECRET_PREFIX = 'whsec_';
 
 /** PKCS#8 wrapping of a 32-byte ed25519 seed (RFC 8410 section 7). */
 const PKCS8_ED25519_PREFIX = new Uint8Array([48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32]);
@@ -33,12 +35,20 @@ export interface MessageHead {
 }
 
 /**
- * Reads a signing key: `whsec_` (base64 of 24 to 64 bytes, HMAC) or `whsk_` (base64 of an ed25519 seed of 32 bytes,
- * or of seed and public key, 64 bytes).
+ * Reads a signing key: base64 of 24 to 64 bytes (HMAC), with `whsec_` before it or not, or `whsk_` (base64 of an ed25519 seed of
+ * 32 bytes, or of seed and public key, 64 bytes).
  * @throws ConfigurationError that never repeats the key.
  */
 export function parseSigningKey(text: string): SigningKey {
-  if (!text.startsWith('whsk_')) return { version: 'v1', secret: parseSecret(text) };
+  if (!text.startsWith('whsk_')) {
+    const secret = parseSecret(text);
+    if (secret.byteLength < MIN_SECRET_BYTES || secret.byteLength > MAX_SECRET_BYTES) {
+      throw new ConfigurationError(
+        `a whsec_ secret has ${secret.byteLength} bytes; expected ${MIN_SECRET_BYTES} to ${MAX_SECRET_BYTES}`,
+      );
+    }
+    return { version: 'v1', secret };
+  }
   const bytes = fromBase64(text.slice('whsk_'.length));
   if (bytes === null || (bytes.byteLength !== 32 && bytes.byteLength !== 64)) {
     throw new ConfigurationError('a whsk_ key is not base64 of 32 or 64 bytes');
@@ -47,7 +57,8 @@ export function parseSigningKey(text: string): SigningKey {
 }
 
 /**
- * Reads a verification key: `whsec_` or `whpk_` (base64 of an ed25519 public key of 32 bytes).
+ * Reads a verification key: base64 of an HMAC secret, with `whsec_` before it or not, or `whpk_` (base64 of an ed25519 public key of
+ * 32 bytes). Its sender chose the secret, so that any length is taken, as the reference libraries do.
  * @throws ConfigurationError that never repeats the key.
  */
 export function parseVerificationKey(text: string): VerificationKey {
@@ -58,16 +69,15 @@ export function parseVerificationKey(text: string): VerificationKey {
 }
 
 function parseSecret(text: string): Uint8Array<ArrayBuffer> {
-  if (!text.startsWith('whsec_')) {
-    throw new ConfigurationError('a webhook secret must begin with whsec_ (or whsk_, whpk_ for ed25519 keys)');
-  }
-  const bytes = fromBase64(text.slice('whsec_'.length));
-  if (bytes === null) throw new ConfigurationError('a whsec_ secret is not base64');
-  if (bytes.byteLength < MIN_SECRET_BYTES || bytes.byteLength > MAX_SECRET_BYTES) {
+  const isPrefixed = text.startsWith(SECRET_PREFIX);
+  const bytes = fromBase64(isPrefixed ? text.slice(SECRET_PREFIX.length) : text);
+  // Without the prefix only its padding tells base64 from a password.
+  if (bytes === null || (!isPrefixed && text.length % 4 !== 0)) {
     throw new ConfigurationError(
-      `a whsec_ secret has ${bytes.byteLength} bytes; expected ${MIN_SECRET_BYTES} to ${MAX_SECRET_BYTES}`,
+      'a webhook secret is not base64, with whsec_ before it or not (ed25519 keys begin with whsk_ or whpk_)',
     );
   }
+  if (bytes.byteLength === 0) throw new ConfigurationError('a whsec_ secret has 0 bytes');
   return bytes;
 }
 

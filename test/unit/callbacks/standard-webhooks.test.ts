@@ -1,6 +1,7 @@
 /** Our Standard Webhooks against the reference package, and against Node's own ed25519. */
 import { createPrivateKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
+import { Webhook as SvixWebhook } from 'svix';
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../worker/bytes.ts';
 import {
@@ -93,15 +94,61 @@ describe('ed25519', () => {
   });
 });
 
+describe('secrets of senders', () => {
+  const head = { id: 'msg_1', timestampSeconds: 1_700_000_000 };
+  const at = new Date(head.timestampSeconds * 1000);
+  const references = { standardwebhooks: Webhook, svix: SvixWebhook };
+  const secrets = [1, 16, 18, 24, 32, 64, 65, 75, 100].flatMap((size) => {
+    const bare = Buffer.from(Array.from({ length: size }, (_, i) => (i * 37 + size) % 256)).toString('base64');
+    return [bare, `whsec_${bare}`];
+  });
+
+  it.each(Object.entries(references))(
+    'of every length, with whsec_ and without it, are those of %s',
+    async (_, Reference) => {
+      for (const secret of secrets) {
+        const signature = new Reference(secret).sign(head.id, at, BODY);
+        expect(await verifyMessage(head, utf8(BODY), signature, [parseVerificationKey(secret)]), secret).toBe(true);
+        expect(await verifyMessage(head, utf8(`${BODY} `), signature, [parseVerificationKey(secret)])).toBe(false);
+      }
+    },
+  );
+
+  it.each(Object.entries(references))('that %s refuses are refused', (_, Reference) => {
+    for (const secret of ['', 'whsec_', 'whsec_not base64!', 'pass phrase', 'whsec_a-b_cdef']) {
+      expect(() => new Reference(secret), secret).toThrow();
+      expect(() => parseVerificationKey(secret), secret).toThrow(/whsec_/);
+    }
+  });
+
+  it('signs with a bare secret so that both libraries verify it', async () => {
+    const secret = SECRET.slice('whsec_'.length);
+    const timestampSeconds = Math.floor(Date.now() / 1000);
+    const signature = await signMessage({ id: 'msg_1', timestampSeconds }, utf8(BODY), [parseSigningKey(secret)]);
+    const headers = {
+      'webhook-id': 'msg_1',
+      'webhook-timestamp': `${timestampSeconds}`,
+      'webhook-signature': signature,
+    };
+    for (const Reference of Object.values(references)) {
+      expect(() => new Reference(SECRET).verify(BODY, headers)).not.toThrow();
+      expect(() => new Reference(SECRET).verify(`${BODY} `, headers)).toThrow();
+    }
+  });
+});
+
 describe('keys and headers', () => {
   it.each([
-    'C2FVsBQIhrscChlQIMV+b5sSYspob7oD',
+    '',
     'whsec_',
+    'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa==',
+    'a passphrase that is no base64',
     'whsec_not base64!',
     `whsec_${Buffer.alloc(23).toString('base64')}`,
     `whsec_${Buffer.alloc(65).toString('base64')}`,
     `whpk_${Buffer.alloc(31).toString('base64')}`,
     `whsk_${Buffer.alloc(33).toString('base64')}`,
+    'whpk_C2FVsBQIhrscChlQIMV+b5sSYspob7oD',
   ])('refuses the key %j without repeating it', (key) => {
     const parse = key.startsWith('whpk_') ? parseVerificationKey : parseSigningKey;
     expect(() => parse(key)).toThrow(/whsec_|whpk_|whsk_/);

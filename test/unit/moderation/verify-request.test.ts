@@ -1,5 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
+import { Webhook as SvixWebhook } from 'svix';
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../worker/bytes.ts';
 import { ModerationError } from '../../../worker/errors.ts';
@@ -49,6 +50,22 @@ describe('standard', () => {
     expect(await outcome({ ...standardHeaders(), 'webhook-timestamp': '1e9' }, STANDARD)).toBe(
       'timestamp_out_of_range',
     );
+  });
+
+  it('takes the headers of Svix, and those where both are there', async () => {
+    const svix = {
+      'svix-id': 'msg_svix',
+      'svix-timestamp': String(NOW_MS / 1000),
+      'svix-signature': new SvixWebhook(SECRET).sign('msg_svix', new Date(NOW_MS), BODY),
+    };
+    expect(await outcome(svix, STANDARD)).toBe('msg_svix');
+    expect(await outcome({ ...standardHeaders(OTHER), ...svix }, STANDARD)).toBe('msg_svix');
+    expect(await outcome({ ...standardHeaders(), ...svix, 'svix-signature': 'v1,AAAA' }, STANDARD)).toBe(
+      'signature_invalid',
+    );
+    expect(await outcome(svix, STANDARD, `${BODY} `)).toBe('signature_invalid');
+    const { 'svix-timestamp': _, ...undated } = svix;
+    expect(await outcome(undated, STANDARD)).toBe('signature_missing');
   });
 
   it.each([

@@ -8,6 +8,7 @@ import {
   SELF,
 } from 'cloudflare:test';
 import { Webhook } from 'standardwebhooks';
+import { Webhook as SvixWebhook } from 'svix';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { R2ObjectStore } from '../../../model-store/r2-object-store.ts';
 import worker from '../../../worker/index.ts';
@@ -188,6 +189,18 @@ describe('POST /v1/webhooks/images', () => {
       'b',
       'c',
     ]);
+  });
+
+  it("accepts what a sender on Svix signs, under Svix's header names", async () => {
+    const text = JSON.stringify({ ...item, id: 'svix' });
+    const [id, at] = [`msg_${counter++}`, new Date()];
+    const headers = {
+      'svix-id': id,
+      'svix-timestamp': String(Math.floor(at.getTime() / 1000)),
+      'svix-signature': new SvixWebhook(SHOP_SECRET.slice('whsec_'.length)).sign(id, at, text),
+    };
+    const accepted = await send(JSON.parse(text), { headers });
+    expect([accepted.status, accepted.body.message_id]).toEqual([202, id]);
   });
 
   it('accepts the secret that replaces the old one', async () => {

@@ -19,7 +19,7 @@ export type SignatureScheme = 'standard' | 'github' | 'cloudinary-sha1' | 'cloud
 /** How far a timestamp may lie from now, both ways, in milliseconds. */
 export const TIMESTAMP_TOLERANCE_MS = 5 * 60 * 1000;
 
-/** A source's secrets: `whsec_` and `whpk_` for `standard`, the bare shared secret for the others. */
+/** A source's secrets: base64, `whsec_` or `whpk_` for `standard`, the bare shared secret for the others. */
 export interface SourceSecrets {
   readonly scheme: SignatureScheme;
   /** Any of them is accepted, so that a secret can be rotated without downtime. */
@@ -62,9 +62,9 @@ export async function verifyRequest(request: SignedRequest, source: SourceSecret
 }
 
 async function verifyStandard(request: SignedRequest, source: SourceSecrets): Promise<VerifiedRequest> {
-  const id = header(request, 'webhook-id');
-  const timestampSeconds = parseTimestamp(header(request, 'webhook-timestamp'), 'webhook-timestamp');
-  const signatures = header(request, 'webhook-signature');
+  const id = standardHeader(request, 'id');
+  const timestampSeconds = parseTimestamp(standardHeader(request, 'timestamp'), 'webhook-timestamp');
+  const signatures = standardHeader(request, 'signature');
   if (!isMessageId(id)) {
     throw new ModerationError('signature_invalid', 'webhook-id must be 1 to 256 printable characters without a dot');
   }
@@ -128,6 +128,12 @@ async function checkSecrets(current: () => Promise<boolean>, retired: () => Prom
 
 function unknownSecret(why: string): ModerationError {
   return new ModerationError('unknown_secret', `signed with an unknown secret: ${why}`);
+}
+
+/** Senders on Svix call the same headers `svix-`; where both are there its own library takes those. */
+function standardHeader(request: SignedRequest, name: 'id' | 'timestamp' | 'signature'): string {
+  const svix = `svix-${name}`;
+  return header(request, request.headers.get(svix) === null ? `webhook-${name}` : svix);
 }
 
 function header(request: SignedRequest, name: string): string {
