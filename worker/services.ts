@@ -222,7 +222,7 @@ export function createServices(config: Config, platform: Platform): Services {
   const { cache, models, analytics } = platform;
   const ttl = config.resultCacheTtlSeconds;
   const resultCache = cache === null || ttl === 0 ? null : new ResultCache(cache, ttl);
-  const moderation = createModeration(config, platform, classifier, budget, host);
+  const moderation = createModeration(config, platform, { classifier, library, budget, host });
   const keys = new KeyStore(models, KEY_MAX_AGE_MS, () => Date.now());
   const heads = new HeadService({
     heads: platform.heads,
@@ -310,16 +310,16 @@ function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' 
 function createModeration(
   config: Config,
   platform: Platform,
-  classifier: Pick<Classifier, 'infer'>,
-  budget: MemoryBudget,
-  host: ModelHost,
+  parts: Pick<Services, 'budget' | 'host' | 'classifier'> & { readonly library: HeadLibrary },
 ): ModerationService {
+  const { classifier, library, budget, host } = parts;
   const { models, ledgers, bindings } = platform;
   const urlPolicy = readUrlPolicy(bindings);
   return new ModerationService({
     settings: readModerationSettings(bindings, urlPolicy),
     urlPolicy,
     classifier,
+    heads: library,
     models,
     ledgers,
     bindings,

@@ -70,6 +70,7 @@ async function answer(
     const judge = new Judge({
       classifier: { infer: (image, _reference, outputs) => engine.infer(image, outputs, { exact }) },
       policies: moderation.policies,
+      heads: moderation.heads,
       now: moderation.now,
     });
     const policy = typeof parameters.policy === 'string' ? parameters.policy : 'default';

@@ -1,13 +1,17 @@
-/** Image bytes -> decision: run the policy's model, evaluate the policy, keep nothing of the image but its hash. */
+/**
+ * Image bytes -> decision: run the policy's model once, apply the policy's heads to its features, evaluate the policy, keep nothing
+ * of the image but its hash.
+ */
 import { manifestFunction } from '../../model-store/manifest.ts';
 import { sha256Hex } from '../../model-store/sha256.ts';
-import { AppError, ModelError, ModerationError } from '../errors.ts';
-import type { Classifier } from '../inference/classifier.ts';
+import { AppError, ModelError } from '../errors.ts';
+import type { Classifier, ModelReference } from '../inference/classifier.ts';
 import { activate } from '../inference/scores.ts';
 import type { PolicyCache } from './policy/cache.ts';
 import { parsePolicyReference } from './policy/layout.ts';
 import type { Policy } from './policy/schema.ts';
 import { checkActivation, invalidPolicy } from './policy/validate.ts';
+import { doesNotFit, type OpenHeads, openPolicyHeads, type PolicyHeadSource, scoresOfHeads } from './policy-heads.ts';
 import type { Decision } from './verdict-shapes.ts';
 
 /** Keeps a promise running after the response. */
@@ -17,6 +21,7 @@ type WaitUntil = (promise: Promise<unknown>) => void;
 export interface JudgeOptions {
   readonly classifier: Pick<Classifier, 'infer'>;
   readonly policies: PolicyCache;
+  readonly heads: PolicyHeadSource;
   now(): number;
 }
 
@@ -41,21 +46,32 @@ export class Judge {
   ): Promise<Decision> {
     const { classifier, policies, now } = this.#options;
     const policy = await policies.get(parsePolicyReference(policyReference));
-    const needsEmbedding = policy.categories.some(({ prototypes }) => prototypes !== undefined);
+    const opened = await openPolicyHeads(policy, this.#options.heads);
+    const { heads, backbone } = opened;
+    const needsEmbedding = heads.length > 0 || policy.categories.some(({ prototypes }) => prototypes !== undefined);
     const outputs = needsEmbedding ? ['logits', 'pooler_output'] : ['logits'];
-    const answer = await classifier.infer(bytes, policy.model, outputs, {}, waitUntil).catch((error: unknown) => {
-      throw isUnsupportedOutput(error) ? doesNotFit(policy, error) : error;
+    const network = networkOf(policy, opened);
+    const answer = await classifier.infer(bytes, network, outputs, {}, waitUntil).catch((error: unknown) => {
+      throw isUnsupportedOutput(error) ? doesNotFit(policy, error.message, error) : error;
     });
     const { name, version } = answer.model.manifest;
+    // A job runs what it was accepted with; features of another version say nothing to these heads.
+    if (backbone !== null && (name !== backbone.name || version !== backbone.version)) {
+      const needed = `${backbone.name}@${backbone.version}`;
+      throw doesNotFit(policy, `its heads need ${needed}, and ${name}@${version} answered`);
+    }
     const sha256 = await sha256Hex(bytes);
-    const compiled = policies.compile(policy, `${name}@${version}`, answer.model.labels);
+    const versions = [answer.model.manifest, ...heads].map((each) => `${each.name}@${each.version}`);
+    const compiled = policies.compile(policy, versions.join('+'), answer.model.labels, heads);
     // A policy that was published before its model had one label, or by hand.
     const problems = checkActivation(policy, answer.model.labels);
     if (problems.length > 0) throw invalidPolicy(policy.name, problems);
     const activation = policy.activation ?? manifestFunction(answer.model.manifest);
+    const embedding = needsEmbedding ? float32(answer.outputs.get('pooler_output')) : null;
+    const scores = activate(float32(answer.outputs.get('logits')), activation);
     const evaluation = compiled.evaluate({
-      scores: activate(float32(answer.outputs.get('logits')), activation),
-      embedding: needsEmbedding ? float32(answer.outputs.get('pooler_output')) : null,
+      scores: embedding === null ? scores : [...scores, ...scoresOfHeads(heads, embedding)],
+      embedding,
       sha256,
     });
     return {
@@ -64,8 +80,18 @@ export class Judge {
       ...evaluation,
       policy: { name: policy.name, version: policy.version },
       model: { name, version },
+      ...(heads.length === 0 ? {} : { heads: heads.map((head) => ({ name: head.name, version: head.version })) }),
       image_sha256: sha256,
     };
+  }
+
+  /**
+   * The version of the model that a policy is judged with.
+   * @throws ModerationError `policy_not_found`, `invalid_policy`; ModelError.
+   */
+  async networkOf(policyReference: string): Promise<ModelReference> {
+    const policy = await this.#options.policies.get(parsePolicyReference(policyReference));
+    return networkOf(policy, await openPolicyHeads(policy, this.#options.heads));
   }
 
   /**
@@ -101,12 +127,9 @@ function isUnsupportedOutput(error: unknown): error is AppError {
   return error instanceof AppError && error.code === 'unsupported_output';
 }
 
-/** The request names a policy, not outputs: that its model lacks one is the policy's fault. */
-function doesNotFit({ name, version }: Policy, cause: AppError): ModerationError {
-  return new ModerationError('invalid_policy', `policy ${name}@${version} does not fit its model: ${cause.message}`, {
-    details: { policy: name, version },
-    cause,
-  });
+/** What a policy's heads are on, or the model as the policy has it. */
+function networkOf({ model }: Policy, { backbone }: OpenHeads): ModelReference {
+  return backbone === null ? model : { name: backbone.name, reference: backbone.version };
 }
 
 function float32(tensor: { readonly type: string; readonly data: unknown } | undefined): Float32Array {

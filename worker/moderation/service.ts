@@ -10,6 +10,7 @@ import { Judge } from './judge.ts';
 import type { ModerationLedger } from './ledger/moderation-ledger.ts';
 import type { ImageLocation } from './ledger/records.ts';
 import { PolicyCache } from './policy/cache.ts';
+import type { PolicyHeadSource } from './policy-heads.ts';
 import type { ModerationSettings } from './settings.ts';
 
 /** Memory for the images that are fetched. */
@@ -32,6 +33,7 @@ export interface ModerationOptions {
   readonly settings: ModerationSettings;
   readonly urlPolicy: UrlPolicy;
   readonly classifier: Pick<Classifier, 'infer'>;
+  readonly heads: PolicyHeadSource;
   readonly models: ObjectStore;
   readonly ledgers: DurableObjectNamespace<ModerationLedger>;
   readonly bindings: Bindings;
@@ -51,6 +53,7 @@ export class ModerationService {
   readonly #fetch: FetchFunction;
   readonly #memory: ImageMemory;
   readonly policies: PolicyCache;
+  readonly heads: PolicyHeadSource;
   readonly judge: Judge;
   readonly now: () => number;
   readonly #ledgers: DurableObjectNamespace<ModerationLedger>;
@@ -64,7 +67,8 @@ export class ModerationService {
     this.#fetch = options.fetch;
     this.#memory = options.memory;
     this.policies = new PolicyCache({ store: options.models, maxAgeMs: options.aliasMaxAgeMs, now });
-    this.judge = new Judge({ classifier: options.classifier, policies: this.policies, now });
+    this.heads = options.heads;
+    this.judge = new Judge({ classifier: options.classifier, policies: this.policies, heads: options.heads, now });
     this.now = now;
     this.#ledgers = options.ledgers;
   }

@@ -184,8 +184,12 @@ async function create(c: Context<AppEnvironment>, request: JobRequest): Promise<
   if (idempotencyKey !== null && !/^[\x21-\x7e]{1,255}$/.test(idempotencyKey)) {
     throw new RequestError('invalid_parameter', 'Idempotency-Key must be 1 to 255 visible ASCII characters');
   }
-  const { jobs, config } = c.var.services;
-  const model = parseModelReference(request.model, config, tenantOf(c));
+  const { jobs, config, moderation } = c.var.services;
+  const policy = request.model === undefined ? request.parameters.policy : undefined;
+  const model =
+    typeof policy === 'string'
+      ? await moderation.judge.networkOf(policy)
+      : parseModelReference(request.model, config, tenantOf(c));
   const { id, replayed } = await jobs.create({ ...request, model, idempotencyKey }, tenantOf(c));
   c.header('location', `/v1/jobs/${id}`);
   if (replayed) c.header('idempotency-replayed', 'true');

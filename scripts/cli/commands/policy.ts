@@ -10,8 +10,10 @@ import { PolicyCache } from '../../../worker/moderation/policy/cache.ts';
 import type { Policy } from '../../../worker/moderation/policy/schema.ts';
 import { publishPolicy } from '../../../worker/moderation/policy/store.ts';
 import { checkPolicy, invalidPolicy, parsePolicy } from '../../../worker/moderation/policy/validate.ts';
+import { headVocabularies, type PolicyHeadSource } from '../../../worker/moderation/policy-heads.ts';
 import { ensureDefaultModel } from '../default-model.ts';
-import { openLocalModel } from '../local-model.ts';
+import { type LocalModel, openLocalModel } from '../local-model.ts';
+import { localHeads, storedHeads } from '../policy/heads.ts';
 import { listLabelledImages } from '../policy/labelled-folder.ts';
 import { type JudgedImage, measureCategory } from '../policy/metrics.ts';
 import { percent, thresholdCurveSvg } from '../policy/threshold-curve.ts';
@@ -27,7 +29,7 @@ const MAX_UNREADABLE_LINES = 10;
 
 const HELP = `usage: bit-edge policy validate POLICY [--model DIR] [--remote | --store DIR]
        bit-edge policy publish POLICY [--alias latest] [--model DIR] [--remote | --store DIR]
-       bit-edge policy test IMAGES [--policy POLICY.json] [--model DIR] [--svg OUT.svg]
+       bit-edge policy test IMAGES [--policy POLICY.json] [--model DIR] [--head NAME=DIR ...] [--svg OUT.svg]
 
 POLICY is a policy's JSON file, or a folder of them.
 validate  checks shape, labels, thresholds and categories against the model, and says everything that is wrong at once.
@@ -38,6 +40,7 @@ test      runs a policy over a folder of labelled images, IMAGES/<category>/<fil
   --policy FILE      the policy to test. Default: the one that ships.
   --model DIR        a version's folder, as "bit-edge import" leaves it. Default: the policy's model in the store; for test,
                      the default model.
+  --head NAME=DIR    for test: a head of the policy, as "bit-edge head train" leaves it; once for each.
   --svg FILE         threshold curves, one panel a category.
 ${STORE_HELP}`;
 
@@ -46,6 +49,7 @@ const OPTIONS = {
   alias: { type: 'string', default: 'latest' },
   policy: { type: 'string', default: DEFAULT_POLICY },
   model: { type: 'string' },
+  head: { type: 'string', multiple: true },
   svg: { type: 'string' },
 } as const;
 
@@ -81,7 +85,7 @@ async function checkAll(path: string, store: ObjectStore, isPublish: boolean, va
   const checked: { file: string; text: string; policy: Policy; model: string }[] = [];
   for (const file of await policyFiles(path)) {
     const text = await readFile(file, 'utf8');
-    checked.push({ file, text, ...(await check(file, text, store, values.model)) });
+    checked.push({ file, text, ...(await check(file, text, store, storedHeads(store), values.model)) });
   }
   if (!isPublish) {
     const results = checked.map(({ file, policy, model }) => ({
@@ -119,14 +123,16 @@ async function check(
   file: string,
   text: string,
   store: ObjectStore,
+  heads: PolicyHeadSource,
   modelFolder: string | undefined,
 ): Promise<{ policy: Policy; model: string }> {
   const value = parseJson(file, text);
-  const { model } = parsePolicy(value);
+  const { model, heads: named } = parsePolicy(value);
   const vocabulary = await (modelFolder === undefined
     ? readVocabulary(store, model.name, model.reference)
     : readFolderVocabulary(modelFolder));
-  const { policy, problems } = checkPolicy(value, vocabulary);
+  const known = { ...vocabulary, heads: await headVocabularies(named, vocabulary.version, heads) };
+  const { policy, problems } = checkPolicy(value, known);
   if (policy === null) throw invalidPolicy(file, problems);
   return { policy, model: vocabulary.model };
 }
@@ -135,11 +141,13 @@ async function test(folder: string, values: Values): Promise<number> {
   const text = await readFile(values.policy, 'utf8');
   const modelFolder = values.model ?? (await ensureDefaultModel()).directory;
   const store = new MemoryObjectStore();
-  const { policy, model } = await check(values.policy, text, store, modelFolder);
+  const network = await openLocalModel(modelFolder);
+  const heads = await localHeads(values.head ?? [], network.manifest);
+  const { policy, model } = await check(values.policy, text, store, heads, modelFolder);
   await publishPolicy(store, text, null, new Date().toISOString());
   const names = policy.categories.map(({ name }) => name);
   const images = await listLabelledImages(folder, names);
-  const { images: judged, unreadable } = await judgeAll(images, policy, modelFolder, store);
+  const { images: judged, unreadable } = await judgeAll(images, policy, network, store, heads);
   const metrics = names.map((name) => measureCategory(name, judged));
   if (values.svg !== undefined) await writeFile(values.svg, thresholdCurveSvg(policy, metrics));
   const summary = metrics.map(({ curve: _, ...each }) => each);
@@ -174,10 +182,10 @@ function unreadableLines(unreadable: readonly string[]): string[] {
 async function judgeAll(
   images: Awaited<ReturnType<typeof listLabelledImages>>,
   policy: Policy,
-  modelFolder: string,
+  { classifier, manifest }: LocalModel,
   policies: ObjectStore,
+  heads: PolicyHeadSource,
 ): Promise<{ images: JudgedImage[]; unreadable: string[] }> {
-  const { classifier, manifest } = await openLocalModel(modelFolder);
   const cache = new PolicyCache({ store: policies, maxAgeMs: Number.POSITIVE_INFINITY, now: () => Date.now() });
   const judge = new Judge({
     // Whatever alias the policy names, the folder's version answers.
@@ -186,6 +194,7 @@ async function judgeAll(
         classifier.infer(bytes, { name: manifest.name, reference: manifest.version }, ...rest),
     },
     policies: cache,
+    heads,
     now: () => Date.now(),
   });
   const progress = new Progress('images', images.length);

@@ -16,6 +16,7 @@ const EMBEDDING_OUTPUT = 'pooler_output';
 export interface Vocabulary extends ModelVocabulary {
   /** `name@version`. */
   readonly model: string;
+  readonly version: { readonly name: string; readonly version: string };
 }
 
 /**
@@ -49,6 +50,7 @@ function toVocabulary(manifest: Manifest, labels: unknown): Vocabulary {
     .reduce((product, each) => product * each, 1);
   return {
     model: `${manifest.name}@${manifest.version}`,
+    version: { name: manifest.name, version: manifest.version },
     labels: labels.map(String),
     embeddingLength: shape.length === 0 ? 0 : length,
   };

@@ -39,6 +39,7 @@ beforeAll(async () => {
     settings: readModerationSettings({ ...env }, urlPolicy),
     urlPolicy,
     classifier: { infer: () => Promise.reject(failure) },
+    heads: { find: async () => null, load: () => Promise.reject(failure) },
     models,
     ledgers: env.MODERATION_LEDGER,
     bindings: { ...env },

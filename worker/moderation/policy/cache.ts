@@ -3,6 +3,7 @@ import type { ObjectStore } from '../../../model-store/object-store.ts';
 import { ModerationError } from '../../errors.ts';
 import defaultPolicy from '../policies/default.json' with { type: 'json' };
 import { type CompiledPolicy, compilePolicy } from './evaluate.ts';
+import type { HeadLabels } from './label-sources.ts';
 import { DEFAULT_POLICY_ALIAS, type PolicyReference } from './layout.ts';
 import type { Policy } from './schema.ts';
 import { readPolicy } from './store.ts';
@@ -62,16 +63,21 @@ export class PolicyCache {
   }
 
   /**
-   * A policy bound to a model version's labels.
-   * @param modelId Name and version of the model.
-   * @throws ModerationError `invalid_policy` where the version lacks a label.
+   * A policy bound to the labels of a model version, and of versions of its heads.
+   * @param modelId Name and version of the model and of every head.
+   * @throws ModerationError `invalid_policy` where a version lacks a label.
    */
-  compile(policy: Policy, modelId: string, labels: readonly string[]): CompiledPolicy {
+  compile(
+    policy: Policy,
+    modelId: string,
+    labels: readonly string[],
+    heads: readonly HeadLabels[] = [],
+  ): CompiledPolicy {
     const key = `${policy.name}@${policy.version}/${modelId}`;
     const known = this.#compiled.get(key);
     // A version never changes in the bucket, but a deleted one can be published anew under its name.
     if (known !== undefined && known.policy === policy) return known;
-    const compiled = compilePolicy(policy, labels);
+    const compiled = compilePolicy(policy, labels, heads);
     trim(this.#compiled);
     this.#compiled.set(key, compiled);
     return compiled;

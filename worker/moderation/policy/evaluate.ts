@@ -1,15 +1,14 @@
 /**
  * Scores -> categories -> verdict. Pure: no I/O, no clock.
  */
-import { ModerationError } from '../../errors.ts';
+import { type HeadLabels, type LabelSource, labelResolver, labelSources } from './label-sources.ts';
 import { type Action, moreSevere, type Policy, type PolicyCategory } from './schema.ts';
 
 /** Most labels that a category's result names. */
 export const MAX_LABELS_PER_CATEGORY = 5;
 
-/** A source of a category's score: a label of the model, or a prototype in embedding space. */
-export interface ScoredLabel {
-  readonly label: string;
+/** A source of a category's score: a label of the model or of a head, or a prototype in embedding space. */
+export interface ScoredLabel extends LabelSource {
   /** 0 to 1. */
   readonly score: number;
 }
@@ -38,7 +37,7 @@ export interface Evaluation {
 
 /** What the network said about an image. */
 export interface ImageScores {
-  /** `[numLabels]`, after the policy's activation. */
+  /** `[sources]`: the model's after the policy's activation, then each head's after its own, in the policy's order. */
   readonly scores: ArrayLike<number>;
   /** `[embeddingLength]`; null where no category has prototypes. */
   readonly embedding: Float32Array | null;
@@ -46,7 +45,7 @@ export interface ImageScores {
   readonly sha256: string;
 }
 
-/** A policy whose labels have become indexes into one model's scores. */
+/** A policy whose labels have become indexes into the scores of one model and its heads. */
 export interface CompiledPolicy {
   readonly policy: Policy;
   readonly needsEmbedding: boolean;
@@ -68,24 +67,16 @@ interface CompiledAllowance {
 }
 
 /**
- * Binds a policy to the labels of a model version.
- * @throws ModerationError `invalid_policy` where the version lacks a label: the model's alias has moved since the
- * policy was published.
+ * Binds a policy to the labels of a model version, and of versions of its heads.
+ * @throws ModerationError `invalid_policy` where a version lacks a label: an alias has moved since the policy was published.
  */
-export function compilePolicy(policy: Policy, labels: readonly string[]): CompiledPolicy {
-  const indexOf = new Map(labels.map((label, index) => [label, index]));
-  const resolve = (source: { labels?: readonly string[] | undefined; groups?: readonly string[] | undefined }) =>
-    [...(source.labels ?? []), ...(source.groups ?? []).flatMap((group) => policy.label_groups[group] ?? [])].map(
-      (label) => {
-        const index = indexOf.get(label);
-        if (index !== undefined) return index;
-        throw new ModerationError(
-          'invalid_policy',
-          `policy ${policy.name}@${policy.version} names label "${label}", which the model in use does not have`,
-          { details: { policy: policy.name, version: policy.version, label } },
-        );
-      },
-    );
+export function compilePolicy(
+  policy: Policy,
+  labels: readonly string[],
+  heads: readonly HeadLabels[] = [],
+): CompiledPolicy {
+  const sources = labelSources(labels, heads);
+  const resolve = labelResolver(policy, sources);
   const categories = policy.categories.map(
     (category): CompiledCategory => ({
       category,
@@ -108,9 +99,9 @@ export function compilePolicy(policy: Policy, labels: readonly string[]): Compil
     needsEmbedding: categories.some(({ prototypes }) => prototypes.length > 0),
     evaluate(image) {
       const results = categories.map((category) => {
-        const result = evaluateCategory(category, image, labels);
+        const result = evaluateCategory(category, image, sources);
         if (result.action === 'allow') return result;
-        const override = findOverride(category.category.name, allowances, hashes, image, labels);
+        const override = findOverride(category.category.name, allowances, hashes, image, sources);
         return override === null ? result : { ...result, action: 'allow' as const, overridden_by: override };
       });
       let verdict: Action = 'allow';
@@ -121,9 +112,13 @@ export function compilePolicy(policy: Policy, labels: readonly string[]): Compil
   };
 }
 
-function evaluateCategory(compiled: CompiledCategory, image: ImageScores, labels: readonly string[]): CategoryResult {
+function evaluateCategory(
+  compiled: CompiledCategory,
+  image: ImageScores,
+  named: readonly LabelSource[],
+): CategoryResult {
   const { category, indexes, prototypes, combine, thresholds } = compiled;
-  const sources: ScoredLabel[] = indexes.map((index) => ({ label: labels[index]!, score: image.scores[index]! }));
+  const sources: ScoredLabel[] = indexes.map((index) => ({ ...named[index]!, score: image.scores[index]! }));
   for (const { name, vector } of prototypes) {
     if (image.embedding !== null) sources.push({ label: name, score: cosine(image.embedding, vector) });
   }
@@ -153,13 +148,13 @@ function findOverride(
   allowances: readonly CompiledAllowance[],
   hashes: ReadonlySet<string>,
   image: ImageScores,
-  labels: readonly string[],
+  sources: readonly LabelSource[],
 ): string | null {
   if (hashes.has(image.sha256)) return `sha256:${image.sha256}`;
   for (const { indexes, threshold, categories } of allowances) {
     if (categories !== null && !categories.has(category)) continue;
     const index = indexes.find((each) => image.scores[each]! >= threshold);
-    if (index !== undefined) return labels[index]!;
+    if (index !== undefined) return sources[index]!.label;
   }
   return null;
 }

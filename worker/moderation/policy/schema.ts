@@ -45,10 +45,16 @@ const prototype = z.strictObject({
   vector: z.base64().max(65_536),
 });
 
+/** Labels of heads, by the name of the head. */
+const headLabels = z
+  .record(name, z.array(label).min(1).max(1000))
+  .refine((heads) => Object.keys(heads).length > 0, 'names no head');
+
 const category = z.strictObject({
   name: categoryName,
   description: z.string().max(500).optional(),
   labels: z.array(label).max(1000).optional(),
+  head_labels: headLabels.optional(),
   /** Names of `label_groups`. */
   groups: z.array(name).max(50).optional(),
   /** Score of one prototype: the cosine of it and the image's embedding, 0 where negative. */
@@ -60,6 +66,7 @@ const category = z.strictObject({
 /** Something that speaks for an image: seen at `threshold` or above, the categories named are allowed. */
 const allowance = z.strictObject({
   labels: z.array(label).max(200).optional(),
+  head_labels: headLabels.optional(),
   groups: z.array(name).max(50).optional(),
   threshold: score,
   /** Absent: every category. */
@@ -99,7 +106,24 @@ export const policySchema = z.strictObject({
   description: z.string().max(2000).optional(),
   /** The model whose labels the policy names, and the alias or version of it that is asked. */
   model: z.strictObject({ name, reference: name.default('latest') }),
-  /** How logits become scores; absent: as the model's manifest says. */
+  /**
+   * Heads on the model's pooled features, which answer from the same pass. `key`: the API key that a head belongs to or is shared
+   * with; absent: the key that publishes the policy, or `anonymous`.
+   */
+  heads: z
+    .array(
+      z.strictObject({
+        name,
+        reference: name.default('latest'),
+        key: z
+          .string()
+          .regex(/^([0-9a-f]{16}|anonymous)$/, 'must be the id of an API key')
+          .optional(),
+      }),
+    )
+    .max(16)
+    .default(() => []),
+  /** How the model's own logits become scores; absent: as the model's manifest says. */
   activation: z.enum(['softmax', 'sigmoid']).optional(),
   /** For categories that do not say. */
   defaults: z.strictObject({ combine: combine.optional(), thresholds: thresholds.optional() }).default(() => ({})),
@@ -141,6 +165,9 @@ export const policySchema = z.strictObject({
 
 /** A policy with its defaults filled in. */
 export type Policy = z.infer<typeof policySchema>;
+
+/** One head of a policy. */
+export type PolicyHead = Policy['heads'][number];
 
 /** One category of a policy. */
 export type PolicyCategory = Policy['categories'][number];

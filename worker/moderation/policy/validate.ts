@@ -2,19 +2,15 @@
  * Checks a policy before it is published: everything that is wrong at once, each with its place. Pure, no I/O.
  */
 import { ModerationError } from '../../errors.ts';
-import { nearestNames } from './edit-distance.ts';
+import { checkHeadLabels, checkHeads, type HeadVocabulary } from './check-heads.ts';
+import { checkLabels, type PolicyProblem, unknown } from './name-checks.ts';
 import { type Policy, type PolicyCategory, policySchema } from './schema.ts';
 
-/** One thing that is wrong. */
-export interface PolicyProblem {
-  /** Where, in JSON path terms: `categories[1].labels[0]`. */
-  readonly path: string;
-  readonly message: string;
-}
-
-/** What the policy's model knows. */
+/** What the policy's model knows, and its heads. */
 export interface ModelVocabulary {
   readonly labels: readonly string[];
+  /** By name; all of the policy's. */
+  readonly heads?: ReadonlyMap<string, HeadVocabulary>;
   /** Length of `pooler_output`. */
   readonly embeddingLength: number;
 }
@@ -43,8 +39,9 @@ export function checkPolicy(value: unknown, vocabulary: ModelVocabulary): Policy
   const problems = [
     ...checkActivation(policy, vocabulary.labels),
     ...checkGroups(policy, vocabulary.labels),
+    ...checkHeads(policy, vocabulary.heads),
     ...policy.categories.flatMap((category, index) => checkCategory(category, index, policy, vocabulary)),
-    ...checkAllowances(policy, vocabulary.labels),
+    ...checkAllowances(policy, vocabulary),
   ];
   return problems.length === 0 ? { policy, problems: [] } : { policy: null, problems };
 }
@@ -107,11 +104,12 @@ function checkCategory(
   const problems = [
     ...checkLabels(labels, `${path}.labels`, vocabulary.labels),
     ...checkGroupNames(groups, path, policy),
+    ...checkHeadLabels(category, path, policy, vocabulary.heads),
   ];
   if (policy.categories.findIndex((each) => each.name === category.name) !== index) {
     problems.push({ path: `${path}.name`, message: `there is a category "${category.name}" already` });
   }
-  if (labels.length + groups.length + prototypes.length === 0) {
+  if (labels.length + groups.length + prototypes.length === 0 && category.head_labels === undefined) {
     problems.push({ path, message: `nothing feeds category "${category.name}": no labels, groups or prototypes` });
   }
   const seen = new Set(labels);
@@ -134,15 +132,17 @@ function checkCategory(
   return problems;
 }
 
-function checkAllowances(policy: Policy, labels: readonly string[]): PolicyProblem[] {
+function checkAllowances(policy: Policy, vocabulary: ModelVocabulary): PolicyProblem[] {
   const names = policy.categories.map((category) => category.name);
   return policy.allow_list.allowances.flatMap((allowance, index) => {
     const path = `allow_list.allowances[${index}]`;
     const problems = [
-      ...checkLabels(allowance.labels ?? [], `${path}.labels`, labels),
+      ...checkLabels(allowance.labels ?? [], `${path}.labels`, vocabulary.labels),
       ...checkGroupNames(allowance.groups ?? [], path, policy),
+      ...checkHeadLabels(allowance, path, policy, vocabulary.heads),
     ];
-    if ((allowance.labels ?? []).length + (allowance.groups ?? []).length === 0) {
+    const { labels = [], groups = [], head_labels: ofHeads } = allowance;
+    if (labels.length + groups.length === 0 && ofHeads === undefined) {
       problems.push({ path, message: 'names no labels and no groups' });
     }
     for (const [number, category] of (allowance.categories ?? []).entries()) {
@@ -159,18 +159,4 @@ function checkGroupNames(groups: readonly string[], path: string, policy: Policy
   return groups.flatMap((group, index) =>
     known.includes(group) ? [] : [{ path: `${path}.groups[${index}]`, message: unknown('group', group, known) }],
   );
-}
-
-function checkLabels(labels: readonly string[], path: string, known: readonly string[]): PolicyProblem[] {
-  return labels.flatMap((label, index) => {
-    if (!known.includes(label)) return [{ path: `${path}[${index}]`, message: unknown('label', label, known) }];
-    if (labels.indexOf(label) !== index)
-      return [{ path: `${path}[${index}]`, message: `label "${label}" stands twice` }];
-    return [];
-  });
-}
-
-function unknown(kind: string, name: string, known: readonly string[]): string {
-  const near = nearestNames(name, known).map((each) => `"${each}"`);
-  return `unknown ${kind} "${name}"${near.length === 0 ? '' : `; did you mean ${near.join(' or ')}?`}`;
 }

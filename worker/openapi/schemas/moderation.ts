@@ -23,7 +23,9 @@ const category = z.strictObject({
   score,
   threshold: z.number().gt(0).max(1),
   action,
-  labels: z.array(z.strictObject({ label: z.string(), score })).max(MAX_LABELS_PER_CATEGORY),
+  labels: z
+    .array(z.strictObject({ label: z.string(), head: z.string().exactOptional(), score }))
+    .max(MAX_LABELS_PER_CATEGORY),
   overridden_by: z.string().exactOptional(),
 });
 
@@ -36,6 +38,8 @@ export const decisionSchema = z.strictObject({
   categories: z.array(category),
   policy: version,
   model: version.nullable(),
+  /** The policy's heads, where it has any. */
+  heads: z.array(version).exactOptional(),
   image_sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/)

@@ -1,6 +1,7 @@
 /** The policy as JSON: what the sliders change is changed here too, and the other way round. */
 import { useState } from 'preact/hooks';
 import { compilePolicy } from '../../../../worker/moderation/policy/evaluate.ts';
+import { namedHeadLabels } from '../../../../worker/moderation/policy/label-sources.ts';
 import type { Policy } from '../../../../worker/moderation/policy/schema.ts';
 import { parsePolicy } from '../../../../worker/moderation/policy/validate.ts';
 
@@ -19,7 +20,7 @@ export function PolicyText({ policy, labels, onChange }: PolicyTextProps) {
     setDraft(text);
     try {
       const parsed = parsePolicy(JSON.parse(text));
-      compilePolicy(parsed, labels);
+      compilePolicy(parsed, labels, namedHeadLabels(parsed));
       setProblem(null);
       onChange(parsed);
     } catch (error) {

@@ -23,16 +23,26 @@ export async function scoreImage(
   const model = `${policy.model.name}@${policy.model.reference}`;
   const activation = policy.activation === undefined ? {} : { function_to_apply: policy.activation };
   const needsEmbedding = policy.categories.some(({ prototypes }) => prototypes !== undefined);
-  const [{ predictions }, embedded, sha256] = await Promise.all([
+  const [{ predictions }, embedded, sha256, headScores] = await Promise.all([
     client.classify(blob, { model, top_k: ALL_LABELS, ...activation }),
     needsEmbedding ? client.embed(blob, { model, encoding: 'float' }) : null,
     // Empty without https: then no image is on the list of hashes.
     sha256Of(blob),
+    scoreHeads(client, policy, blob),
   ]);
   const scores = new Float32Array(labelCount);
   for (const { index, score } of predictions) scores[index] = score;
   const embedding =
     embedded !== null && Array.isArray(embedded.embedding) ? new Float32Array(embedded.embedding) : null;
   const categories = policy.categories.map(({ name }) => name);
-  return { name: path, expected: expectedOf(path, categories), scores, embedding, sha256 };
+  return { name: path, expected: expectedOf(path, categories), scores, headScores, embedding, sha256 };
+}
+
+/** The policy's heads answer as models do, where the key may use them. */
+async function scoreHeads(client: BitEdgeClient, { heads }: Policy, blob: Blob): Promise<TrialImage['headScores']> {
+  const entries = heads.map(async ({ name, reference }) => {
+    const { predictions } = await client.classify(blob, { model: `${name}@${reference}`, top_k: ALL_LABELS });
+    return [name, new Map(predictions.map(({ label, score }) => [label, score]))] as const;
+  });
+  return new Map(await Promise.all(entries));
 }

@@ -2,6 +2,7 @@
 import type { CategoryMetrics } from '../../../../scripts/cli/policy/metrics.ts';
 import { measureCategory } from '../../../../scripts/cli/policy/metrics.ts';
 import { compilePolicy, type Evaluation } from '../../../../worker/moderation/policy/evaluate.ts';
+import { namedHeadLabels } from '../../../../worker/moderation/policy/label-sources.ts';
 import type { Action, Policy } from '../../../../worker/moderation/policy/schema.ts';
 
 /** The folder of images that no category should catch. */
@@ -14,6 +15,8 @@ export interface TrialImage {
   readonly expected: string | null;
   /** Of every label, after the policy's activation, by the label's index. */
   readonly scores: Float32Array;
+  /** Of the policy's heads: by head, then by label. */
+  readonly headScores: ReadonlyMap<string, ReadonlyMap<string, number>>;
   readonly embedding: Float32Array | null;
   readonly sha256: string;
 }
@@ -44,8 +47,14 @@ export function expectedOf(path: string, categories: readonly string[]): string 
  * @throws ModerationError `invalid_policy` where the model has no such label.
  */
 export function tryPolicy(policy: Policy, labels: readonly string[], images: readonly TrialImage[]): TrialResult {
-  const compiled = compilePolicy(policy, labels);
-  const evaluations = images.map((image) => compiled.evaluate(image));
+  const heads = namedHeadLabels(policy);
+  const compiled = compilePolicy(policy, labels, heads);
+  const evaluations = images.map((image) => {
+    const ofHeads = heads.flatMap(({ name, labels: own }) =>
+      own.map((label) => image.headScores.get(name)?.get(label) ?? 0),
+    );
+    return compiled.evaluate({ ...image, scores: [...image.scores, ...ofHeads] });
+  });
   const counts = { allow: 0, review: 0, block: 0 };
   for (const { verdict } of evaluations) counts[verdict]++;
   const judged = images.map(({ name, expected }, index) => ({
