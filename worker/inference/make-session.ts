@@ -97,6 +97,7 @@ async function makeOrtSession(
     const filesAt = now();
     const external = new Map(file === null || weights === null ? [] : [[file.path, weights.pieces] as const]);
     const session = createSession(started, graphBytes, external, manifest);
+    checkNames(session, manifest);
     if (blobs !== null && file !== null && weights?.cached === false) keepLarge(store, manifest, file, blobs);
     return { session, filesAt };
   } finally {
@@ -108,6 +109,17 @@ async function makeOrtSession(
     // bucket itself hangs.
     if (!signal.aborted) await released;
   }
+}
+
+/** Releases a session without what its manifest promises. @throws ModelError `model_corrupt`. */
+function checkNames(session: InferenceSession, { name, version, variants, default_variant: variant }: Manifest): void {
+  const { inputs, outputs } = variants[variant]!;
+  const [input] = session.inputs;
+  const given = new Set(session.outputs.map((output) => output.name));
+  const isAsPromised = session.inputs.length === 1 && inputs.length === 1 && input!.name === inputs[0]!.name;
+  if (isAsPromised && outputs.every((output) => given.has(output.name))) return;
+  session.release();
+  throw new ModelError('model_corrupt', `${name}@${version}: inputs or outputs of the manifest are not the graph's`);
 }
 
 function createSession(
