@@ -26,7 +26,7 @@ const USAGE = `usage: npm run bench -- <${Object.keys(SUITES).join(' | ')}> [--r
   --runs N       timed runs of every side; ${DEFAULT_RUNS}
   --only TEXT    the parts whose name contains the text
   --json         the result as one line of JSON at the end of standard output; the tables go to standard error
-  --qdq FILE     runtime: R50x1 by onnxruntime's own quantization, as another side
+  --qdq FILE     runtime: R50x1 by onnxruntime's own quantization, in place of the one that the suite makes
   --keep FOLDER  runtime: leaves the models there that are made to be measured
   --out FOLDER   runtime: where the figures and the plot go; docs/bench, and nowhere beside --only
 docs/bench has a page per suite.

@@ -5,7 +5,17 @@ import { type Checkpoint, makeCheckpoint, type WeightTensor } from '../../model-
 
 /** BiT-R50x1 with 1000 labels, which is BitConfig's default; the same weights every time. */
 export function randomR50x1(): Checkpoint {
+  return randomBit([3, 4, 6, 3]);
+}
+
+/** BiT-R101x1, likewise. */
+export function randomR101x1(): Checkpoint {
+  return randomBit([3, 4, 23, 3]);
+}
+
+function randomBit(depths: readonly number[]): Checkpoint {
   const config = parseBitConfig({
+    depths,
     id2label: Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [i, `LABEL_${i}`])),
   });
   const weights = new Map<string, WeightTensor>();

@@ -5,12 +5,12 @@
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { variantFiles } from '../../model-store/build/assemble.ts';
 import { ConfigurationError } from '../../worker/errors.ts';
 import { encodePhoto, makePhoto } from './photo.ts';
-import { measureColdStarts } from './runtime/cold-start.ts';
+import { measureColdPair, measureColdStarts } from './runtime/cold-start.ts';
 import { measureCreation } from './runtime/creation.ts';
 import { deploy } from './runtime/deployment.ts';
 import { figuresPage, figuresTables } from './runtime/figures.ts';
@@ -20,6 +20,7 @@ import { describeMachine } from './runtime/machine.ts';
 import { type MemoryResult, measureMemory } from './runtime/memory.ts';
 import { MODELS, publishBenchModels } from './runtime/models.ts';
 import { runtimeSvg } from './runtime/plot.ts';
+import { measureProducts } from './runtime/products.ts';
 import { type RuntimeParts, type RuntimeResult, rounded, summarize } from './runtime/result.ts';
 import type { BenchOptions, BenchSuite } from './suite.ts';
 
@@ -36,12 +37,15 @@ const LOADS = [
 /** What `--only` chooses from: every phase whose name contains its text, or one of its texts between commas. */
 const PHASES = [
   'cold start',
+  'cold r50',
   'cold creation',
   'load',
   'memory default',
   'memory r50',
   'memory r50 448',
+  'memory r101 448',
   'inference',
+  'inference products',
 ] as const;
 type Phase = (typeof PHASES)[number];
 
@@ -49,7 +53,7 @@ type Phase = (typeof PHASES)[number];
 export const RUNTIME_SUITE: BenchSuite = {
   async run(options) {
     const texts = options.only.split(',');
-    const phases = PHASES.filter((phase) => texts.some((text) => phase.includes(text)));
+    const phases = PHASES.filter((phase) => texts.some((text) => phase.includes(text.trim())));
     if (phases.length === 0) {
       throw new ConfigurationError(`--only ${options.only}: no phase has that in its name: ${PHASES.join(', ')}`);
     }
@@ -72,16 +76,17 @@ async function measure(folder: string, phases: ReadonlySet<Phase>, options: Benc
   const machine = describeMachine();
   const state = join(folder, 'state');
   const small = await encodePhoto(await makePhoto(500, 375), 'jpeg');
-  const comparisons = [...phases].some((phase) => /r50|inference|creation/.test(phase)) || options.keep !== undefined;
+  const comparisons = [...phases].some((phase) => / r50|inference|creation/.test(phase)) || options.keep !== undefined;
   if (comparisons) print('building BiT-R50x1 with random weights, int8 and fp32');
-  const qdqFile = options.qdq ?? null;
-  const { defaultInt8, r50Int8File } = await publishBenchModels({
+  const { defaultInt8, r50Int8File, r50QdqFile } = await publishBenchModels({
     folder: options.keep ?? join(folder, 'models'),
     statePath: state,
     photo: small,
     comparisons,
-    qdqFile,
+    r101: phases.has('memory r101 448'),
+    qdqFile: options.qdq ?? null,
   });
+  const weightsFile = variantFiles('int8', 'int8').weights;
 
   const failures: Record<string, string> = {};
   // A phase that fails does not take the others' figures with it.
@@ -102,7 +107,8 @@ async function measure(folder: string, phases: ReadonlySet<Phase>, options: Benc
     machine,
     failures,
     coldStarts: await attempt('cold start', () => measureColdStarts(state, small, COLD_STARTS)),
-    creation: await attempt('cold creation', () => measureCreation(r50Int8File!, variantFiles('int8', 'int8').weights)),
+    coldR50: await attempt('cold r50', () => measureColdPair(state, MODELS.r50Int8, small, COLD_STARTS)),
+    creation: await attempt('cold creation', () => measureCreation(r50Int8File!, weightsFile)),
     load: await attempt('load', () => measureLoads(state, small)),
     memoryDefault: await attempt('memory default', () => measureModelMemory(state, '/v1/classify', mixed, {})),
     memoryR50: await attempt('memory r50', () => {
@@ -111,9 +117,16 @@ async function measure(folder: string, phases: ReadonlySet<Phase>, options: Benc
     memoryR50At448: await attempt('memory r50 448', () => {
       return measureModelMemory(state, `/v1/classify?model=${MODELS.r50Int8At448}`, mixed, { MAX_WAIT_MS: '60000' });
     }),
-    inference: await attempt('inference', () =>
-      measureInference({ state, image: small, defaultInt8, r50Int8File: r50Int8File!, qdqFile, runs, print }),
-    ),
+    memoryR101At448: await attempt('memory r101 448', () => {
+      return measureModelMemory(state, `/v1/classify?model=${MODELS.r101Int8At448}`, mixed, { MAX_WAIT_MS: '60000' });
+    }),
+    inference: await attempt('inference', () => {
+      const files = { r50Int8File: r50Int8File!, r50QdqFile: r50QdqFile! };
+      return measureInference({ state, image: small, defaultInt8, ...files, runs, print });
+    }),
+    products: await attempt('inference products', () => {
+      return measureProducts(r50Int8File!, join(dirname(r50Int8File!), weightsFile));
+    }),
   };
 }
 

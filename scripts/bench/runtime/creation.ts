@@ -10,13 +10,16 @@ import { compileWasm } from '../../cli/local-model.ts';
 import { median } from '../suite.ts';
 
 const ROUNDS = 5;
+const MIB = 1024 * 1024;
 
-/** Medians in ms. */
+/** Medians in ms, and what a run then takes of WASM memory. */
 export interface Creation {
   /** Recognising, planning, taking the memory and packing all weights. */
   readonly engineMs: number;
   /** onnxruntime's instance and its session. */
   readonly onnxruntimeMs: number;
+  readonly engineHeapMib: number;
+  readonly onnxruntimeHeapMib: number;
 }
 
 /**
@@ -28,16 +31,20 @@ export async function measureCreation(file: string, weightsFile: string): Promis
   const modules = await compileWasm();
   const model = await readBytes(file);
   const weights = await readBytes(join(dirname(file), weightsFile));
+  const heapMib = { engine: 0, onnxruntime: 0 };
   const engine = (): InferenceSession => {
     const recognition = recognize(model, { path: weightsFile, bytes: weights.byteLength });
     if (recognition.kind === 'other') throw new Error(`the engine does not run ${file}: ${recognition.reason}`);
     const { network } = recognition;
-    const session = startEngineSession(modules.engine, network, planMemory(network)!);
+    const plan = planMemory(network)!;
+    const session = startEngineSession(modules.engine, network, plan);
     session.weights.write(weights);
+    heapMib.engine = plan.bytes / MIB;
     return session.finish();
   };
+  let runtime: OrtRuntime | null = null;
   const onnxruntime = async (): Promise<InferenceSession> => {
-    const runtime = await OrtRuntime.start(modules);
+    runtime = await OrtRuntime.start(modules);
     return runtime.createSession(model, { externalData: new Map([[weightsFile, weights]]) });
   };
   const times = { engine: [] as number[], onnxruntime: [] as number[] };
@@ -50,8 +57,23 @@ export async function measureCreation(file: string, weightsFile: string): Promis
       const start = performance.now();
       const session = await make();
       if (round >= 0) times[name].push(performance.now() - start);
+      if (round === ROUNDS - 1 && name === 'onnxruntime') heapMib.onnxruntime = heapOfRun(session, runtime!);
       session.release();
     }
   }
-  return { engineMs: median(times.engine), onnxruntimeMs: median(times.onnxruntime) };
+  return {
+    engineMs: median(times.engine),
+    onnxruntimeMs: median(times.onnxruntime),
+    engineHeapMib: heapMib.engine,
+    onnxruntimeHeapMib: heapMib.onnxruntime,
+  };
+}
+
+/** What onnxruntime's heap comes to with one image. */
+function heapOfRun(session: InferenceSession, runtime: OrtRuntime): number {
+  const [input] = session.inputs;
+  const shape = [1, ...input!.shape.slice(1).map(Number)];
+  const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  session.run(new Map([[input!.name, { type: 'float32', shape, data }]]), ['logits']);
+  return runtime.heapBytes / MIB;
 }

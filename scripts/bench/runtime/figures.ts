@@ -19,7 +19,9 @@ export function figuresTables(result: RuntimeResult): string[] {
   return [
     machineLine(result.machine),
     ...inference(result),
+    ...products(result),
     ...coldStart(result),
+    ...coldR50(result),
     ...load(result),
     ...memory(result),
     wanted(result),
@@ -59,6 +61,31 @@ function coldStart({ cold_start: starts }: RuntimeResult): string[] {
   ];
 }
 
+function coldR50({ cold_start_r50: pair }: RuntimeResult): string[] {
+  if (pair === null) return [];
+  const rows = (['engine', 'onnxruntime'] as const).flatMap((name) =>
+    pair[name].map(({ firstAnswerMs, manifestMs, filesMs, sessionMs }) => [
+      name,
+      ...[firstAnswerMs, manifestMs, filesMs, sessionMs].map(number),
+    ]),
+  );
+  return [table(['cold start of R50x1 int8, ms', 'first answer', 'manifest', 'files and runtime', 'session'], rows)];
+}
+
+function products({ products: found }: RuntimeResult): string[] {
+  if (found === null) return [];
+  const { gmacs, gmacsDirect, gmacsWinograd, productMs, restMs, gmacsCeiling } = found;
+  const rows = [
+    ['convolutions, GMAC/s of the direct form', number(gmacs)],
+    ['of them direct', number(gmacsDirect)],
+    ['of them by Winograd', number(gmacsWinograd)],
+    ['i32x4.dot_i16x8_s and an addition, in registers', number(gmacsCeiling)],
+    ['convolutions, ms', number(productMs)],
+    ['the rest, ms', number(restMs)],
+  ];
+  return [table(['R50x1 in the engine, least times of its steps', ''], rows)];
+}
+
 function load({ load: loads, cpu_ms_per_request: cpuMs }: RuntimeResult): string[] {
   if (loads === null) return [];
   const rows = loads.map(({ concurrency, requests, perSecond, p50Ms, p95Ms, p99Ms, lost }) => [
@@ -77,6 +104,7 @@ function memory({ memory: found }: RuntimeResult): string[] {
     ...memoryRow('default model', found.default),
     ...memoryRow('R50x1 int8', found.r50),
     ...memoryRow('R50x1 int8, 448 px', found.r50_448),
+    ...memoryRow('R101x1 int8, 448 px', found.r101_448),
   ];
   if (rows.length === 0) return [];
   const head = ['memory, MiB', 'WASM', 'after collection', 'peak, garbage included', 'growth', 'requests', 'failed'];
@@ -97,7 +125,7 @@ function wanted(result: RuntimeResult): string {
     const met = value !== null && (inclusive ? value <= limit : value < limit);
     return [key, show(value), `${inclusive ? 'at most' : 'under'} ${limit}${verdict(value, met)}`];
   };
-  const { rps_default: perSecond, lost, failed_r50_448: failed } = result;
+  const { rps_default: perSecond, lost, failed_r50_448: failed, failed_r101_448: failedR101 } = result;
   return table(
     ['figure', 'measured', 'wanted'],
     [
@@ -116,11 +144,17 @@ function wanted(result: RuntimeResult): string {
       below('peak_mib_default', result.peak_mib_default, TARGETS.defaultPeakMib, true),
       below('peak_mib_r50_12mp', result.peak_mib_r50_12mp, TARGETS.r50PeakMib, true),
       below('peak_mib_r50_448_12mp', result.peak_mib_r50_448_12mp, TARGETS.r50At448PeakMib, true),
+      below('peak_mib_r101_448_12mp', result.peak_mib_r101_448_12mp, TARGETS.r101At448PeakMib, true),
       ['failed_r50_448', show(failed), `0${verdict(failed, failed === 0)}`],
+      ['failed_r101_448', show(failedR101), `0${verdict(failedR101, failedR101 === 0)}`],
       below('heap_mib_r50_224', result.heap_mib_r50_224, TARGETS.r50HeapMib, true),
       below('heap_mib_r50_448', result.heap_mib_r50_448, TARGETS.r50At448HeapMib, true),
+      ['heap_mib_r50_224_onnxruntime', show(result.heap_mib_r50_224_onnxruntime), ''],
+      below('heap_mib_r101_448', result.heap_mib_r101_448, TARGETS.r101At448HeapMib, true),
       below('create_ms_r50', result.create_ms_r50, TARGETS.createMs, true),
       ['create_ms_r50_onnxruntime', show(result.create_ms_r50_onnxruntime), ''],
+      ['gmacs_products', show(result.gmacs_products), ''],
+      ['gmacs_dot_ceiling', show(result.gmacs_dot_ceiling), ''],
       ['ms_r50_448', show(result.ms_r50_448), ''],
     ],
   );

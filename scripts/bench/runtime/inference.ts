@@ -1,4 +1,4 @@
-/** Inference of the same networks, side by side: in workerd and in onnxruntime-node with one thread. */
+/** Inference of the same networks, side by side: in workerd by the engine and by onnxruntime-web, and in onnxruntime-node with one thread. */
 import { median } from '../suite.ts';
 import { deploy } from './deployment.ts';
 import { LoadClient } from './load.ts';
@@ -22,8 +22,7 @@ export interface InferenceOptions {
   /** Name of the default model. */
   readonly defaultInt8: string;
   readonly r50Int8File: string;
-  /** As `BenchModelOptions`. */
-  readonly qdqFile: string | null;
+  readonly r50QdqFile: string;
   /** Timed rounds. */
   readonly runs: number;
   print(line: string): void;
@@ -37,11 +36,18 @@ interface Contender {
 
 /** Runs every side once a round, in an order that rotates. @throws Error where a side does not answer. */
 export async function measureInference(options: InferenceOptions): Promise<InferenceRow[]> {
-  const { state, image, defaultInt8, r50Int8File, qdqFile, runs, print } = options;
-  const deployment = await deploy(state, { MEMORY_BUDGET_BYTES: String(BUDGET_BYTES) });
+  const { state, image, defaultInt8, r50Int8File, r50QdqFile, runs, print } = options;
+  const variables = { MEMORY_BUDGET_BYTES: String(BUDGET_BYTES) };
+  const deployment = await deploy(state, variables);
+  // The same int8 files without the engine.
+  const other = await deploy(state, { ...variables, INFERENCE_ENGINE: 'onnxruntime' });
   const client = new LoadClient(deployment.url, 1);
+  const otherClient = new LoadClient(other.url, 1);
   const sessions: NodeSession[] = [];
   const inWorkerd = (side: Side, model: string): Contender => ({ side, run: () => infer(client, model, image) });
+  const inOnnxruntime = (side: Side, model: string): Contender => {
+    return { side, run: () => infer(otherClient, model, image) };
+  };
   const inNode = async (side: Side, file: string): Promise<Contender[]> => {
     const session = await openNodeSession(file, R50_SIDE_PX);
     if (session === null) {
@@ -54,21 +60,25 @@ export async function measureInference(options: InferenceOptions): Promise<Infer
   try {
     const contenders = [
       inWorkerd(SIDES.r50Int8, MODELS.r50Int8),
+      inOnnxruntime(SIDES.r50Int8Onnxruntime, MODELS.r50Int8),
+      inWorkerd(SIDES.r50Qdq, MODELS.r50Qdq),
       inWorkerd(SIDES.r50Fp32, MODELS.r50Fp32),
       ...(await inNode(SIDES.r50Int8Node, r50Int8File)),
-      ...(qdqFile === null
-        ? []
-        : [inWorkerd(SIDES.r50Qdq, MODELS.r50Qdq), ...(await inNode(SIDES.r50QdqNode, qdqFile))]),
+      ...(await inNode(SIDES.r50QdqNode, r50QdqFile)),
       inWorkerd(SIDES.r50Int8At448, MODELS.r50Int8At448),
+      inOnnxruntime(SIDES.r50Int8At448Onnxruntime, MODELS.r50Int8At448),
       inWorkerd(SIDES.r50Fp32At448, MODELS.r50Fp32At448),
       inWorkerd(SIDES.defaultInt8, defaultInt8),
+      inOnnxruntime(SIDES.defaultInt8Onnxruntime, defaultInt8),
       inWorkerd(SIDES.defaultFp32, MODELS.defaultFp32),
     ];
     return await inTurn(contenders, runs);
   } finally {
     client.close();
+    otherClient.close();
     for (const session of sessions) session.close();
     await deployment.stop();
+    await other.stop();
   }
 }
 

@@ -5,13 +5,14 @@ import { figure, INK, line, notMeasured, rect, scaleFor, text } from './svg.ts';
 const LEFT_PX = 158;
 const BAR_LENGTH_PX = 180;
 const BAR_PX = 14;
-const ROW_PX = 24;
+const ROW_PX = 20;
 
 const GROUPS: readonly { readonly title: string; readonly sides: readonly (readonly [Side, string, string])[] }[] = [
   {
     title: 'BiT-R50x1, 224 px',
     sides: [
       [SIDES.r50Int8, 'int8, workerd', INK.blue],
+      [SIDES.r50Int8Onnxruntime, 'int8, onnxruntime', INK.slate],
       [SIDES.r50Fp32, 'fp32, workerd', INK.slate],
       [SIDES.r50Qdq, 'QDQ, workerd', INK.slate],
       [SIDES.r50Int8Node, 'int8, onnxruntime-node', INK.teal],
@@ -22,6 +23,7 @@ const GROUPS: readonly { readonly title: string; readonly sides: readonly (reado
     title: 'BiT-R50x1, 448 px (another scale)',
     sides: [
       [SIDES.r50Int8At448, 'int8, workerd', INK.blue],
+      [SIDES.r50Int8At448Onnxruntime, 'int8, onnxruntime', INK.slate],
       [SIDES.r50Fp32At448, 'fp32, workerd', INK.slate],
     ],
   },
@@ -29,6 +31,7 @@ const GROUPS: readonly { readonly title: string; readonly sides: readonly (reado
     title: 'default model, 64 px (another scale)',
     sides: [
       [SIDES.defaultInt8, 'int8, workerd', INK.blue],
+      [SIDES.defaultInt8Onnxruntime, 'int8, onnxruntime', INK.slate],
       [SIDES.defaultFp32, 'fp32, workerd', INK.slate],
     ],
   },

@@ -19,8 +19,8 @@ const LEFT_PX = 24;
 const LENGTH_PX = 440;
 const TOP_PX = 48;
 const BOTTOM_PX = 350;
-const ROW_PX = (BOTTOM_PX - TOP_PX) / 3;
-const BAR_PX = 24;
+const ROW_PX = (BOTTOM_PX - TOP_PX) / 4;
+const BAR_PX = 16;
 
 /** Draws it below its title. */
 export function memoryPanel({ memory }: RuntimeResult): string[] {
@@ -28,6 +28,7 @@ export function memoryPanel({ memory }: RuntimeResult): string[] {
     ['default model', memory.default, TARGETS.defaultPeakMib],
     ['BiT-R50x1 int8', memory.r50, TARGETS.r50PeakMib],
     ['BiT-R50x1 int8, 448 px', memory.r50_448, TARGETS.r50At448PeakMib],
+    ['BiT-R101x1 int8, 448 px', memory.r101_448, TARGETS.r101At448PeakMib],
   ] as const;
   const values = rows.flatMap(([, found, wanted]) => [found?.peakMib ?? Number.NaN, wanted]);
   const scale = scaleFor(values, LENGTH_PX);
@@ -35,7 +36,7 @@ export function memoryPanel({ memory }: RuntimeResult): string[] {
   for (const [index, [name, found, wanted]] of rows.entries()) {
     const y = TOP_PX + index * ROW_PX;
     const limit = LEFT_PX + scale.at(wanted);
-    const top = y + 36;
+    const top = y + 28;
     parts.push(text(LEFT_PX, y + 14, name, { bold: true }));
     parts.push(
       ...(found === null ? [text(LEFT_PX, top + 16, 'not measured', { fill: INK.muted })] : row(found, top, scale)),
@@ -54,10 +55,10 @@ function row(found: MemoryResult, top: number, scale: Scale): string[] {
   ];
   return [
     ...stack(LEFT_PX, top, BAR_PX, bands, scale),
-    stackText(LEFT_PX, top + BAR_PX + 18, bands, `; peak ${figure(peakMib)} MiB`),
+    stackText(LEFT_PX, top + BAR_PX + 14, bands, `; peak ${figure(peakMib)} MiB`),
     text(
       LEFT_PX,
-      top + BAR_PX + 32,
+      top + BAR_PX + 26,
       `${figure(steadyMib)} after collection, growth ${growthMib.toFixed(2)}; ${failed} of ${requests} requests failed`,
       { fill: failed === 0 ? INK.muted : INK.target },
     ),

@@ -22,7 +22,15 @@ function readXml(source: string): string[] {
 }
 
 /** All that the panels must show, as they show it. */
-function figuresOf({ inference, coldStarts, load, memoryDefault, memoryR50, memoryR50At448 }: typeof PARTS): string[] {
+function figuresOf({
+  inference,
+  coldStarts,
+  load,
+  memoryDefault,
+  memoryR50,
+  memoryR50At448,
+  memoryR101At448,
+}: typeof PARTS): string[] {
   const values = [
     ...(inference ?? []).flatMap(({ medianMs, fastestMs }) => [medianMs, fastestMs]),
     ...(coldStarts ?? []).flatMap(({ firstAnswerMs, manifestMs, filesMs, sessionMs }) => [
@@ -32,7 +40,7 @@ function figuresOf({ inference, coldStarts, load, memoryDefault, memoryR50, memo
       sessionMs,
     ]),
     ...(load?.loads ?? []).flatMap(({ perSecond, p50Ms, p95Ms, p99Ms }) => [perSecond, p50Ms, p95Ms, p99Ms]),
-    ...[memoryDefault!, memoryR50!, memoryR50At448!].flatMap(({ peakMib, steadyMib, wasmMib }) => [
+    ...[memoryDefault!, memoryR50!, memoryR50At448!, memoryR101At448!].flatMap(({ peakMib, steadyMib, wasmMib }) => [
       peakMib,
       steadyMib,
       wasmMib,
@@ -63,7 +71,7 @@ describe('runtimeSvg', () => {
     const widths = [...runtimeSvg(summarize(PARTS)).matchAll(/<rect x="158" y="[\d.]+" width="([\d.]+)"/g)].map(
       ([, width]) => Number(width),
     );
-    const medians = [201.1, 402.2, 245.6, 69.4, 41.8];
+    const medians = [201.1, 280.3, 402.2, 245.6, 69.4, 41.8];
     for (const [index, median] of medians.entries()) expect(widths[index]! / widths[0]!).toBeCloseTo(median / 201.1, 2);
   });
 
@@ -76,7 +84,7 @@ describe('runtimeSvg', () => {
 
   it('is well-formed without any figure', () => {
     const svg = runtimeSvg(summarize(NOTHING));
-    expect(readXml(svg).filter((each) => each === 'not measured')).toHaveLength(6);
+    expect(readXml(svg).filter((each) => each === 'not measured')).toHaveLength(7);
     expect(svg).not.toMatch(/NaN|undefined|Infinity/);
   });
 
