@@ -5,7 +5,7 @@ import { errorResponse } from './error-dialects.ts';
 import { type AppError, RequestError } from './errors.ts';
 import { crossOrigin } from './middleware/cross-origin.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
-import { countRequest, toLogLine, writeAnalytics } from './observability/request-record.ts';
+import { countInference, countRequest, toLogLine, writeAnalytics } from './observability/request-record.ts';
 import { describeCause, isRetryable, PROBLEMS, toAppError } from './problem.ts';
 import { classifyRoute } from './routes/classify.ts';
 import { consoleRoutes } from './routes/console.ts';
@@ -33,7 +33,8 @@ const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
 
 /** Builds the application; `services` is asked for on the first request, when `Env` is known. */
 export function createApp(services: (env: Env) => Services): Hono<AppEnvironment> {
-  const app = new Hono<AppEnvironment>();
+  // A slash behind a path says nothing.
+  const app = new Hono<AppEnvironment>({ strict: false });
 
   app.use(async function identify(c, next) {
     const given = c.req.header('x-request-id');
@@ -62,6 +63,7 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
     const route = c.req.routePath === '/*' ? 'none' : c.req.routePath;
     const frame = { requestId, method: c.req.method, route, status: c.res.status, durationMs: Date.now() - start };
     countRequest(used.metrics, frame, record);
+    countInference(used.statistics, frame, record, Date.now());
     if (used.analytics !== null) writeAnalytics(used.analytics, frame, record);
     console.log(JSON.stringify(toLogLine(frame, record)));
   });

@@ -31,6 +31,7 @@ import { ModerationService } from './moderation/service.ts';
 import { readModerationSettings } from './moderation/settings.ts';
 import { Metrics } from './observability/metrics.ts';
 import type { AnalyticsSink, RequestRecord } from './observability/request-record.ts';
+import { StatisticsLog } from './oip/triton.ts';
 import type { ImageService } from './transcode/transcode.ts';
 
 /** Share of the budget that bodies leave to a model that only they name, until one is loaded: those who hold a body wait for it. */
@@ -96,6 +97,8 @@ export interface Services {
   readonly models: ObjectStore;
   readonly keys: KeyStore;
   readonly metrics: Metrics;
+  /** Triton's statistics of this isolate's models. */
+  readonly statistics: StatisticsLog;
   /** Null where the deployment turned it off. */
   readonly resultCache: ResultCache | null;
   /** Workers Analytics Engine, where it is bound. */
@@ -247,6 +250,7 @@ export function createServices(config: Config, platform: Platform): Services {
     models,
     keys,
     metrics,
+    statistics: new StatisticsLog(),
     resultCache,
     analytics,
     moderation,

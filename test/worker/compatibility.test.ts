@@ -70,6 +70,40 @@ describe('Hugging Face', () => {
     expect(top).toEqual(expected.slice(0, 2));
   });
 
+  it('null members are defaults, as clients of generated code send them', async () => {
+    const path = `/models/${manifest.name}`;
+    const body = {
+      inputs: toBase64(photo),
+      parameters: { top_k: null, function_to_apply: null },
+      options: { wait_for_model: null, use_gpu: null },
+    };
+    expect(await (await post(path, JSON.stringify(body), JSON_TYPE)).json()).toEqual(expected);
+    const none = { inputs: toBase64(photo), parameters: null, options: null };
+    expect(await (await post(path, JSON.stringify(none), JSON_TYPE)).json()).toEqual(expected);
+  });
+
+  const badRequests: [unknown, string][] = [
+    [{}, '"inputs" is missing: must be a string or a list'],
+    [{ inputs: null }, '"inputs" is missing: must be a string or a list'],
+    [{ inputs: 1 }, '"inputs" is "1": must be a string or a list'],
+    [{ inputs: { image: 'x' } }, '"inputs" is "{"image":"x"}": must be a string or a list'],
+    [{ inputs: [] }, '"inputs" is "[]": must have at least 1 elements'],
+    [{ inputs: 'eA==', parameters: [] }, '"parameters" is "[]": must be an object'],
+    [{ inputs: 'eA==', parameters: { top_k: 0 } }, '"top_k" is "0": must be at least 1'],
+    [
+      { inputs: 'eA==', parameters: { function_to_apply: 'tanh' } },
+      '"function_to_apply" is "tanh": must be softmax, sigmoid, none',
+    ],
+    [
+      { inputs: 'eA==', options: { wait_for_model: 'yes' } },
+      '"options.wait_for_model" is "yes": must be true or false',
+    ],
+  ];
+  it.each(badRequests)('says what is wrong with %j in words', async (body, error) => {
+    const response = await post(`/models/${manifest.name}`, JSON.stringify(body), JSON_TYPE);
+    expect([response.status, await response.json()]).toEqual([400, { error }]);
+  });
+
   it('featureExtraction of @huggingface/inference gives the vector of /v1/embed', async () => {
     const { embedding } = (await (await post('/v1/embed', photo)).json()) as { embedding: number[] };
     for (const path of [
@@ -157,7 +191,10 @@ describe('Open Inference Protocol v2', () => {
 
   it('describes the server and its models', async () => {
     const get = async (path: string) => (await SELF.fetch(ORIGIN + path)).json();
-    expect(await get('/v2')).toMatchObject({ name: 'bit-edge', extensions: ['binary_tensor_data'] });
+    expect(await get('/v2')).toMatchObject({
+      name: 'bit-edge',
+      extensions: expect.arrayContaining(['binary_tensor_data']),
+    });
     expect(await get('/v2/health/live')).toEqual({ live: true });
     const variant = manifest.variants[manifest.default_variant]!;
     const model = await get(`/v2/models/${manifest.name}/versions/${manifest.version}`);
@@ -242,6 +279,102 @@ describe('Open Inference Protocol v2', () => {
       expect(response.status).toBe(status);
     });
   }
+
+  describe("Triton's extensions", () => {
+    const path = (): string => `/v2/models/${manifest.name}/infer`;
+    const inputs = () => [{ name: 'image', datatype: 'BYTES', shape: [1], data: [toBase64(photo)] }];
+    const asked = (parameters: Record<string, unknown>, more: Record<string, unknown> = {}) =>
+      infer(path(), JSON.stringify({ inputs: inputs(), outputs: [{ name: 'logits', parameters }], ...more }));
+
+    it('classification: the best labels as value:index:label, in JSON and as binary data', async () => {
+      const native = (await (await post('/v1/classify?function_to_apply=none&top_k=3', photo)).json()) as {
+        predictions: { label: string; score: number; index: number }[];
+      };
+      const lines = native.predictions.map(({ label, score, index }) => `${score.toFixed(6)}:${index}:${label}`);
+      const json = (await (await asked({ classification: 3 })).json()) as { outputs: unknown[] };
+      expect(json.outputs).toEqual([{ name: 'logits', shape: [1, 3], datatype: 'BYTES', data: lines }]);
+      const binary = await asked({ classification: 3, binary_data: true });
+      const length = Number(binary.headers.get(HEADER_LENGTH_HEADER));
+      const [output] = decodeInferResponse(new Uint8Array(await binary.arrayBuffer()), length).outputs;
+      if (output?.datatype !== 'BYTES') throw new Error('no BYTES');
+      expect(output.data.map((element) => new TextDecoder().decode(element))).toEqual(lines);
+    });
+
+    it('classification: at most as many as there are labels; what is no count is refused', async () => {
+      const all = (await (await asked({ classification: 1e6 })).json()) as { outputs: { shape: number[] }[] };
+      expect(all.outputs[0]!.shape).toEqual([1, manifest.num_labels]);
+      expect((await asked({ classification: 0 })).status).toBe(200);
+      for (const classification of [-1, 1.5, 'three', true]) {
+        const refused = await asked({ classification });
+        expect([refused.status, await refused.json()]).toEqual([
+          400,
+          { error: expect.stringContaining('count of classes') },
+        ]);
+      }
+    });
+
+    it('null members are absent ones', async () => {
+      const answer = await infer(
+        path(),
+        JSON.stringify({
+          id: null,
+          parameters: null,
+          outputs: null,
+          inputs: inputs().map((each) => ({ ...each, parameters: null })),
+        }),
+      );
+      expect(answer.status).toBe(200);
+    });
+
+    it('/v2/ with its slash is /v2, which names the extensions', async () => {
+      const bare = await (await SELF.fetch(`${ORIGIN}/v2`)).json();
+      expect(bare).toMatchObject({ extensions: expect.arrayContaining(['binary_tensor_data', 'classification']) });
+      expect(await (await SELF.fetch(`${ORIGIN}/v2/`)).json()).toEqual(bare);
+    });
+
+    it('config tells the largest batch, and dimensions without it', async () => {
+      const { inputs: taken, outputs } = manifest.variants[manifest.default_variant]!;
+      const response = await SELF.fetch(`${ORIGIN}/v2/models/${manifest.name}/config`);
+      const config = (await response.json()) as { input: unknown[]; output: { name: string; dims: number[] }[] };
+      expect(config).toMatchObject({ name: manifest.name, backend: 'onnxruntime', max_batch_size: 16 });
+      expect(config.input).toEqual([
+        { name: taken[0]!.name, data_type: 'TYPE_FP32', dims: taken[0]!.shape.slice(1) },
+        { name: 'image', data_type: 'TYPE_STRING', dims: [1] },
+      ]);
+      expect(config.output.map(({ name }) => name)).toEqual(outputs.map(({ name }) => name));
+      expect(config.output.find(({ name }) => name === 'logits')?.dims).toEqual([manifest.num_labels]);
+      expect((await SELF.fetch(`${ORIGIN}/v2/models/nobody/config`)).status).toBe(404);
+    });
+
+    it('stats count what was answered and what was refused, of one version', async () => {
+      const read = async () => {
+        const url = `${ORIGIN}/v2/models/${manifest.name}/versions/${manifest.version}/stats`;
+        const { model_stats } = (await (await SELF.fetch(url)).json()) as {
+          model_stats: { version: string; inference_count: number; inference_stats: { fail: { count: number } } }[];
+        };
+        return model_stats[0]!;
+      };
+      const before = await read();
+      expect(before.version).toBe(manifest.version);
+      await asked({});
+      await infer(path(), JSON.stringify({ inputs: [{ ...inputs()[0], data: ['AAAA'] }] }));
+      const after = await read();
+      expect(after.inference_count - before.inference_count).toBe(1);
+      expect(after.inference_stats.fail.count - before.inference_stats.fail.count).toBe(1);
+      expect((await SELF.fetch(`${ORIGIN}/v2/models/nobody/stats`)).status).toBe(404);
+    });
+
+    it('the repository index lists versions, and with ready those that are loaded', async () => {
+      const entry = { name: manifest.name, version: manifest.version, state: 'READY', reason: '' };
+      for (const body of ['{}', '{"ready":true}', '{"ready":null}']) {
+        const response = await post('/v2/repository/index', body, JSON_TYPE);
+        expect(await response.json(), body).toContainEqual(entry);
+      }
+      const bare = await SELF.fetch(`${ORIGIN}/v2/repository/index`, { method: 'POST' });
+      expect(await bare.json()).toContainEqual(entry);
+      expect((await post('/v2/repository/index', '{"ready":1}', JSON_TYPE)).status).toBe(400);
+    });
+  });
 
   it('an unknown model: 404 with {error}', async () => {
     const response = await SELF.fetch(`${ORIGIN}/v2/models/nobody`);

@@ -3,6 +3,7 @@
  * Never image bytes, tokens, or anything else that the client sent beyond its numbers.
  */
 import type { Timing } from '../inference/classifier.ts';
+import type { StatisticsLog } from '../oip/triton.ts';
 import type { Metrics } from './metrics.ts';
 
 /** What routes fill in while they work; the middleware writes it out. */
@@ -78,6 +79,21 @@ export function countRequest(metrics: Metrics, frame: RequestFrame, record: Requ
     const stageName = stage.replace(/_ms$/, '');
     metrics.observe('bit_edge_stage_seconds', 'Compute time by stage.', { stage: stageName }, Number(ms) / 1000);
   }
+}
+
+/** Adds a request that a model was named for to the isolate's statistics. */
+export function countInference(log: StatisticsLog, frame: RequestFrame, record: RequestRecord, nowMs: number): void {
+  if (record.model === undefined) return;
+  const { decode_ms = 0, preprocess_ms = 0, inference_ms = 0 } = record.timing ?? {};
+  log.add({
+    ...record.model,
+    succeeded: frame.status < 400,
+    endedAtMs: nowMs,
+    durationMs: frame.durationMs,
+    queueMs: record.queueMs ?? 0,
+    inputMs: decode_ms + preprocess_ms,
+    inferenceMs: inference_ms,
+  });
 }
 
 /** Writes a request to Workers Analytics Engine: index model, blobs route, outcome, code, format, cache; doubles the times. */

@@ -9,6 +9,7 @@ import {
   buildMessage,
   type Message,
   type MessageLimits,
+  orNull,
   type Parameters,
   parametersSchema,
   readTensors,
@@ -37,11 +38,12 @@ export interface InferRequest extends RequestFields {
   readonly inputs: readonly Tensor[];
 }
 
+/** Clients of generated code send null for what is absent. */
 const requestSchema = z.object({
-  id: z.string().optional(),
-  parameters: parametersSchema.optional(),
+  id: orNull(z.string()),
+  parameters: orNull(parametersSchema),
   inputs: z.array(tensorEntrySchema).min(1),
-  outputs: z.array(z.object({ name: z.string().min(1), parameters: parametersSchema.optional() })).optional(),
+  outputs: orNull(z.array(z.object({ name: z.string().min(1), parameters: orNull(parametersSchema) }))),
 });
 
 /**

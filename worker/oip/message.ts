@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { RequestError } from '../errors.ts';
+import { describeIssue } from '../issue-text.ts';
 import { checkJsonShape } from '../json-shape.ts';
 import { binarySize, readBinary, writeBinary } from './binary-data.ts';
 import { elementCount, isDatatype, type Tensor } from './datatypes.ts';
@@ -65,13 +66,18 @@ const MAX_BYTES_ELEMENTS = 4096;
 /** Schema of `parameters`. */
 export const parametersSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
+/** Schema of a member that may be absent; null is absent. */
+export function orNull<T extends z.ZodType>(schema: T) {
+  return schema.nullish().transform((value) => value ?? undefined);
+}
+
 /** Schema of one tensor in a header: with `data`, or with the parameter `binary_data_size`. */
 export const tensorEntrySchema = z.object({
   name: z.string().min(1),
   shape: z.array(z.number()).max(MAX_RANK),
   datatype: z.string(),
-  parameters: parametersSchema.optional(),
-  data: z.unknown().optional(),
+  parameters: orNull(parametersSchema),
+  data: orNull(z.unknown()),
 });
 type TensorEntry = z.infer<typeof tensorEntrySchema>;
 
@@ -113,7 +119,7 @@ export function splitMessage<T>(
   const result = schema.safeParse(value);
   if (!result.success) {
     const issue = result.error.issues[0]!;
-    throw new RequestError('invalid_body', `${issue.path.join('.') || 'message'}: ${issue.message}`);
+    throw new RequestError('invalid_body', `${issue.path.join('.') || 'message'}: ${describeIssue(issue)}`);
   }
   return { header: result.data, binary: body.subarray(length) };
 }

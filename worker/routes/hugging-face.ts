@@ -18,7 +18,7 @@ import { type ImageInput, imageJsonLimits } from './support/image-inputs.ts';
 import { answerImage } from './support/image-task.ts';
 import { requireLoaded } from './support/loaded-model.ts';
 import { parseModelReference, tenantOf } from './support/model-reference.ts';
-import { classifyParametersSchema, parseParameters } from './support/parameters.ts';
+import { classifyParametersSchema, parseParameters, withoutNulls } from './support/parameters.ts';
 import {
   type BodyMemory,
   base64Memory,
@@ -109,7 +109,7 @@ async function readRequest(request: Request, memory: BodyMemory, maxImages: numb
   const mediaType = mediaTypeOf(request);
   if (isJson(mediaType)) {
     const body = await readJsonObject(request, base64Memory(memory), imageJsonLimits(maxImages));
-    const { inputs, parameters, options } = parseParameters(hfRequestSchema, new URLSearchParams(), body);
+    const { inputs, parameters, options } = parseParameters(hfRequestSchema, new URLSearchParams(), setMembers(body));
     const list = typeof inputs === 'string' ? [inputs] : inputs;
     if (list.length > maxImages) {
       throw new RequestError('too_many_images', `${list.length} inputs; limit ${maxImages}`, {
@@ -132,6 +132,17 @@ async function readRequest(request: Request, memory: BodyMemory, maxImages: numb
     `content type "${mediaType}" is not accepted; send image/*, application/octet-stream or application/json`,
     { details: { content_type: mediaType } },
   );
+}
+
+/** The members that are set: null means the default, in `parameters` and `options` too. */
+function setMembers(body: Record<string, unknown>): Record<string, unknown> {
+  const set = withoutNulls(body);
+  for (const name of ['parameters', 'options']) {
+    const members = set[name];
+    if (typeof members === 'object' && members !== null && !Array.isArray(members))
+      set[name] = withoutNulls({ ...members });
+  }
+  return set;
 }
 
 function toImage(input: string): ImageInput {

@@ -7,7 +7,7 @@ import { whileReading } from '../../model-store/load.ts';
 import { type Manifest, manifestFunction, type TensorSpecification } from '../../model-store/manifest.ts';
 import { listVersions, readManifest } from '../../model-store/versions.ts';
 import { identify } from '../auth/authenticate.ts';
-import { RuntimeError } from '../errors.ts';
+import { RequestError, RuntimeError } from '../errors.ts';
 import { headManifest } from '../heads/head-classifier.ts';
 import type { ModelReference } from '../inference/classifier.ts';
 import { forGpuAlone, isForGpuAlone } from '../inference/memory-plan.ts';
@@ -16,15 +16,20 @@ import { decodeInferRequest, wantsBinary } from '../oip/infer-request.ts';
 import { encodeInferResponse } from '../oip/infer-response.ts';
 import { HEADER_LENGTH_HEADER, type MessageLimits, messageHeaders, parseHeaderLength } from '../oip/message.ts';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '../oip/metadata.ts';
+import { indexRequestSchema, toTritonConfig } from '../oip/triton.ts';
 import type { AppEnvironment } from '../services.ts';
-import { withBody } from './support/body-lease.ts';
+import { readSmallJson, withBody } from './support/body-lease.ts';
 import { IMAGE_INPUT, inferTensors } from './support/infer-tensors.ts';
 import { requireLoaded } from './support/loaded-model.ts';
 import { parseModelReference, tenantOf } from './support/model-reference.ts';
-import { refuseParameters } from './support/parameters.ts';
+import { parseParameters, refuseParameters, withoutNulls } from './support/parameters.ts';
 import { readBody } from './support/request-body.ts';
 
-const SERVER: ServerMetadata = { name: 'bit-edge', version: '0.1.0', extensions: ['binary_tensor_data'] };
+const SERVER: ServerMetadata = {
+  name: 'bit-edge',
+  version: '0.1.0',
+  extensions: ['binary_tensor_data', 'classification', 'model_configuration', 'statistics', 'model_repository'],
+};
 
 /** As Triton names models that onnxruntime runs. */
 const PLATFORM = 'onnxruntime_onnx';
@@ -37,6 +42,34 @@ const DATATYPES = { float32: 'FP32', float16: 'FP16', uint8: 'UINT8' } as const;
 const metadata: Handler<AppEnvironment> = async (c) => {
   const { manifest, versions } = await describe(c, await referenceOf(c));
   return c.json(toMetadata(manifest, versions));
+};
+
+const configuration: Handler<AppEnvironment> = async (c) => {
+  const { manifest } = await describe(c, await referenceOf(c));
+  if (isForGpuAlone(manifest)) throw forGpuAlone(manifest);
+  return c.json(toTritonConfig(manifest, PLATFORM, IMAGE_INPUT, c.var.services.config.maxImagesPerRequest));
+};
+
+const statistics: Handler<AppEnvironment> = async (c) => {
+  const { manifest } = await describe(c, await referenceOf(c));
+  return c.json({ model_stats: [c.var.services.statistics.of(manifest.name, manifest.version)] });
+};
+
+const repositoryIndex: Handler<AppEnvironment> = async (c) => {
+  refuseParameters(c.req.url);
+  const { models, host } = c.var.services;
+  const body = c.req.raw.body === null ? {} : await readIndexRequest(c);
+  const { ready } = parseParameters(indexRequestSchema, new URLSearchParams(), withoutNulls(body));
+  const loaded = new Set(host.loadedModels.map(({ manifest }) => `${manifest.name}@${manifest.version}`));
+  const versions = await whileReading('the list of models', () => listVersions(models));
+  const index = versions
+    .filter((each) => each.complete)
+    .map(({ name, version }) =>
+      loaded.has(`${name}@${version}`)
+        ? { name, version, state: 'READY', reason: '' }
+        : { name, version, state: 'UNAVAILABLE', reason: 'not loaded yet: the first request loads it' },
+    );
+  return c.json(ready ? index.filter(({ state }) => state === 'READY') : index);
 };
 
 const modelReady: Handler<AppEnvironment> = async (c) => {
@@ -78,8 +111,13 @@ export const inferenceProtocolRoutes = new Hono<AppEnvironment>()
     if (readiness.check((promise) => c.executionCtx.waitUntil(promise)) !== null) return c.json({ ready: true });
     throw new RuntimeError('not_ready', readiness.reason, { retryAfterSeconds: 1 });
   })
+  .post('/v2/repository/index', repositoryIndex)
   .get('/v2/models/:name', metadata)
   .get('/v2/models/:name/versions/:version', metadata)
+  .get('/v2/models/:name/config', configuration)
+  .get('/v2/models/:name/versions/:version/config', configuration)
+  .get('/v2/models/:name/stats', statistics)
+  .get('/v2/models/:name/versions/:version/stats', statistics)
   .get('/v2/models/:name/ready', modelReady)
   .get('/v2/models/:name/versions/:version/ready', modelReady)
   .post('/v2/models/:name/infer', requireScope('classify'), infer)
@@ -98,6 +136,16 @@ async function callerOf(c: Context<AppEnvironment>): Promise<string> {
   if (c.var.tenant !== undefined || c.req.header('authorization') === undefined) return tenantOf(c);
   const { keys, config } = c.var.services;
   return (await identify(credentialsOf(c), config.authMode, keys, Date.now())).id;
+}
+
+/** Triton's clients send `{}`, or nothing at all. */
+async function readIndexRequest(c: Context<AppEnvironment>): Promise<Record<string, unknown>> {
+  try {
+    return await readSmallJson(c);
+  } catch (error) {
+    if (error instanceof RequestError && error.code === 'empty_body') return {};
+    throw error;
+  }
 }
 
 async function describe(

@@ -179,7 +179,7 @@ describe('messages', () => {
     ['{"inputs":[{"name":"x","shape":[1],"datatype":"FP8","data":[1]}]}', '"FP8" is no data type'],
     ['{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1],"parameters":{"a":[]}}]}', 'parameters.a'],
     ['{"inputs":[{"name":"x","shape":"1","datatype":"FP32","data":[1]}]}', 'inputs.0.shape'],
-    ['[1]', 'expected object'],
+    ['[1]', 'must be an object'],
     ['{', 'no JSON'],
     ['', 'no JSON'],
     [

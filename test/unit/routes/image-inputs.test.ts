@@ -53,6 +53,30 @@ describe('a request of far more than is allowed is refused at its beginning', ()
   });
 });
 
+describe("an image's field", () => {
+  const read = (body: string) =>
+    readImageInputs(new Request('http://x/', { method: 'POST', body, headers: { 'content-type': FORM } }), MEMORY, 16);
+
+  it.each(['image', 'file'])('may be called %s', async (name) => {
+    const { inputs, parameters } = await read(`${part(name, 'abc')}${part('top_k', '3')}--b--\r\n`);
+    expect(inputs).toEqual([{ bytes: new TextEncoder().encode('abc') }]);
+    expect(parameters).toEqual({ top_k: '3' });
+  });
+
+  it('has one name in a form', async () => {
+    await expect(read(`${part('image', 'a')}${part('file', 'b')}--b--\r\n`)).rejects.toMatchObject({
+      code: 'invalid_body',
+    });
+  });
+
+  it('in JSON may be beside members that are null', async () => {
+    const body = JSON.stringify({ image: 'eA==', images: null, url: null, r2: null, top_k: null });
+    const request = new Request('http://x/', { method: 'POST', body, headers: { 'content-type': 'application/json' } });
+    const { inputs, parameters } = await readImageInputs(request, MEMORY, 16);
+    expect([inputs, parameters]).toEqual([[{ bytes: new TextEncoder().encode('x') }], {}]);
+  });
+});
+
 describe('the number of images', () => {
   const json = (count: number) =>
     largeRequest(JSON.stringify({ images: Array(count).fill('eA==') }), 'application/json');
@@ -89,8 +113,8 @@ describe('a form', () => {
   });
 
   it('refuses a file that is no image field, by its name', async () => {
-    const body = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\nx\r\n--b--\r\n';
-    const refused = { code: 'unknown_parameter', details: { parameter: 'file' } };
+    const body = '--b\r\nContent-Disposition: form-data; name="upload"; filename="a.png"\r\n\r\nx\r\n--b--\r\n';
+    const refused = { code: 'unknown_parameter', details: { parameter: 'upload' } };
     expect(await refusal(largeRequest(body, FORM).request)).toMatchObject(refused);
   });
 

@@ -1,6 +1,15 @@
 /** Open Inference Protocol v2. */
 import { modelMetadataSchema, serverMetadataSchema } from '../../oip/metadata.ts';
-import { type Content, INFERENCE_CODES, json, LOOKUP_CODES, type Operation, PARAMETER_CODES } from '../operation.ts';
+import { indexRequestSchema, repositoryIndexSchema, statisticsSchema, tritonConfigSchema } from '../../oip/triton.ts';
+import {
+  BODY_CODES,
+  type Content,
+  INFERENCE_CODES,
+  json,
+  LOOKUP_CODES,
+  type Operation,
+  PARAMETER_CODES,
+} from '../operation.ts';
 import {
   inferRequestSchema,
   inferResponseSchema,
@@ -62,6 +71,44 @@ export const OPEN_INFERENCE: readonly Operation[] = [
     summary: 'The version is loaded; if not, it begins to load',
     answer: json(modelReadySchema),
     codes: [...LOOKUP_CODES, 'not_ready'],
+  },
+  {
+    ...oip,
+    path: '/v2/models/:name/config',
+    id: 'modelConfig',
+    summary: 'Triton: the configuration of a model',
+    answer: json(tritonConfigSchema),
+  },
+  {
+    ...oip,
+    path: '/v2/models/:name/versions/:version/config',
+    id: 'modelVersionConfig',
+    summary: 'Triton: the configuration of a version',
+    answer: json(tritonConfigSchema),
+  },
+  {
+    ...oip,
+    path: '/v2/models/:name/stats',
+    id: 'modelStatistics',
+    summary: 'Triton: what a model did in this isolate',
+    answer: json(statisticsSchema),
+  },
+  {
+    ...oip,
+    path: '/v2/models/:name/versions/:version/stats',
+    id: 'modelVersionStatistics',
+    summary: 'Triton: what a version did in this isolate',
+    answer: json(statisticsSchema),
+  },
+  {
+    ...oip,
+    method: 'post',
+    path: '/v2/repository/index',
+    id: 'repositoryIndex',
+    summary: 'Triton: every published version, and whether this isolate has it loaded',
+    body: json(indexRequestSchema),
+    answer: json(repositoryIndexSchema),
+    codes: [...PARAMETER_CODES, ...BODY_CODES, 'model_unavailable'],
   },
   { ...infer, path: '/v2/models/:name/infer', id: 'infer', summary: 'Inference on tensors or encoded images' },
   {

@@ -3,6 +3,7 @@ import { RequestError } from '../../errors.ts';
 import { MultipartScanner } from '../../form-data/multipart-scanner.ts';
 import { boundaryOf } from '../../form-data/part-headers.ts';
 import type { JsonLimits } from '../../json-shape.ts';
+import { withoutNulls } from './parameters.ts';
 import {
   type BodyMemory,
   base64Memory,
@@ -79,13 +80,19 @@ function settle(inputs: readonly ImageInput[], memory: BodyMemory): void {
 const MAX_FORM_FIELDS = 32;
 const MAX_FORM_FIELD_BYTES = 8192;
 
+/** Names of an image's field; many clients call their only file `file`. */
+const IMAGE_FIELDS: readonly string[] = ['image', 'file'];
+
 /** The images of a form are ranges of its body. */
 async function readForm(request: Request, memory: BodyMemory, maxImages: number): Promise<ImageInputs> {
   let images = 0;
   let fields = 0;
+  let imageField: string | null = null;
   const scanner = new MultipartScanner(boundaryOf(request.headers.get('content-type') ?? ''), {
     accept({ name, isFile }) {
-      if (name === 'image') {
+      if (IMAGE_FIELDS.includes(name)) {
+        imageField ??= name;
+        if (name !== imageField) throw mixedFields();
         images++;
         if (images > maxImages) throw tooManyImages(`at least ${images}`, images, maxImages);
         return memory.maxBytes;
@@ -109,7 +116,7 @@ async function readForm(request: Request, memory: BodyMemory, maxImages: number)
   const parameters = new Map<string, unknown>();
   for (const { name, start, end } of scanner.finish()) {
     const bytes = body.subarray(start, end);
-    if (name === 'image') {
+    if (IMAGE_FIELDS.includes(name)) {
       inputs.push(bytes.byteLength === 0 ? { error: emptyImage() } : { bytes });
     } else if (parameters.has(name)) {
       throw new RequestError('invalid_parameter', `"${name.slice(0, 80)}" is given twice`);
@@ -123,7 +130,7 @@ async function readForm(request: Request, memory: BodyMemory, maxImages: number)
 }
 
 function readJson(body: Record<string, unknown>, maxImages: number): ImageInputs {
-  const { image, images, url, r2, ...parameters } = body;
+  const { image, images, url, r2, ...parameters } = withoutNulls(body);
   if (url !== undefined || r2 !== undefined) {
     if (image !== undefined || images !== undefined) {
       throw new RequestError('invalid_body', 'the JSON body has "image" or "images" beside "url" or "r2"');
@@ -180,4 +187,8 @@ function tooManyImages(count: string, images: number, limit: number): RequestErr
 
 function emptyImage(): RequestError {
   return new RequestError('empty_body', 'the field "image" is empty: 0 bytes');
+}
+
+function mixedFields(): RequestError {
+  return new RequestError('invalid_body', 'the form has fields "image" and "file"; images have one name');
 }

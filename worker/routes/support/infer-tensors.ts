@@ -2,12 +2,14 @@
 import type { Context } from 'hono';
 import { ModelError, RequestError } from '../../errors.ts';
 import { backboneOf, backboneOutputs, withHeadLogits } from '../../heads/head-classifier.ts';
+import { headLabels } from '../../heads/math/head-model.ts';
 import { detectFormat } from '../../imaging/format.ts';
 import type { ModelReference } from '../../inference/classifier.ts';
 import type { Tensor as GraphTensor } from '../../inference/inference-session.ts';
 import type { Lease } from '../../inference/memory-budget.ts';
 import type { LoadedModel } from '../../inference/model-loader.ts';
-import { makeTensor, type Tensor } from '../../oip/datatypes.ts';
+import { classCount, classifyRows } from '../../oip/classification.ts';
+import type { Tensor } from '../../oip/datatypes.ts';
 import { type InferRequest, wantsBinary } from '../../oip/infer-request.ts';
 import type { AppEnvironment } from '../../services.ts';
 import { decodeBase64 } from './request-body.ts';
@@ -51,6 +53,7 @@ export async function inferTensors(
   const { name } = asked;
   const pinned = { ...asked, reference: found?.version.version ?? first.manifest.version };
   const names = outputNames(request, first);
+  for (const output of names) classCount(request, output);
   const rows = readRows(request, first, config.maxImagesPerRequest);
   c.var.record.model = { name, version: pinned.reference };
   let lease: Lease | null = null;
@@ -69,9 +72,15 @@ export async function inferTensors(
       // The first row tells how large the answer will be: shapes may be free in the graph.
       lease ??= await budget.acquire(answerBytes(request, results[0]!, rows.length), 'the answer');
     }
+    const labels = found === null ? first.labels : headLabels(await heads.library.load(found));
     return {
       model: { name, version: pinned.reference },
-      outputs: names.map((output) => stack(output, results)),
+      outputs: names.map((output) => {
+        const tensor = stack(output, results);
+        const classes = classCount(request, output);
+        if (classes === 0) return tensor;
+        return classifyRows(output, tensor.shape, tensor.data, classes, output === 'logits' ? labels : []);
+      }),
       lease: lease!,
     };
   } catch (error) {
@@ -171,7 +180,7 @@ function answerBytes(request: InferRequest, row: ReadonlyMap<string, GraphTensor
   );
 }
 
-function stack(name: string, rows: readonly ReadonlyMap<string, GraphTensor>[]): Tensor {
+function stack(name: string, rows: readonly ReadonlyMap<string, GraphTensor>[]): Extract<Tensor, { datatype: 'FP32' }> {
   const parts = rows.map((row) => {
     const tensor = row.get(name);
     if (tensor?.type !== 'float32') throw new ModelError('model_failed', `the graph gave no float32 ${name}`);
@@ -180,5 +189,5 @@ function stack(name: string, rows: readonly ReadonlyMap<string, GraphTensor>[]):
   const { shape, data } = parts[0]!;
   const all = new Float32Array(parts.length * data.length);
   for (const [index, part] of parts.entries()) all.set(part.data, index * data.length);
-  return makeTensor(name, 'FP32', [parts.length, ...shape.slice(1)], all);
+  return { name, datatype: 'FP32', shape: [parts.length, ...shape.slice(1)], data: all };
 }

@@ -3,6 +3,7 @@
  */
 import * as z from 'zod';
 import { RequestError } from '../../errors.ts';
+import { describeIssue } from '../../issue-text.ts';
 
 /** Largest `top_k` that is accepted; more labels than a model has are cut to those it has. */
 const MAX_TOP_K = 10_000;
@@ -90,10 +91,21 @@ export function parseParameters<T extends z.ZodType>(
     throw new RequestError('unknown_parameter', `there is no parameter "${where}"`, { details: { parameter: where } });
   }
   const name = issue.path.join('.');
-  const given = String(issue.path.reduce<unknown>(memberOf, values)).slice(0, MAX_SHOWN);
-  throw new RequestError('invalid_parameter', `"${name}" is "${given}": ${issue.message}`, {
-    details: { parameter: name },
-  });
+  const given = issue.path.reduce<unknown>(memberOf, values);
+  const message =
+    given === undefined
+      ? `"${name}" is missing: ${describeIssue(issue)}`
+      : `"${name}" is "${show(given).slice(0, MAX_SHOWN)}": ${describeIssue(issue)}`;
+  throw new RequestError('invalid_parameter', message, { details: { parameter: name } });
+}
+
+/** Clients of generated code send null for what they do not set. */
+export function withoutNulls(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null));
+}
+
+function show(value: unknown): string {
+  return typeof value === 'object' && value !== null ? (JSON.stringify(value) ?? '') : String(value);
 }
 
 function memberOf(value: unknown, key: PropertyKey): unknown {
