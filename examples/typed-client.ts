@@ -1,4 +1,4 @@
-/** Labels of a photo with the typed client: `node examples/typed-client.ts photo.jpg [http://127.0.0.1:8787] [key]`. */
+/** Labels of a photo with the typed client: `npx node examples/typed-client.ts photo.jpg [http://127.0.0.1:8787] [key]`. */
 import { readFile } from 'node:fs/promises';
 import { BitEdgeClient, BitEdgeError, type Classification } from 'bit-edge/client';
 

@@ -6,10 +6,22 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runScript } from '../scripts/process/run-script.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-if (existsSync(join(ROOT, 'gpu-backend/node_modules/onnxruntime-node/package.json'))) {
+const USAGE = `usage: npm run gpu
+
+Serves models for batches over the Open Inference Protocol on http://127.0.0.1:8700. Settings are environment variables:
+GPU_STORE (default: the default model, built into dist/gpu-store), GPU_PORT, GPU_PROVIDERS and more: docs/gpu-backend.md.
+SIGTERM answers what was accepted, then ends.
+`;
+
+await runScript({ name: 'gpu', usage: USAGE, options: {}, signalExitCode: null }, async () => {
+  if (!existsSync(join(ROOT, 'gpu-backend/node_modules/onnxruntime-node/package.json'))) {
+    process.stderr.write('gpu-backend: not installed; run once: npm ci --prefix gpu-backend (290 MB)\n');
+    return 2;
+  }
   if (!process.env.GPU_STORE) {
     const { buildDefaultModel } = await import('../scripts/cli/build-default-model.ts');
     const store = join(ROOT, 'dist/gpu-store');
@@ -18,7 +30,5 @@ if (existsSync(join(ROOT, 'gpu-backend/node_modules/onnxruntime-node/package.jso
     process.env.GPU_STORE = store;
   }
   await import('./main.ts');
-} else {
-  process.stderr.write('gpu-backend: not installed; run once: npm ci --prefix gpu-backend (290 MB)\n');
-  process.exitCode = 2;
-}
+  return 0;
+});

@@ -5,8 +5,8 @@
  * The sides of a comparison are run in turn within one process, so that a slow moment of the machine falls on all of
  * them. With `--json` the last line of standard output is one JSON object; the table goes to standard error.
  */
-import { parseArgs } from 'node:util';
-import { AppError } from '../../worker/errors.ts';
+
+import { runScript, UsageError } from '../process/run-script.ts';
 import type { BenchSuite } from './suite.ts';
 
 const SUITES: Readonly<Record<string, () => Promise<BenchSuite>>> = {
@@ -32,33 +32,30 @@ const USAGE = `usage: npm run bench -- <${Object.keys(SUITES).join(' | ')}> [--r
 docs/bench has a page per suite.
 `;
 
-process.exitCode = await main();
-
-async function main(): Promise<number> {
-  const options = parseOptions();
-  if (typeof options === 'string') {
-    process.stderr.write(`bench: ${options}\n\n${USAGE}`);
-    return 2;
-  }
-  const { values, positionals } = options;
-  if (values.help === true) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  const [name] = positionals;
-  const load = positionals.length === 1 && name !== undefined ? SUITES[name] : undefined;
-  const runs = Number(values.runs);
-  if (load === undefined || !Number.isInteger(runs) || runs < 1) {
-    const problem =
-      load === undefined ? 'one suite is needed' : `--runs is "${values.runs}"; it must be an integer from 1`;
-    process.stderr.write(`bench: ${problem}\n\n${USAGE}`);
-    return 2;
-  }
-  const suite = await load();
-  const print = (line: string): void => {
-    (values.json ? process.stderr : process.stdout).write(`${line}\n`);
-  };
-  try {
+await runScript(
+  {
+    name: 'bench',
+    usage: USAGE,
+    allowPositionals: true,
+    options: {
+      runs: { type: 'string', default: String(DEFAULT_RUNS) },
+      only: { type: 'string' },
+      qdq: { type: 'string' },
+      keep: { type: 'string' },
+      out: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
+  },
+  async (values, positionals) => {
+    const [name] = positionals;
+    const load = positionals.length === 1 && name !== undefined ? SUITES[name] : undefined;
+    if (load === undefined) throw new UsageError('one suite is needed');
+    const runs = Number(values.runs);
+    if (!Number.isInteger(runs) || runs < 1) {
+      throw new UsageError(`--runs is "${values.runs}"; it must be an integer from 1`);
+    }
+    const suite = await load();
+    const print = (line: string): void => void (values.json ? process.stderr : process.stdout).write(`${line}\n`);
     const result = await suite.run({
       runs,
       only: values.only ?? '',
@@ -70,30 +67,5 @@ async function main(): Promise<number> {
     if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     // A suite whose parts failed has said so.
     return Number(process.exitCode ?? 0);
-  } catch (error) {
-    if (!(error instanceof Error && (error instanceof AppError || 'syscall' in error))) throw error;
-    process.stderr.write(`bench: ${error.message}\n`);
-    return 1;
-  }
-}
-
-/** The options, or what is wrong with them. */
-function parseOptions() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        runs: { type: 'string', default: String(DEFAULT_RUNS) },
-        only: { type: 'string' },
-        qdq: { type: 'string' },
-        keep: { type: 'string' },
-        out: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))) throw error;
-    return error.message;
-  }
-}
+  },
+);

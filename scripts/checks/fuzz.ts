@@ -4,11 +4,11 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { Failure } from '../../test/fuzz/messages.ts';
 import { type FuzzReport, runFuzz } from '../../test/fuzz/run.ts';
 import { FUZZ_FORMATS } from '../../test/fuzz/seeds.ts';
 import type { ImageFormat } from '../../worker/imaging/image.ts';
+import { runScript, UsageError } from '../process/run-script.ts';
 
 const USAGE = `usage: npm run fuzz -- [options]
 
@@ -58,36 +58,41 @@ function describe(report: FuzzReport): string {
   return `${report.format.padEnd(5)} ${report.inputs} inputs from ${report.seeds} seeds: ${report.decoded} decoded; ${refused}; slowest ${report.slowestMs.toFixed(0)} ms (input ${report.slowestIndex}); ${report.failures.length} failures\n`;
 }
 
-const { values } = parseArgs({
-  options: {
-    inputs: { type: 'string', default: '2000' },
-    seed: { type: 'string', default: '1' },
-    format: { type: 'string', multiple: true },
-    'time-limit': { type: 'string' },
-    'no-corpora': { type: 'boolean', default: false },
-    out: { type: 'string', default: '.fuzz' },
-    help: { type: 'boolean', short: 'h', default: false },
+await runScript(
+  {
+    name: 'fuzz',
+    usage: USAGE,
+    options: {
+      inputs: { type: 'string', default: '2000' },
+      seed: { type: 'string', default: '1' },
+      format: { type: 'string', multiple: true },
+      'time-limit': { type: 'string' },
+      'no-corpora': { type: 'boolean', default: false },
+      out: { type: 'string', default: '.fuzz' },
+    },
   },
-});
-const inputs = Number(values.inputs);
-const seed = Number(values.seed);
-const seconds = values['time-limit'] === undefined ? Number.POSITIVE_INFINITY : Number(values['time-limit']);
-const formats = FUZZ_FORMATS.filter((format) => values.format === undefined || values.format.includes(format));
-const wrong = !Number.isInteger(inputs) || !Number.isInteger(seed) || Number.isNaN(seconds) || formats.length === 0;
-if (values.help || wrong) {
-  process.stdout.write(USAGE);
-  process.exitCode = values.help ? 0 : 2;
-} else {
-  const deadline = performance.now() + seconds * 1000;
-  for (const format of formats) {
-    const timeLimitMs = deadline - performance.now();
-    const onProgress = (done: number): void => {
-      if (process.stderr.isTTY) process.stderr.write(`\r${format} ${done} of ${inputs}`);
-    };
-    const report = await runFuzz({ format, inputs, seed, corpora: !values['no-corpora'], timeLimitMs, onProgress });
-    if (process.stderr.isTTY) process.stderr.write('\r');
-    process.stdout.write(describe(report));
-    writeFailures(report, seed, values.out);
-    if (report.failures.length > 0) process.exitCode = 1;
-  }
-}
+  async (values) => {
+    const [inputs, seed] = [Number(values.inputs), Number(values.seed)];
+    const seconds = values['time-limit'] === undefined ? Number.POSITIVE_INFINITY : Number(values['time-limit']);
+    const unknown = values.format?.find((name) => !FUZZ_FORMATS.some((format) => format === name));
+    if (unknown !== undefined) throw new UsageError(`there is no format "${unknown}"`);
+    if (!Number.isInteger(inputs)) throw new UsageError(`--inputs is "${values.inputs}"; it must be an integer`);
+    if (!Number.isInteger(seed)) throw new UsageError(`--seed is "${values.seed}"; it must be an integer`);
+    if (Number.isNaN(seconds)) throw new UsageError(`--time-limit is "${values['time-limit']}"; it must be a number`);
+    const formats = FUZZ_FORMATS.filter((format) => values.format === undefined || values.format.includes(format));
+    const deadline = performance.now() + seconds * 1000;
+    let exitCode = 0;
+    for (const format of formats) {
+      const timeLimitMs = deadline - performance.now();
+      const onProgress = (done: number): void => {
+        if (process.stderr.isTTY) process.stderr.write(`\r${format} ${done} of ${inputs}`);
+      };
+      const report = await runFuzz({ format, inputs, seed, corpora: !values['no-corpora'], timeLimitMs, onProgress });
+      if (process.stderr.isTTY) process.stderr.write('\r');
+      process.stdout.write(describe(report));
+      writeFailures(report, seed, values.out);
+      if (report.failures.length > 0) exitCode = 1;
+    }
+    return exitCode;
+  },
+);

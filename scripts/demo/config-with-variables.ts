@@ -2,8 +2,10 @@
  * wrangler.toml with variables of its own. `wrangler dev --var` reaches only the first of several workers, so one that is
  * not the first needs them in its file.
  */
+import { rmSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { onEnding } from '../process/ending.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -18,10 +20,12 @@ export async function withConfigVariables<T>(
   const table = `[vars]\n${lines.join('\n')}\n`;
   const configPath = `.wrangler.demo-${process.pid}.toml`;
   const merged = /^\[vars\]$/m.test(text) ? text.replace(/^\[vars\]\n/m, () => table) : `${text}\n${table}`;
+  const forget = onEnding(() => rmSync(`${ROOT}${configPath}`, { force: true }));
   await writeFile(`${ROOT}${configPath}`, merged);
   try {
     return await use(configPath);
   } finally {
+    forget();
     await rm(`${ROOT}${configPath}`, { force: true });
   }
 }

@@ -3,16 +3,17 @@
  * all of it on this machine.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import dataUri from 'baboon-image-uri';
 import { Webhook } from 'standardwebhooks';
 import { publishPolicy } from '../../worker/moderation/policy/store.ts';
 import type { Decision } from '../../worker/moderation/verdict-shapes.ts';
 import { withStore } from '../cli/store/open-store.ts';
+import { makeTemporaryFolder } from '../process/ending.ts';
+import { runScript } from '../process/run-script.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../start/dev-server.ts';
 import { seedDefaultModel } from '../start/seed.ts';
 import { withConfigVariables } from './config-with-variables.ts';
@@ -55,64 +56,73 @@ const secret = `whsec_${randomBytes(32).toString('base64')}`;
 const webhook = new Webhook(secret);
 const callbacks = new Map<string, (callback: Callback) => void>();
 
-const receiver = createServer(async (request, response) => {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
+const USAGE = `usage: npm run demo:moderation
+
+Two uploads to R2, their events on the queue, the verdicts, the signed callbacks and the quarantine, all of it on this machine.
+`;
+
+await runScript({ name: 'demo:moderation', usage: USAGE, options: {} }, async () => {
+  let allWell = true;
+  const receiver = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    try {
+      const headers = request.headers as Record<string, string>;
+      const callback = webhook.verify(Buffer.concat(chunks).toString(), headers) as Callback;
+      response.writeHead(204).end();
+      callbacks.get(callback.data.id)?.(callback);
+    } catch (error) {
+      allWell = false;
+      say('refused', String(error));
+      response.writeHead(401).end();
+    }
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  const origin = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+
+  const statePath = await makeTemporaryFolder('bit-edge-demo-');
+  let server: DevServer | null = null;
   try {
-    const headers = request.headers as Record<string, string>;
-    const callback = webhook.verify(Buffer.concat(chunks).toString(), headers) as Callback;
-    response.writeHead(204).end();
-    callbacks.get(callback.data.id)?.(callback);
-  } catch (error) {
-    process.exitCode = 1;
-    say('refused', String(error));
-    response.writeHead(401).end();
+    const model = await seedDefaultModel(statePath);
+    await withStore({ persistPath: join(statePath, 'v3') }, ({ store }) =>
+      publishPolicy(store, JSON.stringify(POLICY), 'latest', new Date().toISOString()),
+    );
+    say('published', `model ${model.name}@${model.version}, policy ${POLICY.name}@${POLICY.version}`);
+    const variables = {
+      FETCH_EXEMPT_ORIGINS: origin,
+      MODERATION: JSON.stringify({
+        receivers: [{ name: 'demo', url: `${origin}/hook`, secrets: [secret] }],
+        buckets: [{ name: 'bit-edge-uploads', binding: 'UPLOADS', prefixes: ['incoming/'] }],
+        r2_rules: [
+          { name: 'uploads', bucket: 'bit-edge-uploads', prefix: 'incoming/', policy: 'demo', receiver: 'demo' },
+        ],
+      }),
+    };
+    const port = await findFreePort();
+    server = await withConfigVariables(variables, (configPath) =>
+      startDevServer({ port, statePath, configPaths: ['scripts/demo/uploader.toml', configPath] }),
+    );
+    await waitUntilOk(`${server.url}/readyz`, READY_TIMEOUT_MS);
+    say('started', server.url);
+
+    const photo = Buffer.from(dataUri.slice(dataUri.indexOf(',') + 1), 'base64');
+    for (const [key, bytes] of [
+      ['incoming/lemon.png', await readFile(LEMON_FILE)],
+      ['incoming/mandrill.png', photo],
+    ] as const) {
+      if (!(await moderate(server.url, key, bytes))) allWell = false;
+    }
+    return allWell ? 0 : 1;
+  } finally {
+    await server?.stop();
+    receiver.closeAllConnections();
+    receiver.close();
+    await rm(statePath, { recursive: true, force: true });
   }
 });
-await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
-const origin = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
 
-const statePath = await mkdtemp(join(tmpdir(), 'bit-edge-demo-'));
-let server: DevServer | null = null;
-try {
-  const model = await seedDefaultModel(statePath);
-  await withStore({ persistPath: join(statePath, 'v3') }, ({ store }) =>
-    publishPolicy(store, JSON.stringify(POLICY), 'latest', new Date().toISOString()),
-  );
-  say('published', `model ${model.name}@${model.version}, policy ${POLICY.name}@${POLICY.version}`);
-  const variables = {
-    FETCH_EXEMPT_ORIGINS: origin,
-    MODERATION: JSON.stringify({
-      receivers: [{ name: 'demo', url: `${origin}/hook`, secrets: [secret] }],
-      buckets: [{ name: 'bit-edge-uploads', binding: 'UPLOADS', prefixes: ['incoming/'] }],
-      r2_rules: [
-        { name: 'uploads', bucket: 'bit-edge-uploads', prefix: 'incoming/', policy: 'demo', receiver: 'demo' },
-      ],
-    }),
-  };
-  const port = await findFreePort();
-  server = await withConfigVariables(variables, (configPath) =>
-    startDevServer({ port, statePath, configPaths: ['scripts/demo/uploader.toml', configPath] }),
-  );
-  await waitUntilOk(`${server.url}/readyz`, READY_TIMEOUT_MS);
-  say('started', server.url);
-
-  const photo = Buffer.from(dataUri.slice(dataUri.indexOf(',') + 1), 'base64');
-  for (const [key, bytes] of [
-    ['incoming/lemon.png', await readFile(LEMON_FILE)],
-    ['incoming/mandrill.png', photo],
-  ] as const) {
-    await moderate(server.url, key, bytes);
-  }
-} finally {
-  await server?.stop();
-  receiver.closeAllConnections();
-  receiver.close();
-  await rm(statePath, { recursive: true, force: true });
-}
-
-/** Uploads one image and follows it to its callback. */
-async function moderate(url: string, key: string, bytes: Uint8Array): Promise<void> {
+/** Uploads one image and follows it to its callback. @returns whether the object is where the verdict puts it. */
+async function moderate(url: string, key: string, bytes: Uint8Array): Promise<boolean> {
   const told = new Promise<Callback>((resolve, reject) => {
     callbacks.set(key, resolve);
     setTimeout(() => reject(new Error(`no callback for ${key}`)), CALLBACK_TIMEOUT_MS).unref();
@@ -140,5 +150,5 @@ async function moderate(url: string, key: string, bytes: Uint8Array): Promise<vo
   for (const effect of data.effects ?? []) say('effect', `${effect.type}: ${effect.key ?? 'done'}`);
   const { status } = await fetch(`${url}/uploads/${key}`);
   say('object', `GET ${key}: ${status === 404 ? '404, it is in quarantine' : `${status}, it stays where it is`}`);
-  if (status !== (decision.verdict === 'block' ? 404 : 200)) process.exitCode = 1;
+  return status === (decision.verdict === 'block' ? 404 : 200);
 }

@@ -2,10 +2,9 @@
  * The attack: requests that once broke the worker, clients that stall, a kill in the middle of an upload, then generated requests.
  * Nobody else's request may fail or wait for it, and what was taken must come back.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { makeTemporaryFolder } from '../process/ending.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../start/dev-server.ts';
 import { seedDefaultModel } from '../start/seed.ts';
 import { type HostileRequest, nextRequest, seededRandom } from './generated-requests.ts';
@@ -50,7 +49,7 @@ export interface AttackOptions {
 
 /** Attacks a deployment of its own. */
 export async function attack({ seconds, atLeast = 0, seed, log }: AttackOptions): Promise<AttackCounts> {
-  const state = await mkdtemp(join(tmpdir(), 'bit-edge-hostile-'));
+  const state = await makeTemporaryFolder('bit-edge-hostile-');
   const { name: model } = await seedDefaultModel(state);
   const image = Uint8Array.from(await readFile(new URL('../../test/fixtures/images/png-rgb.png', import.meta.url)));
   const counts: AttackCounts = { requests: 0, server_errors: 0, slow: 0, died: 0, leaked_mib: 0, lost: 0, doubled: 0 };

@@ -6,6 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { main as compileAssemblyScript } from 'assemblyscript/asc';
 import loadWabt from 'wabt';
+import { runScript } from '../process/run-script.ts';
 
 const ROOT = new URL('../../', import.meta.url);
 const GEMM_FOLDER = new URL('worker/inference/kernels/', ROOT);
@@ -57,6 +58,10 @@ async function write(target: URL, bytes: Uint8Array): Promise<void> {
 }
 
 if (import.meta.main) {
-  await write(new URL('quantized-gemm.wasm', GEMM_FOLDER), await assembleKernel());
-  await write(new URL('engine.wasm', ENGINE_FOLDER), await compileEngineKernels());
+  const usage = 'usage: npm run kernel\n\nAssembles and compiles the WASM kernels; the files are committed.\n';
+  await runScript({ name: 'kernel', usage, options: {} }, async () => {
+    await write(new URL('quantized-gemm.wasm', GEMM_FOLDER), await assembleKernel());
+    await write(new URL('engine.wasm', ENGINE_FOLDER), await compileEngineKernels());
+    return 0;
+  });
 }

@@ -3,8 +3,7 @@
  * own into docs/images.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
@@ -12,7 +11,9 @@ import { parseSigningKey, signMessage } from '../../worker/callbacks/standard-we
 import { publishPolicy } from '../../worker/moderation/policy/store.ts';
 import { withStore } from '../cli/store/open-store.ts';
 import { drawFruit, FRUIT, type Fruit } from '../demo/draw-fruit.ts';
-import { startReceivers } from '../soak/receivers.ts';
+import { makeTemporaryFolder } from '../process/ending.ts';
+import { runScript } from '../process/run-script.ts';
+import { type Receivers, startReceivers } from '../soak/receivers.ts';
 import { findFreePort, startDevServer, waitUntilOk } from '../start/dev-server.ts';
 import { seedDefaultModel } from '../start/seed.ts';
 import { CHROMIUM_PATH, hasChromium, startBrowser } from './browser.ts';
@@ -47,47 +48,55 @@ interface Scene {
   act?(page: Page): Promise<void>;
 }
 
-if (!hasChromium()) {
-  process.stderr.write(`bit-edge: there is no ${CHROMIUM_PATH}; install Debian's package chromium\n`);
-  process.exit(1);
-}
-const state = await mkdtemp(join(tmpdir(), 'bit-edge-screenshots-'));
-const [senderSecret, receiverSecret] = [newSecret(), newSecret()];
-const receivers = await startReceivers(receiverSecret);
-try {
-  await seedDefaultModel(state);
-  await withStore({ persistPath: join(state, 'v3') }, ({ store }) =>
-    publishPolicy(store, JSON.stringify(POLICY), 'latest', new Date().toISOString()),
-  );
-  const server = await startDevServer({
-    port: await findFreePort(),
-    statePath: state,
-    variables: {
-      FETCH_EXEMPT_ORIGINS: receivers.origin,
-      WEBHOOK_RETRY_SCALE: '0.000003',
-      JOB_TICK_MS: '200',
-      JOB_RETRY_SECONDS: '0',
-      RESULT_CACHE_TTL_S: '0',
-      MODERATION: JSON.stringify({
-        sources: [{ name: 'shop', secrets: [senderSecret], policy: 'shop', receivers: ['all'] }],
-        receivers: [{ name: 'all', url: `${receivers.origin}/hooks/`, secrets: [receiverSecret] }],
-      }),
-    },
-  });
-  try {
-    await waitUntilOk(`${server.url}/readyz`, READY_TIMEOUT_MS);
-    await fill(server.url);
-    await photograph(server.url);
-  } finally {
-    await server.stop();
+const USAGE = `usage: npm run screenshots
+
+Every page of the console, wide and narrow, from a deployment of its own into docs/images, in Debian's Chromium.
+`;
+
+await runScript({ name: 'screenshots', usage: USAGE, options: {} }, async () => {
+  if (!hasChromium()) {
+    process.stderr.write(`bit-edge: there is no ${CHROMIUM_PATH}; install Debian's package chromium\n`);
+    return 1;
   }
-} finally {
-  receivers.close();
-  await rm(state, { recursive: true, force: true });
-}
+  const state = await makeTemporaryFolder('bit-edge-screenshots-');
+  const [senderSecret, receiverSecret] = [newSecret(), newSecret()];
+  const receivers = await startReceivers(receiverSecret);
+  try {
+    await seedDefaultModel(state);
+    await withStore({ persistPath: join(state, 'v3') }, ({ store }) =>
+      publishPolicy(store, JSON.stringify(POLICY), 'latest', new Date().toISOString()),
+    );
+    const server = await startDevServer({
+      port: await findFreePort(),
+      statePath: state,
+      variables: {
+        FETCH_EXEMPT_ORIGINS: receivers.origin,
+        WEBHOOK_RETRY_SCALE: '0.000003',
+        JOB_TICK_MS: '200',
+        JOB_RETRY_SECONDS: '0',
+        RESULT_CACHE_TTL_S: '0',
+        MODERATION: JSON.stringify({
+          sources: [{ name: 'shop', secrets: [senderSecret], policy: 'shop', receivers: ['all'] }],
+          receivers: [{ name: 'all', url: `${receivers.origin}/hooks/`, secrets: [receiverSecret] }],
+        }),
+      },
+    });
+    try {
+      await waitUntilOk(`${server.url}/readyz`, READY_TIMEOUT_MS);
+      await fill(server.url, receivers, senderSecret);
+      await photograph(server.url);
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    receivers.close();
+    await rm(state, { recursive: true, force: true });
+  }
+  return 0;
+});
 
 /** Something to look at on every page: a job, webhooks, and an image that waits for a person. */
-async function fill(url: string): Promise<void> {
+async function fill(url: string, receivers: Receivers, senderSecret: string): Promise<void> {
   const inputs = Array.from({ length: 60 }, (_, at) => ({
     url: `${receivers.origin}/images/${at}`,
     id: `image ${at}`,
@@ -223,7 +232,7 @@ async function review(page: Page): Promise<void> {
 }
 
 async function labelledFolder(url: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'bit-edge-labelled-'));
+  const folder = await makeTemporaryFolder('bit-edge-labelled-');
   const categories = { lemon: 'fruit', 'school-bus': 'traffic', goldfish: 'none', ladybug: 'none' } as const;
   for (const sample of SAMPLES) {
     const image = await fetch(`${url}/console/samples/${sample}.jpg`);

@@ -1,7 +1,8 @@
 /** The GPU backend as a process that a soak can kill and start again on the same port. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { signalGroup, spawnGuarded } from '../process/guarded-child.ts';
 import { waitUntilOk } from '../start/dev-server.ts';
 
 const MAIN = fileURLToPath(new URL('../../gpu-backend/main.ts', import.meta.url));
@@ -21,9 +22,9 @@ export class GpuProcess {
 
   /** Starts it and waits until it is ready. */
   async start(): Promise<void> {
-    this.#child = spawn(process.execPath, [MAIN], {
+    this.#child = spawnGuarded([MAIN], {
       env: { PATH: process.env.PATH, ...this.#environment },
-      stdio: 'ignore',
+      output: 'ignore',
     });
     await waitUntilOk(`${this.url}/v2/health/ready`, READY_TIMEOUT_MS);
   }
@@ -33,7 +34,7 @@ export class GpuProcess {
     const child = this.#child;
     this.#child = null;
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
+    signalGroup(child, 'SIGKILL');
     await once(child, 'exit');
   }
 }

@@ -2,9 +2,8 @@
  * `npm run soak -- --heads 200`: so many concurrent additions to one head while the worker is killed between them; every request
  * is repeated until it is answered. Then: no example lost, none doubled, and the version is the one that these examples give.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { makeTemporaryFolder } from '../process/ending.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../start/dev-server.ts';
 import { seedDefaultModel } from '../start/seed.ts';
 
@@ -39,7 +38,7 @@ export async function soakHeads(
   additions: number,
   say: (line: string) => void,
 ): Promise<{ report: HeadsSoak; problems: string[] }> {
-  const state = await mkdtemp(join(tmpdir(), 'bit-edge-soak-heads-'));
+  const state = await makeTemporaryFolder('bit-edge-soak-heads-');
   const port = await findFreePort();
   const start = async (): Promise<DevServer> => {
     const started = await startDevServer({ port, statePath: state, variables: { HEAD_DEBOUNCE_MS: '50' } });

@@ -2,10 +2,10 @@
  * The soak of bulk jobs: one job through a local worker and a GPU backend, while the backend is killed twice, the worker once,
  * and the images are taken out of R2 for a while. Then every item must have one result, and only broken images may have failed.
  */
-import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildDefaultModel } from '../cli/build-default-model.ts';
+import { makeTemporaryFolder } from '../process/ending.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../start/dev-server.ts';
 import { seedDefaultModel } from '../start/seed.ts';
 import { GpuProcess } from './gpu-process.ts';
@@ -76,7 +76,7 @@ export async function soakItems(
   log: (line: string) => void,
   options: ItemSoakOptions,
 ): Promise<{ report: ItemSoakReport; problems: string[] }> {
-  const statePath = await mkdtemp(join(tmpdir(), 'bit-edge-soak-'));
+  const statePath = await makeTemporaryFolder('bit-edge-soak-');
   const soak = new ItemSoak(count, statePath, log, options);
   try {
     return await soak.run();

@@ -1,7 +1,7 @@
 /** `npm run soak -- --webhooks N | --items N | --heads N`: puts load on a local deployment, breaks it on purpose, and counts what was lost. */
-import { parseArgs } from 'node:util';
+import { runScript, UsageError } from '../process/run-script.ts';
 
-const HELP = `usage: npm run soak -- --webhooks N [--json]
+const USAGE = `usage: npm run soak -- --webhooks N [--json]
        npm run soak -- --heads N [--json]
        npm run soak -- --items N [--calm] [--engine auto|gpu|wasm] [--json]
 
@@ -14,36 +14,34 @@ const HELP = `usage: npm run soak -- --webhooks N [--json]
 Exit codes: 0 nothing was lost, 1 something was, 2 wrong usage.
 `;
 
-const { values } = parseArgs({
-  options: {
-    webhooks: { type: 'string' },
-    items: { type: 'string' },
-    heads: { type: 'string' },
-    calm: { type: 'boolean', default: false },
-    engine: { type: 'string', default: 'auto' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
+await runScript(
+  {
+    name: 'soak',
+    usage: USAGE,
+    options: {
+      webhooks: { type: 'string' },
+      items: { type: 'string' },
+      heads: { type: 'string' },
+      calm: { type: 'boolean', default: false },
+      engine: { type: 'string', default: 'auto' },
+      json: { type: 'boolean', default: false },
+    },
   },
-});
-const count = Number(values.webhooks ?? values.items ?? values.heads);
-const asked = [values.webhooks, values.items, values.heads].filter((each) => each !== undefined).length;
-
-if (values.help) {
-  process.stdout.write(HELP);
-} else if (asked !== 1 || !Number.isInteger(count) || count < 1) {
-  process.stderr.write(HELP);
-  process.exitCode = 2;
-} else {
-  const log = (line: string): void => {
-    (values.json ? process.stderr : process.stdout).write(`${line}\n`);
-  };
-  const run = async () => {
-    if (values.heads !== undefined) return (await import('./heads.ts')).soakHeads(count, log);
-    if (values.items === undefined) return (await import('./webhooks.ts')).soakWebhooks(count, log);
-    return (await import('./items.ts')).soakItems(count, log, { calm: values.calm, engine: values.engine });
-  };
-  const { report, problems } = await run();
-  for (const problem of problems) log(`problem  ${problem}`);
-  process.stdout.write(`${JSON.stringify(report)}\n`);
-  process.exitCode = problems.length === 0 ? 0 : 1;
-}
+  async (values) => {
+    const { webhooks, items, heads, calm, engine, json } = values;
+    const asked = [webhooks, items, heads].filter((each) => each !== undefined);
+    if (asked.length !== 1) throw new UsageError('one of --webhooks, --items and --heads is needed');
+    const count = Number(asked[0]);
+    if (!Number.isInteger(count) || count < 1) throw new UsageError(`"${asked[0]}" must be an integer from 1`);
+    const log = (line: string): void => void (json ? process.stderr : process.stdout).write(`${line}\n`);
+    const soak = async () => {
+      if (heads !== undefined) return (await import('./heads.ts')).soakHeads(count, log);
+      if (items === undefined) return (await import('./webhooks.ts')).soakWebhooks(count, log);
+      return (await import('./items.ts')).soakItems(count, log, { calm, engine });
+    };
+    const { report, problems } = await soak();
+    for (const problem of problems) log(`problem  ${problem}`);
+    process.stdout.write(`${JSON.stringify(report)}\n`);
+    return problems.length === 0 ? 0 : 1;
+  },
+);

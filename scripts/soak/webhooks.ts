@@ -3,11 +3,10 @@
  * break off and reset; the worker is killed twice on the way. Then every event must have ended, with its history.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { Webhook } from 'standardwebhooks';
 import type { EventLog, EventSummary } from '../../worker/moderation/ledger/records.ts';
+import { makeTemporaryFolder } from '../process/ending.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../start/dev-server.ts';
 import { seedDefaultModel } from '../start/seed.ts';
 import { BEHAVIOURS, type Behaviour, type Receivers, startReceivers } from './receivers.ts';
@@ -49,7 +48,7 @@ export async function soakWebhooks(
   count: number,
   log: (line: string) => void,
 ): Promise<{ report: WebhookSoakReport; problems: string[] }> {
-  const statePath = await mkdtemp(join(tmpdir(), 'bit-edge-soak-'));
+  const statePath = await makeTemporaryFolder('bit-edge-soak-');
   const secret = () => `whsec_${randomBytes(32).toString('base64')}`;
   const receiverSecret = secret();
   const receivers = await startReceivers(receiverSecret);

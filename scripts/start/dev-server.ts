@@ -1,8 +1,9 @@
 /** A local deployment: `wrangler dev` as a child process, with its own port and state folder. For `npm start`, tests and benchmarks. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { onEnding } from '../process/ending.ts';
+import { signalGroup, spawnGuarded } from '../process/guarded-child.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
@@ -30,7 +31,7 @@ export interface DevServerOptions {
 /** A running local deployment. */
 export interface DevServer {
   readonly url: string;
-  /** Of wrangler, which leads a process group of its own; workerd is among its descendants. */
+  /** Of the process group's head; wrangler and workerd are its descendants. */
   readonly pid: number;
   /** Resolves once the process has ended, with its exit code (null: ended by a signal). */
   readonly exited: Promise<number | null>;
@@ -74,8 +75,7 @@ function inferenceEngine(): Readonly<Record<string, string>> {
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
   const lines: string[] = [];
-  const child = spawn(
-    process.execPath,
+  const child = spawnGuarded(
     [
       `${ROOT}node_modules/wrangler/bin/wrangler.js`,
       'dev',
@@ -91,8 +91,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
     ],
     {
       cwd: ROOT,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      output: 'pipe',
       env: {
         ...process.env,
         CLOUDFLARE_CF_FETCH_ENABLED: 'false',
@@ -103,6 +102,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
     },
   );
   for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue;
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line);
       if (lines.length > 50) lines.shift();
@@ -113,6 +113,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   const exited = new Promise<number | null>((resolve) => {
     child.once('exit', (code) => {
       ended = true;
+      forget();
       resolve(code);
     });
   });
@@ -132,6 +133,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
       await exited;
     },
   };
+  const forget = onEnding(() => server.stop());
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (!(await answers(`${server.url}/healthz`))) {
     if (ended || Date.now() > deadline) {
@@ -167,15 +169,5 @@ async function answers(url: string): Promise<boolean> {
     return response.ok;
   } catch {
     return false;
-  }
-}
-
-/** Signals the process and every child of it: wrangler runs workerd as a grandchild. */
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, signal);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 }

@@ -1,15 +1,16 @@
 /** `npm start`: a model into local R2, then the worker on http://127.0.0.1:8787. */
-import { parseArgs } from 'node:util';
-import { AppError, ModelError } from '../../worker/errors.ts';
+
+import { ModelError } from '../../worker/errors.ts';
 import { MAX_SIZE_PX, MIN_SIZE_PX } from '../cli/import/resized-preprocessor.ts';
 import { ensureRequestedModel, parseModelSource } from '../cli/requested-model.ts';
+import { runScript, UsageError } from '../process/run-script.ts';
 import { isPortFree, LOCAL_HOST, startDevServer, waitUntilOk } from './dev-server.ts';
 import { DEFAULT_STATE_PATH, type Seeded, seedDefaultModel, seedVersion } from './seed.ts';
 
 const DEFAULT_PORT = 8787;
 const READY_TIMEOUT_MS = 120_000;
 
-const HELP = `usage: npm start -- [--model SOURCE[@REVISION]] [--size PX] [--calibrate IMAGES] [--port ${DEFAULT_PORT}] [--state FOLDER]
+const USAGE = `usage: npm start -- [--model SOURCE[@REVISION]] [--size PX] [--calibrate IMAGES] [--port ${DEFAULT_PORT}] [--state FOLDER]
 
 Serves BiT from workerd on this machine: R2, queues and Durable Objects are local.
   --model SOURCE     a BiT of yours: a repository on the hub (google/bit-50, google/bit-50@refs/pr/1), a folder or a file that
@@ -35,41 +36,25 @@ const NOISE = [
   /Your types might be out of date/,
 ];
 
-try {
-  process.exitCode = await start();
-} catch (error) {
-  const known = error instanceof AppError || (error instanceof Error && 'code' in error);
-  process.stderr.write(`bit-edge: ${error instanceof Error ? (known ? error.message : error.stack) : String(error)}\n`);
-  process.exitCode = 1;
-}
+const OPTIONS = {
+  model: { type: 'string' },
+  size: { type: 'string' },
+  calibrate: { type: 'string' },
+  port: { type: 'string' },
+  state: { type: 'string' },
+} as const;
 
-async function start(): Promise<number> {
-  const options = parseOptions();
-  if (typeof options === 'string') {
-    process.stderr.write(`bit-edge: ${options}\n\n${HELP}`);
-    return 2;
-  }
-  if (options.help === true) {
-    process.stdout.write(HELP);
-    return 0;
-  }
+await runScript({ name: 'bit-edge', usage: USAGE, options: OPTIONS, signalExitCode: 0 }, async (options) => {
   const port = Number(options.port ?? DEFAULT_PORT);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    process.stderr.write(`bit-edge: --port is "${options.port}"; it must be an integer from 1 to 65535\n\n${HELP}`);
-    return 2;
+    throw new UsageError(`--port is "${options.port}"; it must be an integer from 1 to 65535`);
   }
   const sizePx = options.size === undefined ? null : Number(options.size);
   if (sizePx !== null && !(Number.isInteger(sizePx) && sizePx >= MIN_SIZE_PX && sizePx <= MAX_SIZE_PX)) {
-    process.stderr.write(
-      `bit-edge: --size is "${options.size}"; it must be an integer from ${MIN_SIZE_PX} to ${MAX_SIZE_PX}\n\n${HELP}`,
-    );
-    return 2;
+    throw new UsageError(`--size is "${options.size}"; it must be an integer from ${MIN_SIZE_PX} to ${MAX_SIZE_PX}`);
   }
   const needsModel = ['size', 'calibrate'].find((name) => name in options && options.model === undefined);
-  if (needsModel !== undefined) {
-    process.stderr.write(`bit-edge: --${needsModel} is for --model\n\n${HELP}`);
-    return 2;
-  }
+  if (needsModel !== undefined) throw new UsageError(`--${needsModel} is for --model`);
   if (!(await isPortFree(port))) {
     process.stderr.write(
       `bit-edge: port ${port} of ${LOCAL_HOST} is taken; stop what listens there, or: npm start -- --port ${port + 1}\n`,
@@ -93,35 +78,19 @@ async function start(): Promise<number> {
       if (!NOISE.some((pattern) => pattern.test(line))) process.stdout.write(`${line}\n`);
     },
   });
-  const stop = (): void => void server.stop();
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
   await waitUntilOk(`${server.url}/readyz`, READY_TIMEOUT_MS);
   process.stdout.write(
-    `ready    ${server.url}\ntry      curl --data-binary @examples/lemon.png ${server.url}/v1/classify\n`,
+    [
+      `ready    ${server.url}`,
+      `try      curl --data-binary @examples/lemon.png ${server.url}/v1/classify`,
+      `console  ${server.url}/`,
+      `docs     ${server.url}/docs`,
+      '',
+    ].join('\n'),
   );
   await server.exited;
   return 0;
-}
-
-/** The options, or what is wrong with them. */
-function parseOptions() {
-  try {
-    return parseArgs({
-      options: {
-        model: { type: 'string' },
-        size: { type: 'string' },
-        calibrate: { type: 'string' },
-        port: { type: 'string' },
-        state: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))) throw error;
-    return error.message;
-  }
-}
+});
 
 async function seedRequested(
   text: string,

@@ -4,7 +4,8 @@ import { listAliases, moveAlias } from '../../../model-store/versions.ts';
 import { withStore } from '../store/open-store.ts';
 import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './store-options.ts';
 
-const HELP = `usage: bit-edge alias NAME [ALIAS VERSION] [--remote | --store DIR]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge alias NAME [ALIAS VERSION] [--remote | --store DIR]
 
 Lets ALIAS of model NAME name VERSION, in one write. Workers that serve NAME@ALIAS follow within a minute, without a redeploy.
 With NAME alone: shows its aliases and what they named before.

@@ -6,7 +6,8 @@ import { AppError } from '../../../worker/errors.ts';
 import { ensureDefaultModel } from '../default-model.ts';
 import { openLocalModel } from '../local-model.ts';
 
-const HELP = `usage: bit-edge classify [--model DIR] [--top-k 5] [--function softmax|sigmoid|none] [--fast] FILE...
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge classify [--model DIR] [--top-k 5] [--function softmax|sigmoid|none] [--fast] FILE...
 
 Prints one JSON line a file: {file, predictions: [{label, score, index}], image}, or {file, error: {code, message}}.
   --model DIR   a version's folder, as "bit-edge import" writes it. Default: the default model, built when it is not there yet.

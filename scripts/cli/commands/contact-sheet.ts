@@ -12,7 +12,8 @@ import { COMMAND_LIMITS } from '../files/image-limits.ts';
 import { readBytes } from '../files/read-file.ts';
 import { encodePng } from '../files/write-png.ts';
 
-const USAGE = `usage: bit-edge contact-sheet [--columns N] [--thumb PX] DIR OUT.png
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge contact-sheet [--columns N] [--thumb PX] DIR OUT.png
 
 Decodes every file in DIR and puts the pictures, upright and with their names, on one page. A file that is not decoded
 shows its error code instead.
@@ -102,14 +103,14 @@ export async function run(args: readonly string[]): Promise<number> {
     },
   });
   if (values.help) {
-    process.stdout.write(USAGE);
+    process.stdout.write(HELP);
     return 0;
   }
   const [folder, out] = positionals;
   const columns = positive(values.columns, 1);
   const edge = positive(values.thumb, MIN_THUMB_PX);
   if (folder === undefined || out === undefined || positionals.length > 2 || Number.isNaN(columns + edge)) {
-    process.stderr.write(USAGE);
+    process.stderr.write(HELP);
     return 2;
   }
   const entries = await readdir(folder, { withFileTypes: true });

@@ -7,7 +7,8 @@ import { detectFormat } from '../../../worker/imaging/format.ts';
 import { COMMAND_LIMITS } from '../files/image-limits.ts';
 import { readBytes } from '../files/read-file.ts';
 
-const USAGE = `usage: bit-edge decode [--allow-truncated] FILE...
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge decode [--allow-truncated] FILE...
 
 Decodes each file to upright RGB8 (first frame, EXIF orientation applied, alpha dropped) and prints one JSON line:
 
@@ -47,11 +48,11 @@ export async function run(args: readonly string[]): Promise<number> {
     },
   });
   if (values.help) {
-    process.stdout.write(USAGE);
+    process.stdout.write(HELP);
     return 0;
   }
   if (positionals.length === 0) {
-    process.stderr.write(USAGE);
+    process.stderr.write(HELP);
     return 2;
   }
   let exitCode = 0;

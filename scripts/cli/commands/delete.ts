@@ -4,7 +4,8 @@ import { deleteVersion } from '../../../model-store/versions.ts';
 import { withStore } from '../store/open-store.ts';
 import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './store-options.ts';
 
-const HELP = `usage: bit-edge delete NAME VERSION [--remote | --store DIR]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge delete NAME VERSION [--remote | --store DIR]
 
 Deletes a version, its manifest first. Refused where an alias names it.
 ${STORE_HELP}`;

@@ -18,7 +18,8 @@ import { installedWrangler } from '../deploy/wrangler-run.ts';
 import { ensureRequestedModel, parseModelSource } from '../requested-model.ts';
 import { withStore } from '../store/open-store.ts';
 
-const HELP = `usage: npm run deploy -- [--env NAME] [--model SOURCE] [--upload-events PREFIX] [--secrets-file FILE] [--dry-run] [--yes]
+/** What `--help` prints. */
+export const HELP = `usage: npm run deploy -- [--env NAME] [--model SOURCE] [--upload-events PREFIX] [--secrets-file FILE] [--dry-run] [--yes]
 
 Makes what the account lacks (buckets, queues, dead-letter queues), publishes the model, makes a first API key, deploys the worker,
 waits until it is ready and sends it one picture. Safe to run again: what is there stays, what differs is changed; after a

@@ -9,7 +9,8 @@ import { StepError } from '../deploy/steps.ts';
 import { readWranglerConfig } from '../deploy/wrangler-config.ts';
 import { installedWrangler } from '../deploy/wrangler-run.ts';
 
-const HELP = `usage: bit-edge destroy [--env NAME] [--confirm WORKER]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge destroy [--env NAME] [--confirm WORKER]
 
 Deletes the worker with its Durable Objects (jobs, ledgers of moderation), its queues and what waits in them, and its buckets where
 they are empty. Buckets that hold objects stay: models, uploads and results are yours to delete.

@@ -6,7 +6,8 @@ import { gather } from '../doctor/gather.ts';
 import { withStore } from '../store/open-store.ts';
 import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions } from './store-options.ts';
 
-const HELP = `usage: bit-edge doctor [--url URL] [--remote] [--env NAME] [--json]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge doctor [--url URL] [--remote] [--env NAME] [--json]
 
 Looks at this machine, wrangler.toml and the model store, and at a deployment where --url names one. Checks: ${CHECK_NAMES.join(', ')}.
 Exit code 0 where nothing is wrong, 1 with findings.

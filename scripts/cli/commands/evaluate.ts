@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 
-const HELP = `usage: bit-edge evaluate --url URL --images DIR --labels FILE [--reference FILE] [--model NAME[@VERSION]]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge evaluate --url URL --images DIR --labels FILE [--reference FILE] [--model NAME[@VERSION]]
                         [--concurrency 4] [--key API_KEY] [--json]
 
 Sends every image below DIR to URL/v1/classify and compares the best label with what FILE says.

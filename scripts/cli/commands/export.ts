@@ -13,7 +13,8 @@ import { ConfigurationError, ModelError } from '../../../worker/errors.ts';
 import { sha256OfBytes } from '../files/hash.ts';
 import { print, wrongUsage } from './store-options.ts';
 
-const HELP = `usage: bit-edge export OUT --triton DIR [options]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge export OUT --triton DIR [options]
 
 Writes the version that "bit-edge import" left in OUT into the Triton model repository DIR, as DIR/<model>/<number>/ with its
 config.pbtxt and labels.txt. Triton then serves the same inputs and outputs as our own GPU backend.

@@ -6,7 +6,8 @@ import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './
 
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-const HELP = `usage: bit-edge gc [--older-than 24h] [--dry-run] [--remote | --store DIR]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge gc [--older-than 24h] [--dry-run] [--remote | --store DIR]
 
 Deletes the files of versions that have no manifest and were not written to for a while: what interrupted publishes left. The age
 must be longer than any publish takes.

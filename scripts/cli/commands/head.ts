@@ -25,7 +25,8 @@ import { print, wrongUsage } from './store-options.ts';
 
 const HEAD_FILE = 'head.safetensors';
 
-const HELP = `usage: bit-edge head train DIR --name NAME [--out FOLDER] [--test DIR] [options]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge head train DIR --name NAME [--out FOLDER] [--test DIR] [options]
        bit-edge head train DIR --name NAME --url URL [--key bek_...] [options]
        bit-edge head eval FOLDER DIR [--backbone FOLDER]
        bit-edge head export FOLDER OUT.onnx [--backbone FOLDER]

@@ -8,7 +8,8 @@ import { formatBytes } from '../progress.ts';
 import type { Report } from '../report/report.ts';
 import { print, wrongUsage } from './store-options.ts';
 
-const HELP = `usage: bit-edge import SOURCE --out OUT [--variants fp32,int8,gpu] [--calibrate IMAGES] [--evaluate IMAGES]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge import SOURCE --out OUT [--variants fp32,int8,gpu] [--calibrate IMAGES] [--evaluate IMAGES]
                        [--labels FILE] [--preprocessor FILE] [--size PX] [--outputs NAMES] [--name NAME] [--version VERSION]
                        [--revision REVISION] [--json]
 

@@ -2,6 +2,8 @@
 
 /** One command's module. */
 export interface CommandModule {
+  /** What `--help` prints, and what wrong flags are answered with. */
+  readonly HELP: string;
   /** Runs the command with the arguments behind its name; returns the exit code: 0 done, 1 failed, 2 wrong usage. */
   run(args: readonly string[]): Promise<number>;
 }

@@ -13,7 +13,8 @@ import { withStore } from '../store/open-store.ts';
 import { putFiles } from '../uploads/put-files.ts';
 import { UPLOADS_PREFIX } from './uploads.ts';
 
-const HELP = `usage: bit-edge jobs submit MANIFEST.ndjson|MANIFEST.csv | --prefix PREFIX | INPUT... [--watch]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge jobs submit MANIFEST.ndjson|MANIFEST.csv | --prefix PREFIX | INPUT... [--watch]
                        [--task classify|embed|moderate] [--model NAME[@VERSION]] [--parameters JSON]
                        [--callback URL] [--idempotency-key KEY]
        bit-edge jobs watch ID

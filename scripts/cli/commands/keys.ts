@@ -13,7 +13,8 @@ import { deleteApiKey, listApiKeys, putApiKey } from '../../../worker/auth/key-s
 import { RequestError } from '../../../worker/errors.ts';
 import { withStore } from '../store/open-store.ts';
 
-const HELP = `usage: bit-edge keys create --name NAME [--scopes classify,embed,...] [--expires RFC3339] [--tier standard|high]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge keys create --name NAME [--scopes classify,embed,...] [--expires RFC3339] [--tier standard|high]
        bit-edge keys list
        bit-edge keys revoke ID
 options: [--remote] [--state FOLDER] [--json]

@@ -5,7 +5,8 @@ import { formatBytes } from '../progress.ts';
 import { withStore } from '../store/open-store.ts';
 import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './store-options.ts';
 
-const HELP = `usage: bit-edge list [NAME] [--remote | --store DIR]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge list [NAME] [--remote | --store DIR]
 
 Lists the versions of every model, or of NAME, with their size, variants and aliases. "unfinished" marks what an interrupted
 publish left: publish again, or let "bit-edge gc" remove it.

@@ -27,7 +27,8 @@ const DEFAULT_POLICY = new URL('../../../worker/moderation/policies/default.json
 /** Unreadable images that are named; --json names all. */
 const MAX_UNREADABLE_LINES = 10;
 
-const HELP = `usage: bit-edge policy validate POLICY [--model DIR] [--remote | --store DIR]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge policy validate POLICY [--model DIR] [--remote | --store DIR]
        bit-edge policy publish POLICY [--alias latest] [--model DIR] [--remote | --store DIR]
        bit-edge policy test IMAGES [--policy POLICY.json] [--model DIR] [--head NAME=DIR ...] [--svg OUT.svg]
 

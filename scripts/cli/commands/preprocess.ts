@@ -7,7 +7,8 @@ import type { ImageLimits } from '../../../worker/imaging/limits.ts';
 import { type ProcessorConfig, parseProcessorConfig } from '../../../worker/preprocess/config.ts';
 import { type PixelValues, preprocess } from '../../../worker/preprocess/preprocess.ts';
 
-const USAGE = `usage: bit-edge preprocess --config preprocessor_config.json --out x.safetensors [--fast] [--allow-truncated] FILE...
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge preprocess --config preprocessor_config.json --out x.safetensors [--fast] [--allow-truncated] FILE...
 
 Writes one tensor, pixel_values [N, 3, H, W] float32, with the bits of Hugging Face's BitImageProcessor.
 
@@ -60,11 +61,11 @@ export async function run(args: readonly string[]): Promise<number> {
     },
   });
   if (values.help) {
-    process.stdout.write(USAGE);
+    process.stdout.write(HELP);
     return 0;
   }
   if (values.config === undefined || values.out === undefined || positionals.length === 0) {
-    process.stderr.write(USAGE);
+    process.stderr.write(HELP);
     return 2;
   }
   const config = await readConfig(values.config);

@@ -26,7 +26,8 @@ import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './
 
 const MIB = 1024 * 1024;
 
-const HELP = `usage: bit-edge publish OUT [--alias latest]... [--remote | --store DIR]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge publish OUT [--alias latest]... [--remote | --store DIR]
 
 Publishes the version that "bit-edge import" left in OUT: files first, the manifest last, then the aliases. A publish that was
 interrupted can be run again; what is there already is skipped. A published version never changes.

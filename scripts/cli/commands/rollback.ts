@@ -4,7 +4,8 @@ import { rollback } from '../../../model-store/versions.ts';
 import { withStore } from '../store/open-store.ts';
 import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './store-options.ts';
 
-const HELP = `usage: bit-edge rollback NAME [--alias latest] [--remote | --store DIR]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge rollback NAME [--alias latest] [--remote | --store DIR]
 
 Lets the alias of model NAME name the version that it named before; run it again to go back further. Versions deleted since are
 passed over. To go to a version of your choice, use "bit-edge alias".

@@ -7,7 +7,8 @@ import { STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './store-o
 /** Prefix that a deployment reads pictures from by default. */
 export const UPLOADS_PREFIX = 'uploads/';
 
-const HELP = `usage: bit-edge uploads put FILE|FOLDER... [--prefix ${UPLOADS_PREFIX}]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge uploads put FILE|FOLDER... [--prefix ${UPLOADS_PREFIX}]
 
 Puts pictures into the uploads bucket and prints one line each, {"r2": KEY}: a manifest that "bit-edge jobs submit" takes. A folder's
 pictures keep their places below it; its other files are passed over.

@@ -11,7 +11,8 @@ import { wrongUsage } from './store-options.ts';
 /** What fp32 may differ, relative to the tensor's largest magnitude. */
 const FP32_TOLERANCE = 1e-4;
 
-const HELP = `usage: bit-edge verify OUT --against FILE.safetensors [--variant fp32] [--tolerance 1e-4]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge verify OUT --against FILE.safetensors [--variant fp32] [--tolerance 1e-4]
 
 Runs a version that "bit-edge import" wrote in onnxruntime-web, on the inputs in FILE, and compares its outputs with those in FILE.
 Prints JSON: {variant, tolerance, passed, worst, tensors: {name: {shape, max_abs, relative, magnitude}}, not_run, not_in_variant}.

@@ -4,7 +4,8 @@ import * as z from 'zod';
 import { AppError } from '../../../worker/errors.ts';
 import { Deployment } from '../jobs/deployment.ts';
 
-const HELP = `usage: bit-edge webhooks stats [--source SOURCE]
+/** What `--help` prints. */
+export const HELP = `usage: bit-edge webhooks stats [--source SOURCE]
        bit-edge webhooks events [--source SOURCE] [--state STATE] [--json]
        bit-edge webhooks rejudge --source SOURCE
        bit-edge webhooks replay --source SOURCE --state dead|disabled
