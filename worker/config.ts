@@ -8,6 +8,7 @@ import type { AuthMode } from './auth/authenticate.ts';
 import { ConfigurationError } from './errors.ts';
 import { DEFAULT_MEMORY_BUDGET_BYTES } from './inference/memory-plan.ts';
 import type { EngineChoice } from './inference/prepare-variant.ts';
+import { readBoolean, readChoice, readInteger, readList, type Variables } from './variables.ts';
 
 const MIB = 1024 * 1024;
 
@@ -61,14 +62,11 @@ export interface Config {
   readonly inferenceEngine: EngineChoice;
 }
 
-/** The variables of `Config`, as a deployment sets them. */
-export type ConfigVariables = Readonly<Partial<Record<string, unknown>>>;
-
 /**
  * Reads the configuration.
  * @throws ConfigurationError naming the first variable that is wrong.
  */
-export function readConfig(env: ConfigVariables): Config {
+export function readConfig(env: Variables): Config {
   return Object.freeze({
     defaultModel: readName(env, 'DEFAULT_MODEL', defaultModel.name),
     defaultModelVersion: readName(env, 'DEFAULT_MODEL_VERSION', 'latest'),
@@ -86,64 +84,24 @@ export function readConfig(env: ConfigVariables): Config {
     maxWaitMs: readInteger(env, 'MAX_WAIT_MS', 10_000, 0, 60_000),
     resultCacheTtlSeconds: readInteger(env, 'RESULT_CACHE_TTL_S', 3600, 0, 31_536_000),
     resultCacheShared: readBoolean(env, 'RESULT_CACHE_SHARED', false),
-    authMode: readAuthMode(env),
+    authMode: readChoice(env, 'AUTH', ['keys', 'none']),
     localDevelopment: readBoolean(env, 'LOCAL_DEVELOPMENT', false),
     corsOrigins: readList(env, 'CORS_ORIGINS'),
     aliasMaxAgeMs: readInteger(env, 'ALIAS_MAX_AGE_MS', 20_000, 0, 30_000),
     headDebounceMs: readInteger(env, 'HEAD_DEBOUNCE_MS', 1_000, 0, 600_000),
-    console: readSwitch(env, 'CONSOLE'),
+    console: readChoice(env, 'CONSOLE', ['on', 'off']) === 'on',
     inferenceEngine: readEngineChoice(env),
   });
 }
 
-function readName(env: ConfigVariables, variable: string, fallback: string): string {
+function readName(env: Variables, variable: string, fallback: string): string {
   const value = env[variable];
   if (value === undefined || value === '') return fallback;
   if (typeof value === 'string' && NAME_PATTERN.test(value)) return value;
   throw new ConfigurationError(`${variable} is "${String(value)}"; it must be 1 to 64 of a-z 0-9 . _ -`);
 }
 
-function readInteger(env: ConfigVariables, variable: string, fallback: number, min: number, max: number): number {
-  const value = env[variable];
-  if (value === undefined || value === '') return fallback;
-  const number = typeof value === 'number' ? value : Number(value);
-  if (Number.isInteger(number) && number >= min && number <= max) return number;
-  throw new ConfigurationError(`${variable} is "${String(value)}"; it must be an integer from ${min} to ${max}`);
-}
-
-function readBoolean(env: ConfigVariables, variable: string, fallback: boolean): boolean {
-  const value = env[variable];
-  if (value === undefined || value === '') return fallback;
-  if (value === true || value === 'true') return true;
-  if (value === false || value === 'false') return false;
-  throw new ConfigurationError(`${variable} is "${String(value)}"; it must be true or false`);
-}
-
-function readSwitch(env: ConfigVariables, variable: string): boolean {
-  const value = env[variable];
-  if (value === undefined || value === '' || value === 'on') return true;
-  if (value === 'off') return false;
-  throw new ConfigurationError(`${variable} is "${String(value)}"; it must be on or off`);
-}
-
-function readAuthMode(env: ConfigVariables): AuthMode {
-  const value = env.AUTH;
-  if (value === undefined || value === '' || value === 'keys') return 'keys';
-  if (value === 'none') return 'none';
-  throw new ConfigurationError(`AUTH is "${String(value)}"; it must be keys or none`);
-}
-
 /** `INFERENCE_ENGINE`, default `auto`. @throws ConfigurationError. */
-export function readEngineChoice(env: ConfigVariables): EngineChoice {
-  const value = env.INFERENCE_ENGINE;
-  if (value === undefined || value === '') return 'auto';
-  if (value === 'auto' || value === 'bit' || value === 'onnxruntime') return value;
-  throw new ConfigurationError(`INFERENCE_ENGINE is "${String(value)}"; it must be auto, bit or onnxruntime`);
-}
-
-function readList(env: ConfigVariables, variable: string): readonly string[] {
-  const value = env[variable];
-  if (value === undefined || value === '') return [];
-  if (typeof value !== 'string') throw new ConfigurationError(`${variable} must be a comma-separated list`);
-  return value.split(',').map((each) => each.trim());
+export function readEngineChoice(env: Variables): EngineChoice {
+  return readChoice(env, 'INFERENCE_ENGINE', ['auto', 'bit', 'onnxruntime']);
 }

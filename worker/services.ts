@@ -12,6 +12,8 @@ import { HeadClassifier } from './heads/head-classifier.ts';
 import { HeadLibrary } from './heads/head-library.ts';
 import type { HeadObject } from './heads/head-object.ts';
 import { HeadService } from './heads/head-service.ts';
+import { readImageBuckets } from './images/image-buckets.ts';
+import { ImageReader } from './images/image-reader.ts';
 import type { ImageLimits } from './imaging/limits.ts';
 import { Classifier } from './inference/classifier.ts';
 import { MemoryBudget } from './inference/memory-budget.ts';
@@ -103,6 +105,8 @@ export interface Services {
   readonly resultCache: ResultCache | null;
   /** Workers Analytics Engine, where it is bound. */
   readonly analytics: AnalyticsSink | null;
+  /** Of URLs and R2 objects that requests name. */
+  readonly images: ImageReader;
   readonly moderation: ModerationService;
   readonly jobs: JobService;
   /** What the queue consumer of bulk jobs works with. */
@@ -225,7 +229,8 @@ export function createServices(config: Config, platform: Platform): Services {
   const { cache, models, analytics } = platform;
   const ttl = config.resultCacheTtlSeconds;
   const resultCache = cache === null || ttl === 0 ? null : new ResultCache(cache, ttl);
-  const moderation = createModeration(config, platform, { classifier, library, budget, host });
+  const images = createImageReader(config, platform, budget, host);
+  const moderation = createModeration(config, platform, { classifier, library, images });
   const keys = new KeyStore(models, KEY_MAX_AGE_MS, () => Date.now());
   const heads = new HeadService({
     heads: platform.heads,
@@ -233,7 +238,7 @@ export function createServices(config: Config, platform: Platform): Services {
     store: models,
     host,
     classifier: backbones,
-    moderation,
+    images,
     maxImagesPerRequest: config.maxImagesPerRequest,
     debounceMs: config.headDebounceMs,
     acquire: (bytes, what) => budget.acquire(bytes, what),
@@ -253,8 +258,9 @@ export function createServices(config: Config, platform: Platform): Services {
     statistics: new StatisticsLog(),
     resultCache,
     analytics,
+    images,
     moderation,
-    ...createJobs(platform, { budget, heads, classifier, moderation, limits }),
+    ...createJobs(platform, { budget, heads, classifier, images, moderation, limits }),
   };
 }
 
@@ -262,13 +268,14 @@ interface JobParts {
   readonly budget: MemoryBudget;
   readonly heads: HeadService;
   readonly classifier: Pick<Classifier, 'classify' | 'infer'>;
+  readonly images: ImageReader;
   readonly moderation: ModerationService;
   readonly limits: ImageLimits;
 }
 
 function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' | 'jobServices'> {
   const { models, blobs, bindings } = platform;
-  const { budget, heads, classifier, moderation, limits } = parts;
+  const { budget, heads, classifier, images, moderation, limits } = parts;
   const settings = readJobSettings(bindings);
   const now = (): number => Date.now();
   const backend =
@@ -303,7 +310,8 @@ function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' 
       blobs,
       backend,
       limits,
-      images: platform.images,
+      imageService: platform.images,
+      images,
       acquire: (bytes) => budget.acquire(bytes, 'decoding the image'),
       now: () => performance.now(),
       random: () => Math.random(),
@@ -311,22 +319,12 @@ function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' 
   };
 }
 
-function createModeration(
-  config: Config,
-  platform: Platform,
-  parts: Pick<Services, 'budget' | 'host' | 'classifier'> & { readonly library: HeadLibrary },
-): ModerationService {
-  const { classifier, library, budget, host } = parts;
-  const { models, ledgers, bindings } = platform;
-  const urlPolicy = readUrlPolicy(bindings);
-  return new ModerationService({
-    settings: readModerationSettings(bindings, urlPolicy),
-    urlPolicy,
-    classifier,
-    heads: library,
-    models,
-    ledgers,
+function createImageReader(config: Config, platform: Platform, budget: MemoryBudget, host: ModelHost): ImageReader {
+  const { bindings } = platform;
+  return new ImageReader({
+    buckets: readImageBuckets(bindings),
     bindings,
+    urlPolicy: readUrlPolicy(bindings),
     fetch: (url, init) => fetch(url, init),
     memory: {
       get maxBytes() {
@@ -338,6 +336,26 @@ function createModeration(
         return () => lease.release();
       },
     },
+  });
+}
+
+function createModeration(
+  config: Config,
+  platform: Platform,
+  parts: Pick<Services, 'classifier' | 'images'> & { readonly library: HeadLibrary },
+): ModerationService {
+  const { classifier, library, images } = parts;
+  const { models, ledgers, bindings } = platform;
+  const urlPolicy = readUrlPolicy(bindings);
+  return new ModerationService({
+    settings: readModerationSettings(bindings, urlPolicy),
+    urlPolicy,
+    classifier,
+    heads: library,
+    images,
+    models,
+    ledgers,
+    bindings,
     aliasMaxAgeMs: config.aliasMaxAgeMs,
     now: () => Date.now(),
   });

@@ -6,7 +6,7 @@
 import { utf8 } from '../bytes.ts';
 import { FetchError } from '../errors.ts';
 import { judgeUrl, type UrlPolicy } from '../fetch/url-policy.ts';
-import type { AttemptEnd, DueDelivery } from '../moderation/ledger/records.ts';
+import type { AttemptEnd, DueDelivery } from './delivery.ts';
 import { parseRetryAfter } from './retry-schedule.ts';
 import { parseSigningKey, signMessage } from './standard-webhooks.ts';
 

@@ -4,10 +4,10 @@ import type { ObjectStore } from '../../model-store/object-store.ts';
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { readManifest } from '../../model-store/versions.ts';
 import { AppError, HeadError, ModelError, RequestError } from '../errors.ts';
+import type { ImageLocation } from '../images/image-location.ts';
+import type { ImageReader } from '../images/image-reader.ts';
 import type { Classifier, ModelReference } from '../inference/classifier.ts';
 import type { ModelHost, WaitUntil } from '../inference/model-host.ts';
-import type { ImageLocation } from '../moderation/ledger/records.ts';
-import type { ModerationService } from '../moderation/service.ts';
 import { exampleIdOf } from './example-id.ts';
 import type { PendingExample } from './example-store.ts';
 import { backboneOf } from './head-classifier.ts';
@@ -47,7 +47,7 @@ export interface HeadServiceOptions {
   readonly store: ObjectStore;
   readonly host: ModelHost;
   readonly classifier: Pick<Classifier, 'infer'>;
-  readonly moderation: ModerationService;
+  readonly images: ImageReader;
   /** Pictures that a request embeds itself; more wait for the head's alarm. */
   readonly maxImagesPerRequest: number;
   readonly debounceMs: number;
@@ -275,7 +275,7 @@ export class HeadService {
     // The same place is the same example: its picture is known only when it has been fetched.
     const sha256 = await sha256Hex(new TextEncoder().encode(JSON.stringify(source)));
     const embedding = atOnce
-      ? await this.#options.moderation.withImage(location, (bytes) => this.#embed(settings, bytes, waitUntil))
+      ? await this.#options.images.withImage(location, (bytes) => this.#embed(settings, bytes, waitUntil))
       : null;
     return { sha256, labels, source, embedding, stored: false };
   }
@@ -298,7 +298,7 @@ export class HeadService {
       embedding: await this.#embed(settings, bytes, () => {}),
       sha256: await sha256Hex(bytes),
     });
-    const { moderation, store } = this.#options;
+    const { images, store } = this.#options;
     if (stored) {
       const object = await store.get(headPictureKey(settings.owner, settings.name, id));
       if (object === null) throw new HeadError('example_not_found', `the picture of ${id} is gone`);
@@ -309,9 +309,9 @@ export class HeadService {
         lease.release();
       }
     }
-    if (source.kind === 'url') return moderation.withImage({ url: source.url }, use);
+    if (source.kind === 'url') return images.withImage({ url: source.url }, use);
     if (source.kind === 'r2') {
-      return moderation.withImage({ bucket: source.bucket, key: source.key, etag: null }, use);
+      return images.withImage({ bucket: source.bucket, key: source.key, etag: null }, use);
     }
     throw new HeadError('example_not_found', `the picture of ${id} was not kept`);
   }

@@ -4,8 +4,8 @@ import { type Bindings, bucketBinding } from '../bindings.ts';
 import { FetchError, RequestError } from '../errors.ts';
 import { type FetchFunction, safeFetch } from '../fetch/safe-fetch.ts';
 import type { UrlPolicy } from '../fetch/url-policy.ts';
-import type { ImageLocation } from '../moderation/ledger/records.ts';
-import type { ImageBucket } from '../moderation/settings.ts';
+import type { ImageBucket } from './image-buckets.ts';
+import type { ImageLocation } from './image-location.ts';
 
 /** Time that an image's server has, in ms. */
 const FETCH_TIMEOUT_MS = 20_000;
@@ -13,7 +13,7 @@ const FETCH_TIMEOUT_MS = 20_000;
 /** What images are sent as; some stores know no better than octets. */
 const CONTENT_TYPES = ['image/*', 'application/octet-stream', 'binary/octet-stream'];
 
-/** The buckets that a deployment reads images from. */
+/** The buckets of a deployment, with the bindings that hold them. */
 export interface ImageBuckets {
   readonly bindings: Bindings;
   readonly buckets: readonly ImageBucket[];
@@ -62,11 +62,11 @@ export async function readImage(
 
 /**
  * The bucket that a deployment calls by this name.
- * @throws FetchError `object_not_found` where it names none.
+ * @throws FetchError `object_not_found` if it names none.
  */
-export function findBucket(name: string, options: ImageBuckets): R2Bucket {
-  const bucket = options.buckets.find((each) => each.name === name);
-  if (bucket !== undefined) return bucketBinding(options.bindings, bucket.binding);
+export function findBucket(name: string, { buckets, bindings }: ImageBuckets): R2Bucket {
+  const bucket = buckets.find((each) => each.name === name);
+  if (bucket !== undefined) return bucketBinding(bindings, bucket.binding);
   throw new FetchError('object_not_found', `bucket "${name}" is not one that images are read from`, {
     details: { bucket: name },
   });

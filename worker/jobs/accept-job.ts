@@ -199,7 +199,7 @@ export class JobAcceptance {
       await storeStream(bucket, key, inputs, MAX_MANIFEST_BYTES, watch);
       return { kind: 'stored', key, format: inputs.format };
     }
-    const named = settings.moderation.buckets.find((each) => each.name === inputs.bucket);
+    const named = settings.buckets.find((each) => each.name === inputs.bucket);
     const path = inputs.kind === 'manifest' ? inputs.key : inputs.prefix;
     if (named === undefined || !named.prefixes.some((prefix) => path.startsWith(prefix))) {
       throw new RequestError(

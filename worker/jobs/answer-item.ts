@@ -4,11 +4,11 @@ import { manifestFunction } from '../../model-store/manifest.ts';
 import { ModelError } from '../errors.ts';
 import { isTransientFetch } from '../fetch/transient-failure.ts';
 import { encodeFloats } from '../float-encoding.ts';
+import type { ImageReader, ReadingLimit } from '../images/image-reader.ts';
 import type { Inference } from '../inference/classifier.ts';
 import { activate, topK } from '../inference/scores.ts';
-import { locateImage } from '../moderation/intake.ts';
 import { Judge } from '../moderation/judge.ts';
-import type { ModerationService, ReadingLimit } from '../moderation/service.ts';
+import type { ModerationService } from '../moderation/service.ts';
 import { isRetryable, toAppError } from '../problem.ts';
 import type { ItemOutcome, JobSpecification, LeasedItem } from './records.ts';
 
@@ -20,6 +20,13 @@ export interface Engine {
   infer(bytes: Uint8Array, outputs: readonly string[], options: { readonly exact?: boolean }): Promise<Inference>;
 }
 
+/** What answering an item needs besides an engine. */
+export interface ItemServices {
+  readonly images: Pick<ImageReader, 'locate' | 'withImage'>;
+  /** For items whose task is `moderate`. */
+  readonly moderation: Pick<ModerationService, 'policies' | 'heads' | 'now'>;
+}
+
 /**
  * Answers one item. Never throws but where `stops` says that the error is no item's: then nothing was decided.
  * @param reading images that are read at a time.
@@ -29,13 +36,13 @@ export async function answerItem(
   item: LeasedItem,
   specification: JobSpecification,
   engine: Engine,
-  moderation: ModerationService,
+  { images, moderation }: ItemServices,
   reading: ReadingLimit,
   stops: (error: unknown) => boolean,
 ): Promise<ItemOutcome> {
   const { index, input } = item;
   try {
-    const location = locateImage({ url: input.url, r2: input.r2 }, '', moderation.settings, moderation.urlPolicy);
+    const location = images.locate({ url: input.url, r2: input.r2 });
     let ranOn: 'wasm' | 'gpu' = engine.name;
     const noting: Engine = {
       ...engine,
@@ -46,7 +53,7 @@ export async function answerItem(
       },
     };
     const use = (bytes: Uint8Array<ArrayBuffer>) => answer(bytes, specification, noting, moderation);
-    const result = await moderation.withImage(location, use, reading);
+    const result = await images.withImage(location, use, reading);
     const id = input.id === undefined ? {} : { id: input.id };
     const line = JSON.stringify({ index, ...id, status: 'succeeded', ...result, engine: ranOn });
     return { index, status: 'succeeded', line };
@@ -63,7 +70,7 @@ async function answer(
   bytes: Uint8Array<ArrayBuffer>,
   { task, model, parameters, id }: JobSpecification,
   engine: Engine,
-  moderation: ModerationService,
+  moderation: ItemServices['moderation'],
 ): Promise<object> {
   const exact = parameters.exact === true;
   if (task === 'moderate') {

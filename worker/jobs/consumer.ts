@@ -9,6 +9,7 @@ import { readManifest } from '../../model-store/versions.ts';
 import { JobError, ModelError } from '../errors.ts';
 import { HeadClassifier } from '../heads/head-classifier.ts';
 import type { HeadLibrary } from '../heads/head-library.ts';
+import type { ImageReader } from '../images/image-reader.ts';
 import type { ImageLimits } from '../imaging/limits.ts';
 import type { Classifier } from '../inference/classifier.ts';
 import { isForGpuAlone } from '../inference/memory-plan.ts';
@@ -58,7 +59,8 @@ export interface JobServices {
   /** Null where no backend is configured. */
   readonly backend: BackendClient | null;
   readonly limits: ImageLimits;
-  readonly images: ImageService | null;
+  readonly imageService: ImageService | null;
+  readonly images: ImageReader;
   acquire(bytes: number): Promise<{ release(): void }>;
   now(): number;
   /** In [0, 1). */
@@ -129,7 +131,7 @@ async function workOnChunk(
   const work = async (): Promise<void> => {
     for (let item = queue.shift(); item !== undefined && wanted; item = queue.shift()) {
       const stops = (error: unknown): boolean => engine.name === 'gpu' && isBackendUnavailable(error);
-      const outcome = await answerItem(item, lease.specification, engine, services.moderation, reading, stops);
+      const outcome = await answerItem(item, lease.specification, engine, services, reading, stops);
       if (outcome.status === 'retry') retries++;
       outcomes.push(outcome);
       if (outcomes.length >= REPORT_ITEMS) await report();
@@ -193,13 +195,13 @@ async function makeGpu(
     readModelDescription(services.models, services.blobs, network.name, network.version),
     client.model(network.name, network.version),
   ]);
-  const { limits, images, acquire, now } = services;
+  const { limits, imageService, acquire, now } = services;
   const inferer = new GpuInferer({
     client,
     description,
     maxBatch: maxBatch ?? DEFAULT_BATCH,
     limits,
-    images,
+    images: imageService,
     acquire,
     now,
   });

@@ -1,8 +1,8 @@
 /** Tells a job's end to the URL that asked for it: signed as every callback, on the standard's retry schedule, kept by the job's alarm. */
 import type { Bindings } from '../bindings.ts';
+import { findReceiver } from '../callbacks/callback-settings.ts';
 import { nextAttemptMs } from '../callbacks/retry-schedule.ts';
 import { sendCallback } from '../callbacks/send-callback.ts';
-import { findReceiver } from '../moderation/settings.ts';
 import { readJobSettings } from './job-settings.ts';
 
 const KEY = 'notification';
@@ -39,15 +39,15 @@ export class JobNotifier {
     const notification = await this.#storage.get<Notification>(KEY);
     if (notification === undefined || notification.dueAtMs === null) return null;
     if (notification.dueAtMs > nowMs) return notification.dueAtMs;
-    const { moderation, urlPolicy } = readJobSettings(this.#bindings);
+    const { callbacks, urlPolicy } = readJobSettings(this.#bindings);
     const { id, url: target, payload, attempts: made } = notification;
     const result = await sendCallback(
       { id, url: target, payload, attempt: made + 1, failures: made },
       {
         fetch: (url, init) => fetch(url, init),
         urlPolicy,
-        secretsFor: (url) => findReceiver(moderation, url)?.secrets ?? [],
-        timeoutMs: moderation.callbackTimeoutMs,
+        secretsFor: (url) => findReceiver(callbacks, url)?.secrets ?? [],
+        timeoutMs: callbacks.callbackTimeoutMs,
         now: () => Date.now(),
       },
     );
@@ -60,7 +60,7 @@ export class JobNotifier {
           nowMs: Date.now(),
           random: Math.random(),
           retryAfterMs: result.retryAfterMs,
-          scale: moderation.retryScale,
+          scale: callbacks.retryScale,
         });
     await this.#storage.put(KEY, { ...notification, attempts, dueAtMs } satisfies Notification);
     return dueAtMs;

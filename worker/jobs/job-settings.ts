@@ -1,10 +1,12 @@
 /** The variables of a deployment that concern bulk jobs. */
 
 import { type Bindings, bucketBinding } from '../bindings.ts';
+import { type CallbackSettings, readCallbackSettings } from '../callbacks/callback-settings.ts';
 import { ConfigurationError } from '../errors.ts';
 import { readUrlPolicy } from '../fetch/settings.ts';
 import type { UrlPolicy } from '../fetch/url-policy.ts';
-import { type ModerationSettings, readModerationSettings } from '../moderation/settings.ts';
+import { type ImageBucket, readImageBuckets } from '../images/image-buckets.ts';
+import { readChoice, readNumber, readText } from '../variables.ts';
 
 /** Who answers: the GPU backend and WASM where it is down, the GPU backend alone, or WASM alone. */
 export type JobEngine = 'auto' | 'gpu' | 'wasm';
@@ -28,7 +30,9 @@ export interface JobSettings {
   /** First delay before a chunk with items left over is tried again, in seconds. `JOB_RETRY_SECONDS`, default 5. */
   readonly retrySeconds: number;
   readonly urlPolicy: UrlPolicy;
-  readonly moderation: ModerationSettings;
+  readonly callbacks: CallbackSettings;
+  /** Buckets that images and manifests are read from; the first is the default. */
+  readonly buckets: readonly ImageBucket[];
   /** A bucket that images and manifests are read from. @throws ConfigurationError where the settings name none. */
   bucket(name: string): R2Bucket;
 }
@@ -39,9 +43,9 @@ export interface JobSettings {
  */
 export function readJobSettings(bindings: Bindings): JobSettings {
   const urlPolicy = readUrlPolicy(bindings);
-  const moderation = readModerationSettings(bindings, urlPolicy);
+  const buckets = readImageBuckets(bindings);
   return {
-    engine: readEngine(bindings.JOB_ENGINE),
+    engine: readChoice(bindings, 'JOB_ENGINE', ['auto', 'gpu', 'wasm']),
     backendUrl: readText(bindings, 'GPU_BACKEND_URL'),
     backendToken: readText(bindings, 'GPU_BACKEND_TOKEN'),
     maxChunksInFlight: readNumber(bindings, 'JOB_MAX_CHUNKS_IN_FLIGHT', 32, 1, 1000),
@@ -50,32 +54,12 @@ export function readJobSettings(bindings: Bindings): JobSettings {
     retentionMs: readNumber(bindings, 'JOB_RETENTION_HOURS', 168, 0.001, 87_600) * 3_600_000,
     retrySeconds: readNumber(bindings, 'JOB_RETRY_SECONDS', 5, 0, 3600),
     urlPolicy,
-    moderation,
+    callbacks: readCallbackSettings(bindings, urlPolicy),
+    buckets,
     bucket(name) {
-      const bucket = moderation.buckets.find((each) => each.name === name);
+      const bucket = buckets.find((each) => each.name === name);
       if (bucket === undefined) throw new ConfigurationError(`there is no bucket "${name}" that images are read from`);
       return bucketBinding(bindings, bucket.binding);
     },
   };
-}
-
-function readEngine(value: unknown): JobEngine {
-  if (value === undefined || value === '') return 'auto';
-  if (value === 'auto' || value === 'gpu' || value === 'wasm') return value;
-  throw new ConfigurationError(`JOB_ENGINE is "${String(value)}"; it must be auto, gpu or wasm`);
-}
-
-function readText(bindings: Bindings, variable: string): string | null {
-  const value = bindings[variable];
-  if (value === undefined || value === '') return null;
-  if (typeof value === 'string') return value;
-  throw new ConfigurationError(`${variable} must be a text`);
-}
-
-function readNumber(bindings: Bindings, variable: string, fallback: number, min: number, max: number): number {
-  const value = bindings[variable];
-  if (value === undefined || value === '') return fallback;
-  const number = Number(value);
-  if (Number.isFinite(number) && number >= min && number <= max) return number;
-  throw new ConfigurationError(`${variable} is "${String(value)}"; it must be from ${min} to ${max}`);
 }

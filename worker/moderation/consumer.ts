@@ -5,7 +5,6 @@
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { AppError, FetchError } from '../errors.ts';
 import { isTransientFetch } from '../fetch/transient-failure.ts';
-import { findBucket } from '../images/read-image.ts';
 import { describeCause, isRetryable, toAppError } from '../problem.ts';
 import { runEffects } from './effects.ts';
 import { decisionIdOf } from './identifiers.ts';
@@ -102,7 +101,7 @@ async function decide(
   let hash: string | null = null;
   try {
     if (work.image === null) throw new FetchError('object_not_found', 'the event has no image');
-    return await service.withImage(work.image, async (bytes) => {
+    return await service.images.withImage(work.image, async (bytes) => {
       hash = await sha256Hex(bytes);
       return service.judge.judge(bytes, work.policy, id, waitUntil);
     });
@@ -122,7 +121,7 @@ async function effectsOf(decision: Decision, work: EventWork, service: Moderatio
   const effects = policy.effects[decision.verdict];
   if (effects.length === 0) return [];
   const image = work.image !== null && 'key' in work.image ? work.image : null;
-  const bucket = image === null ? null : findBucket(image.bucket, service.images);
+  const bucket = image === null ? null : service.images.bucket(image.bucket);
   const { bindings } = service;
   return runEffects(effects, { decision, reference: work.reference, image, bucket, bindings });
 }

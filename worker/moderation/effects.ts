@@ -5,7 +5,8 @@
 
 import { type Bindings, serviceBinding } from '../bindings.ts';
 import { AppError } from '../errors.ts';
-import type { EffectResult, ImageLocation } from './ledger/records.ts';
+import type { ImageLocation } from '../images/image-location.ts';
+import type { EffectResult } from './ledger/records.ts';
 import type { Effect } from './policy/schema.ts';
 import type { Decision } from './verdict-shapes.ts';
 

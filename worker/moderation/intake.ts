@@ -1,42 +1,37 @@
 /** The body of `POST /v1/webhooks/images` -> items of a ledger. Pure but for hashing. */
 import * as z from 'zod';
 import { utf8 } from '../bytes.ts';
-import { FetchError, ModerationError, RequestError } from '../errors.ts';
-import { judgeUrl, type UrlPolicy } from '../fetch/url-policy.ts';
+import { findReceiver } from '../callbacks/callback-settings.ts';
+import { ModerationError, RequestError } from '../errors.ts';
+import type { UrlPolicy } from '../fetch/url-policy.ts';
+import {
+  imageReferenceMembers,
+  judgeMember,
+  locateReference,
+  NAMES_ONE_IMAGE,
+  namesOneImage,
+} from '../images/image-location.ts';
 import { checkJsonShape, type JsonLimits } from '../json-shape.ts';
 import { eventId } from './identifiers.ts';
 import { MAX_METADATA_BYTES } from './ledger/payload.ts';
-import type { ImageLocation, IncomingItem } from './ledger/records.ts';
+import type { IncomingItem } from './ledger/records.ts';
 import { parsePolicyReference } from './policy/layout.ts';
-import { findReceiver, type ModerationSettings, type WebhookSource } from './settings.ts';
+import type { ModerationSettings, WebhookSource } from './settings.ts';
 
 /** Most images in one webhook. */
 export const MAX_ITEMS = 100;
-
-/** An object's key in the first bucket that is configured, or bucket and key. */
-const r2Schema = z.union([
-  z.string().min(1).max(1024),
-  z.strictObject({ bucket: z.string().min(1).max(63), key: z.string().min(1).max(1024) }),
-]);
-const oneReference = ({ url, r2 }: { url?: unknown; r2?: unknown }) => (url === undefined) !== (r2 === undefined);
-const ONE_REFERENCE = 'must name one of url and r2';
-
-const referenceSchema = z
-  .strictObject({ url: z.string().optional(), r2: r2Schema.optional() })
-  .refine(oneReference, ONE_REFERENCE);
 
 const itemSchema = z
   .strictObject({
     /** The sender's id of the image; comes back in the callback. */
     id: z.string().min(1).max(256),
-    url: z.string().optional(),
-    r2: r2Schema.optional(),
+    ...imageReferenceMembers,
     policy: z.string().max(130).optional(),
     callback_url: z.string().optional(),
     /** Any JSON. Not `z.json()`, which looks at every value again. */
     metadata: z.unknown().optional(),
   })
-  .refine(oneReference, ONE_REFERENCE);
+  .refine(namesOneImage, NAMES_ONE_IMAGE);
 type WebhookItem = z.infer<typeof itemSchema>;
 
 const listSchema = z.array(itemSchema).min(1);
@@ -119,47 +114,11 @@ function toIncoming(
   return {
     eventId: id,
     reference: item.id,
-    image: locate(item, where, settings, urlPolicy),
+    image: locateReference(item, where, { buckets: settings.buckets, urlPolicy }),
     policy,
     callbackUrl: callbackUrl(item, where, source, settings, urlPolicy),
     metadata,
   };
-}
-
-/**
- * Where an image is that a request names by `url` or `r2`, the members still unchecked.
- * @throws RequestError `invalid_body`; FetchError `url_not_allowed`.
- */
-export function locateImage(
-  members: { readonly url: unknown; readonly r2: unknown },
-  where: string,
-  settings: ModerationSettings,
-  urlPolicy: UrlPolicy,
-): ImageLocation {
-  const result = referenceSchema.safeParse(members);
-  if (result.success) return locate(result.data, where, settings, urlPolicy);
-  const issue = result.error.issues[0]!;
-  const field = `${where}${issue.path.join('.') || 'body'}`;
-  throw new RequestError('invalid_body', `${field}: ${issue.message}`, { details: { field } });
-}
-
-function locate(
-  item: z.infer<typeof referenceSchema>,
-  where: string,
-  settings: ModerationSettings,
-  urlPolicy: UrlPolicy,
-): ImageLocation {
-  if (item.url !== undefined) return { url: judge(item.url, `${where}url`, urlPolicy) };
-  const r2 = item.r2!;
-  const name = typeof r2 === 'string' ? settings.buckets[0]?.name : r2.bucket;
-  const key = typeof r2 === 'string' ? r2 : r2.key;
-  const bucket = settings.buckets.find((each) => each.name === name);
-  if (bucket === undefined || !bucket.prefixes.some((prefix) => key.startsWith(prefix))) {
-    throw new RequestError('invalid_body', `${where}r2: this bucket or prefix is not one that images are read from`, {
-      details: { field: `${where}r2` },
-    });
-  }
-  return { bucket: bucket.name, key, etag: null };
 }
 
 /** A callback goes only where a receiver with a secret is configured: it is never sent unsigned. */
@@ -173,22 +132,11 @@ function callbackUrl(
   if (item.callback_url === undefined) {
     return settings.receivers.find(({ name }) => name === source.receivers[0])?.url ?? null;
   }
-  const url = judge(item.callback_url, `${where}callback_url`, urlPolicy);
+  const url = judgeMember(item.callback_url, `${where}callback_url`, urlPolicy);
   // A receiver of another source would take a callback with its own signature for a verdict on its own images.
   const receiver = findReceiver(settings, url);
   if (receiver !== null && source.receivers.includes(receiver.name)) return url;
   throw new RequestError('invalid_body', `${where}callback_url: source ${source.name} has no receiver for this URL`, {
     details: { field: `${where}callback_url` },
   });
-}
-
-function judge(text: string, where: string, urlPolicy: UrlPolicy): string {
-  try {
-    return judgeUrl(text, urlPolicy).href;
-  } catch (error) {
-    if (!(error instanceof FetchError)) throw error;
-    throw new FetchError('url_not_allowed', `${where}: ${error.message}`, {
-      details: { ...error.details, field: where },
-    });
-  }
 }

@@ -6,7 +6,6 @@ import * as z from 'zod';
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { utf8 } from '../bytes.ts';
 import { ModerationError } from '../errors.ts';
-import { findBucket } from '../images/read-image.ts';
 import { DECISION_METADATA } from './effects.ts';
 import { eventId, sourceOf } from './identifiers.ts';
 import type { DecisionRecord, IncomingMessage } from './ledger/records.ts';
@@ -101,7 +100,7 @@ async function acceptNotification(notification: R2Notification, service: Moderat
  * the decision must be in our log, have led to this very key, and be about these very bytes.
  */
 async function isOurs({ bucket, object }: R2Notification, service: ModerationService): Promise<boolean> {
-  const stored = await findBucket(bucket, service.images).get(object.key);
+  const stored = await service.images.bucket(bucket).get(object.key);
   if (stored === null) return false;
   const id = stored.customMetadata?.[DECISION_METADATA];
   const source = id === undefined ? null : sourceOf(id);

@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import * as z from 'zod';
 import { openByteSource } from '../../model-store/byte-source.ts';
+import { findReceiver } from '../callbacks/callback-settings.ts';
 import { RequestError } from '../errors.ts';
 import { judgeUrl } from '../fetch/url-policy.ts';
 import type { NewInputs } from '../jobs/accept-job.ts';
@@ -17,7 +18,6 @@ import { resultLines } from '../jobs/result-lines.ts';
 import type { StoredStream } from '../jobs/store-stream.ts';
 import type { JsonLimits } from '../json-shape.ts';
 import { requireScope } from '../middleware/require-scope.ts';
-import { findReceiver } from '../moderation/settings.ts';
 import type { AppEnvironment } from '../services.ts';
 import { withBody, withUpload } from './support/body-lease.ts';
 import { parseModelReference, tenantOf } from './support/model-reference.ts';
@@ -225,7 +225,7 @@ function namedInputs(body: z.infer<typeof newJobSchema>, c: Context<AppEnvironme
   const { inputs, manifest, prefix } = body;
   const given = [inputs, manifest, prefix].filter((each) => each !== undefined).length;
   if (given !== 1) throw new RequestError('invalid_body', 'the job must have one of "inputs", "manifest" and "prefix"');
-  const defaultBucket = c.var.services.jobs.settings.moderation.buckets[0]?.name ?? '';
+  const defaultBucket = c.var.services.jobs.settings.buckets[0]?.name ?? '';
   const locate = (r2: z.infer<typeof r2Reference>) =>
     typeof r2 === 'string' ? { bucket: defaultBucket, key: r2 } : r2;
   if (manifest !== undefined) return { kind: 'manifest', ...locate(manifest.r2), format: manifest.format };
@@ -253,7 +253,7 @@ function checkCallback(url: string | undefined, c: Context<AppEnvironment>): str
   if (url === undefined) return null;
   const { settings } = c.var.services.jobs;
   const judged = judgeUrl(url, settings.urlPolicy).href;
-  if (findReceiver(settings.moderation, judged) !== null) return judged;
+  if (findReceiver(settings.callbacks, judged) !== null) return judged;
   throw new RequestError('invalid_parameter', '"callback_url" has no receiver with a secret in this deployment', {
     details: { parameter: 'callback_url' },
   });

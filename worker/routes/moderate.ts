@@ -2,10 +2,10 @@
 import { type Context, Hono } from 'hono';
 import * as z from 'zod';
 import { RequestError } from '../errors.ts';
+import type { ImageLocation } from '../images/image-location.ts';
 import { requireScope } from '../middleware/require-scope.ts';
 import { newDecisionId, sourceOf } from '../moderation/identifiers.ts';
-import { locateImage } from '../moderation/intake.ts';
-import type { DecisionFilter, DecisionRecord, ImageLocation } from '../moderation/ledger/records.ts';
+import type { DecisionFilter, DecisionRecord } from '../moderation/ledger/records.ts';
 import { decodeCursor, mergePages } from '../moderation/pages.ts';
 import { ACTIONS } from '../moderation/policy/schema.ts';
 import type { ModerationService } from '../moderation/service.ts';
@@ -70,7 +70,7 @@ export const moderateRoute = new Hono<AppEnvironment>()
         c.var.record.bytes = bytes.byteLength;
         return moderation.judge.judge(bytes, parameters.policy, newDecisionId(API_SOURCE), waitUntil);
       };
-      const decision = await (image instanceof Uint8Array ? judge(image) : moderation.withImage(image, judge));
+      const decision = await (image instanceof Uint8Array ? judge(image) : moderation.images.withImage(image, judge));
       const location = image instanceof Uint8Array ? null : image;
       waitUntil(record(moderation, decision, parameters.id ?? null, location, c.var.tenant ?? 'anonymous'));
       if (decision.model !== null) c.var.record.model = decision.model;
@@ -150,7 +150,7 @@ interface ModerationRequest {
 /** The shapes of `/v1/classify`, one image of them; JSON may also have `url` or `r2` at its top. */
 async function readModerationRequest(
   request: Request,
-  { moderation, config }: Services,
+  { images, config }: Services,
   memory: BodyMemory,
 ): Promise<ModerationRequest> {
   const { inputs, isList, parameters } = await readImageInputs(request, memory, config.maxImagesPerRequest);
@@ -160,7 +160,7 @@ async function readModerationRequest(
   if ('bytes' in input) return { image: input.bytes, parameters };
   const where = input.member === '' ? '' : `${input.member}.`;
   return {
-    image: locateImage({ url: input.url, r2: input.r2 }, where, moderation.settings, moderation.urlPolicy),
+    image: images.locate({ url: input.url, r2: input.r2 }, where),
     parameters,
   };
 }

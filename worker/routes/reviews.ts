@@ -83,7 +83,7 @@ export const reviewsRoute = new Hono<AppEnvironment>()
       );
     }
     // The memory of what was fetched ends with this call, so the answer gets bytes of its own.
-    const bytes = await moderation.withImage(location, (image) => Promise.resolve(image.slice()));
+    const bytes = await moderation.images.withImage(location, (image) => Promise.resolve(image.slice()));
     c.header('content-security-policy', "default-src 'none'; sandbox");
     c.header('cache-control', 'no-store');
     return c.body(bytes, 200, { 'content-type': `image/${detectFormat(bytes)}` });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { findReceiver } from '../../../worker/callbacks/callback-settings.ts';
 import { ConfigurationError } from '../../../worker/errors.ts';
 import { readUrlPolicy } from '../../../worker/fetch/settings.ts';
 import { createUrlPolicy } from '../../../worker/fetch/url-policy.ts';
-import { findR2Rule, findReceiver, readModerationSettings } from '../../../worker/moderation/settings.ts';
+import { findR2Rule, readModerationSettings } from '../../../worker/moderation/settings.ts';
 import { moderationBindings, RECEIVER_SECRET, RECEIVER_URL } from '../../support/moderation-bindings.ts';
 
 const policy = createUrlPolicy();

@@ -15,7 +15,7 @@ it('the shares of backend and images add up to what the platform gives one invoc
 });
 
 it('images are read as many at a time as their share, and read on while others are worked on', async () => {
-  const { moderation } = createServices(readConfig({ ...env }), {
+  const { images } = createServices(readConfig({ ...env }), {
     models: new R2ObjectStore(env.MODELS),
     wasmModules,
     blobs: null,
@@ -54,7 +54,7 @@ it('images are read as many at a time as their share, and read on while others a
     return bytes.length;
   };
   const location = { bucket: 'bit-edge-uploads', key: 'incoming/one', etag: null };
-  const sizes = await Promise.all(Array.from({ length: 40 }, () => moderation.withImage(location, use, counting)));
+  const sizes = await Promise.all(Array.from({ length: 40 }, () => images.withImage(location, use, counting)));
   expect(sizes).toEqual(new Array(40).fill(10));
   expect(most).toBe(IMAGE_CONNECTIONS);
   expect(mostWorking).toBeGreaterThan(IMAGE_CONNECTIONS);

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { R2ObjectStore } from '../../../model-store/r2-object-store.ts';
 import { AppError, type ErrorCode, FetchError } from '../../../worker/errors.ts';
 import { readUrlPolicy } from '../../../worker/fetch/settings.ts';
+import { ImageReader } from '../../../worker/images/image-reader.ts';
 import { answerItem, type Engine } from '../../../worker/jobs/answer-item.ts';
 import type { JobSpecification } from '../../../worker/jobs/records.ts';
 import { consumeModeration } from '../../../worker/moderation/consumer.ts';
@@ -35,16 +36,23 @@ beforeAll(async () => {
   await publishPolicy(models, JSON.stringify(policy), 'latest', '2026-01-01T00:00:00Z');
   await env.UPLOADS.put(KEY, 'an image');
   const urlPolicy = readUrlPolicy({ ...env });
+  const settings = readModerationSettings({ ...env }, urlPolicy);
+  const images = new ImageReader({
+    buckets: settings.buckets,
+    bindings: { ...env },
+    urlPolicy,
+    fetch: () => Promise.reject(failure),
+    memory: { maxBytes: 1024, acquire: async () => () => {} },
+  });
   service = new ModerationService({
-    settings: readModerationSettings({ ...env }, urlPolicy),
+    settings,
     urlPolicy,
     classifier: { infer: () => Promise.reject(failure) },
     heads: { find: async () => null, load: () => Promise.reject(failure) },
     models,
     ledgers: env.MODERATION_LEDGER,
     bindings: { ...env },
-    fetch: () => Promise.reject(failure),
-    memory: { maxBytes: 1024, acquire: async () => () => {} },
+    images,
     aliasMaxAgeMs: 0,
     now: () => Date.now(),
   });
@@ -93,7 +101,8 @@ async function itemStatus(error: Error): Promise<string> {
     parameters: { top_k: 1, function_to_apply: 'softmax' },
   };
   const item = { index: 0, input: { r2: { bucket: BUCKET, key: KEY } } };
-  return (await answerItem(item, specification, engine, service, { run: (read) => read() }, () => false)).status;
+  const services = { images: service.images, moderation: service };
+  return (await answerItem(item, specification, engine, services, { run: (read) => read() }, () => false)).status;
 }
 
 describe('every code', () => {

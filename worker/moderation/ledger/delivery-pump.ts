@@ -3,10 +3,10 @@
  * clock and random numbers are passed in.
  */
 
+import type { DueDelivery } from '../../callbacks/delivery.ts';
 import { nextAttemptMs } from '../../callbacks/retry-schedule.ts';
 import type { CallbackResult } from '../../callbacks/send-callback.ts';
 import type { DeliveryStore } from './delivery-store.ts';
-import type { DueDelivery } from './records.ts';
 
 /** Callbacks in flight at once: a Worker has six connections, and one is left for others. */
 const MAX_IN_FLIGHT = 5;

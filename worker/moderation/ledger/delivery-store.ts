@@ -1,5 +1,5 @@
 /** Deliveries and their history. SQL only; the time is passed in. */
-import type { AttemptEnd, DueDelivery } from './records.ts';
+import type { AttemptEnd, DueDelivery } from '../../callbacks/delivery.ts';
 
 const EVENT_COLUMNS = 'id, url, payload, attempts, failures';
 type DueRow = { id: string; url: string; payload: string; attempts: number; failures: number };

@@ -2,17 +2,10 @@
  * Events from acceptance to decision: what makes "accepted" mean "not lost". SQL only; the time is passed in.
  * Every change of an event is one transaction.
  */
+import type { ImageLocation } from '../../images/image-location.ts';
 import type { Decision } from '../verdict-shapes.ts';
 import { callbackPayload } from './payload.ts';
-import type {
-  Acceptance,
-  EffectResult,
-  EventState,
-  EventWork,
-  ImageLocation,
-  IncomingMessage,
-  JudgementFailure,
-} from './records.ts';
+import type { Acceptance, EffectResult, EventState, EventWork, IncomingMessage, JudgementFailure } from './records.ts';
 
 /** After so many doublings the delay before an event is queued again stops growing. */
 const MAX_REQUEUE_DOUBLINGS = 6;

@@ -1,8 +1,8 @@
 /** Reads the log: events, endpoints, decisions; and forgets what is older than its retention. SQL only. */
+import type { AttemptOutcome } from '../../callbacks/delivery.ts';
 import type { Action } from '../policy/schema.ts';
 import type { Decision } from '../verdict-shapes.ts';
 import type {
-  AttemptOutcome,
   DecisionFilter,
   DecisionRecord,
   EndpointSummary,

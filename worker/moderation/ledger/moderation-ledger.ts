@@ -2,10 +2,13 @@
  * The Durable Object that keeps one source's events: accepted messages, decisions, callbacks and their history, in
  * SQLite. Its alarm delivers, queues again what got lost, and forgets what is older than the retention.
  */
+
 import { DurableObject } from 'cloudflare:workers';
+import { findReceiver } from '../../callbacks/callback-settings.ts';
 import { sendCallback } from '../../callbacks/send-callback.ts';
 import { readUrlPolicy } from '../../fetch/settings.ts';
-import { findReceiver, type ModerationSettings, readModerationSettings } from '../settings.ts';
+import type { ImageLocation } from '../../images/image-location.ts';
+import { type ModerationSettings, readModerationSettings } from '../settings.ts';
 import type { Decision } from '../verdict-shapes.ts';
 import { DeliveryPump } from './delivery-pump.ts';
 import { DeliveryStore, type ReplayOutcome } from './delivery-store.ts';
@@ -21,7 +24,6 @@ import type {
   EventState,
   EventSummary,
   EventWork,
-  ImageLocation,
   IncomingMessage,
   JudgementFailure,
   ListPosition,

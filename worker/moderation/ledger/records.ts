@@ -1,11 +1,8 @@
 /** What goes in and out of a ledger. Plain data: it crosses the border of a Durable Object. */
+import type { AttemptOutcome } from '../../callbacks/delivery.ts';
+import type { ImageLocation } from '../../images/image-location.ts';
 import type { Action } from '../policy/schema.ts';
 import type { Decision } from '../verdict-shapes.ts';
-
-/** Where an image is. */
-export type ImageLocation =
-  | { readonly url: string }
-  | { readonly bucket: string; readonly key: string; readonly etag: string | null };
 
 /** One image of an accepted message. */
 export interface IncomingItem {
@@ -78,39 +75,6 @@ export interface EffectResult {
   /** Where the object or the decision went. */
   readonly key?: string;
   readonly message?: string;
-}
-
-/** Why an attempt to deliver failed; `delivered` where it did not. */
-export const ATTEMPT_OUTCOMES = [
-  'delivered',
-  'status',
-  'redirect',
-  'gone',
-  'timeout',
-  'network',
-  'not_allowed',
-  'no_secret',
-  'interrupted',
-] as const;
-export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
-
-/** A callback that is due. */
-export interface DueDelivery {
-  readonly id: string;
-  readonly url: string;
-  readonly payload: string;
-  /** Number of the attempt to make, from 1; it goes on counting after a replay. */
-  readonly attempt: number;
-  /** Failures since the schedule began. */
-  readonly failures: number;
-}
-
-/** How an attempt ended. */
-export interface AttemptEnd {
-  readonly outcome: AttemptOutcome;
-  /** Null where there was no response. */
-  readonly status: number | null;
-  readonly detail: string | null;
 }
 
 /** One attempt to deliver a callback. */

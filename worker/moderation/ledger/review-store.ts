@@ -2,11 +2,11 @@
  * Reviews: what a person says about images whose verdict is `review`. Every change is one transaction, so that two people never
  * hold the same one. SQL only; the time is passed in.
  */
+import type { ImageLocation } from '../../images/image-location.ts';
 import type { Decision } from '../verdict-shapes.ts';
 import { reviewPayload } from './payload.ts';
 import type {
   DecisionRecord,
-  ImageLocation,
   ListPosition,
   ReviewAction,
   Reviewer,

@@ -1,8 +1,8 @@
 /** Webhooks, events and deliveries. */
 import * as z from 'zod';
+import { ATTEMPT_OUTCOMES } from '../../callbacks/delivery.ts';
 import { MAX_ITEMS } from '../../moderation/intake.ts';
 import {
-  ATTEMPT_OUTCOMES,
   type EndpointSummary,
   EVENT_STATES,
   type EventLog,

@@ -13,8 +13,6 @@ import { FEATURE_KINDS } from '../../heads/math/features.ts';
 import { UNKNOWN_LABEL } from '../../heads/math/head-model.ts';
 import { METHODS } from '../../heads/math/train.ts';
 import { PROMOTIONS } from '../../heads/records.ts';
-import { findBucket } from '../../images/read-image.ts';
-import { locateImage } from '../../moderation/intake.ts';
 import type { AppEnvironment } from '../../services.ts';
 import { parseParameters } from './parameters.ts';
 import {
@@ -201,7 +199,7 @@ async function jsonInputs(
   c: Context<AppEnvironment>,
   classes: readonly z.infer<typeof headClassSchema>[],
 ): Promise<ExampleInput[]> {
-  const { moderation } = c.var.services;
+  const { images: reader } = c.var.services;
   const inputs: ExampleInput[] = [];
   for (const [position, { label: one, labels: several, images, r2_prefix: prefix, embeddings }] of classes.entries()) {
     const where = `classes[${position}]`;
@@ -216,7 +214,7 @@ async function jsonInputs(
         continue;
       }
       const named = { url: 'url' in image ? image.url : undefined, r2: 'r2' in image ? image.r2 : undefined };
-      const location = locateImage(named, `${member}.`, moderation.settings, moderation.urlPolicy);
+      const location = reader.locate(named, `${member}.`);
       inputs.push({ kind: 'location', labels, location });
     }
     if (prefix !== undefined) inputs.push(...(await prefixInputs(c, prefix, labels, `${where}.r2_prefix`)));
@@ -234,16 +232,15 @@ async function prefixInputs(
   labels: readonly string[],
   where: string,
 ): Promise<ExampleInput[]> {
-  const { moderation } = c.var.services;
-  const { settings, urlPolicy } = moderation;
-  const bucket = typeof reference === 'string' ? (settings.buckets[0]?.name ?? '') : reference.bucket;
+  const { images } = c.var.services;
+  const bucket = typeof reference === 'string' ? (images.buckets[0]?.name ?? '') : reference.bucket;
   const prefix = typeof reference === 'string' ? reference : reference.key;
   // Says whether the prefix may be read, before it is.
-  locateImage({ url: undefined, r2: { bucket, key: prefix === '' ? '/' : prefix } }, `${where}.`, settings, urlPolicy);
+  images.locate({ url: undefined, r2: { bucket, key: prefix === '' ? '/' : prefix } }, `${where}.`);
   const inputs: ExampleInput[] = [];
   let cursor: string | undefined;
   do {
-    const page = await findBucket(bucket, moderation.images).list({
+    const page = await images.bucket(bucket).list({
       prefix,
       ...(cursor === undefined ? {} : { cursor }),
     });

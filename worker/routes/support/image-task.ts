@@ -7,7 +7,6 @@ import type * as z from 'zod';
 import type { Scope } from '../../auth/api-key.ts';
 import type { ModelReference, Timing } from '../../inference/classifier.ts';
 import { requireScope } from '../../middleware/require-scope.ts';
-import { locateImage } from '../../moderation/intake.ts';
 import { type Problem, toAppError, toProblem } from '../../problem.ts';
 import type { AppEnvironment } from '../../services.ts';
 import { withBody } from './body-lease.ts';
@@ -88,10 +87,10 @@ export async function answerImage<P extends TaskParameters, A extends TaskAnswer
 ): Promise<A> {
   if ('error' in input) throw input.error;
   if ('bytes' in input) return answerBytes(c, task, input.bytes, reference, parameters);
-  const { moderation } = c.var.services;
+  const { images } = c.var.services;
   const where = input.member === '' ? '' : `${input.member}.`;
-  const location = locateImage({ url: input.url, r2: input.r2 }, where, moderation.settings, moderation.urlPolicy);
-  return moderation.withImage(location, (bytes) => answerBytes(c, task, bytes, reference, parameters));
+  const location = images.locate({ url: input.url, r2: input.r2 }, where);
+  return images.withImage(location, (bytes) => answerBytes(c, task, bytes, reference, parameters));
 }
 
 async function answerBytes<P extends TaskParameters, A extends TaskAnswer>(
