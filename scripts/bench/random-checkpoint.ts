@@ -1,7 +1,7 @@
 /** Networks with random weights: as fast and as large as trained ones. */
 import { weightShapes } from '../../model-store/bit-architecture.ts';
-import { parseBitConfig } from '../../model-store/bit-config.ts';
 import { type Checkpoint, makeCheckpoint, type WeightTensor } from '../../model-store/build/checkpoint/checkpoint.ts';
+import { parseBitConfig } from '../../model-store/read-bit-config.ts';
 
 /** BiT-R50x1 with 1000 labels, which is BitConfig's default; the same weights every time. */
 export function randomR50x1(): Checkpoint {

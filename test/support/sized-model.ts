@@ -1,11 +1,11 @@
 /** One small network, made for images of any size: its WASM heap is mostly activations, so the size decides how large it is. */
 import { join } from 'node:path';
 import { weightShapes } from '../../model-store/bit-architecture.ts';
-import { parseBitConfig } from '../../model-store/bit-config.ts';
 import { assembleVersion, variantFiles } from '../../model-store/build/assemble.ts';
 import { type Checkpoint, makeCheckpoint, type WeightTensor } from '../../model-store/build/checkpoint/checkpoint.ts';
 import type { PreprocessorJson } from '../../model-store/build/checkpoint/preprocessor.ts';
 import { buildBitGraph } from '../../model-store/build/graph/build.ts';
+import { parseBitConfig } from '../../model-store/read-bit-config.ts';
 import { writeVersion } from '../../scripts/cli/build-default-model.ts';
 import { measureVariant } from '../../scripts/cli/onnx/measure-variant.ts';
 

@@ -6,6 +6,7 @@
  */
 import createGlue, { type ExternalData, type OrtGlue } from 'onnxruntime-web/ort-wasm-simd-threaded.mjs';
 import { ModelError, RuntimeError } from '../errors.ts';
+import { type OrtCalls, outOfMemory } from './ort-calls.ts';
 import { installQuantizedGemm } from './quantized-gemm.ts';
 import { OrtSession } from './session.ts';
 
@@ -37,7 +38,7 @@ export interface SessionOptions {
  * One instance of onnxruntime: its own heap, any number of sessions. Every call is synchronous (this build has neither
  * threads nor asyncify), so two inferences can never overlap, and a request that goes away can never leave one half done.
  */
-export class OrtRuntime {
+export class OrtRuntime implements OrtCalls {
   readonly glue: OrtGlue;
   readonly #memory: WebAssembly.Memory;
   #abortReason: string | null = null;
@@ -187,12 +188,6 @@ export class OrtRuntime {
       retryAfterSeconds: 1,
     });
   }
-}
-
-/** The error of a heap that cannot grow. */
-export function outOfMemory(what: string, cause?: Error): RuntimeError {
-  const options = { retryAfterSeconds: 1, ...(cause === undefined ? {} : { cause }) };
-  return new RuntimeError('inference_failed', `onnxruntime could not ${what}: its heap is full`, options);
 }
 
 /**

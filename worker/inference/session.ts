@@ -3,7 +3,7 @@
  */
 import { ModelError, RuntimeError } from '../errors.ts';
 import type { InferenceSession, Tensor, ValueInfo } from './inference-session.ts';
-import { type OrtRuntime, outOfMemory } from './runtime.ts';
+import { type OrtCalls, outOfMemory } from './ort-calls.ts';
 
 /** Element types that are read or written here, with their numbers in ONNX's TensorProto.DataType. */
 const ELEMENT_TYPES = { float32: 1, uint8: 2 } as const;
@@ -15,14 +15,14 @@ interface NamedValue extends ValueInfo {
 
 /** A loaded graph. Belongs to one runtime, and dies with it. */
 export class OrtSession implements InferenceSession {
-  readonly #runtime: OrtRuntime;
+  readonly #runtime: OrtCalls;
   readonly #handle: number;
   readonly #inputs: readonly NamedValue[];
   readonly #outputs: readonly NamedValue[];
   readonly #runOptions: number;
   #released = false;
 
-  constructor(runtime: OrtRuntime, handle: number) {
+  constructor(runtime: OrtCalls, handle: number) {
     this.#runtime = runtime;
     this.#handle = handle;
     const { glue } = runtime;
@@ -44,7 +44,7 @@ export class OrtSession implements InferenceSession {
   }
 
   /** The runtime whose heap holds this session. */
-  get runtime(): OrtRuntime {
+  get runtime(): OrtCalls {
     return this.#runtime;
   }
 
@@ -141,21 +141,21 @@ function pick<T>(value: T | undefined, message: string): T {
 }
 
 /** Copies 32-bit values onto the WASM stack; the caller restores it. */
-function pushAll(runtime: OrtRuntime, values: readonly number[]): number {
+function pushAll(runtime: OrtCalls, values: readonly number[]): number {
   const { glue } = runtime;
   const pointer = glue.stackAlloc(4 * values.length);
   glue.HEAPU32.set(values, pointer >> 2);
   return pointer;
 }
 
-function pushNames(runtime: OrtRuntime, values: readonly NamedValue[]): number {
+function pushNames(runtime: OrtCalls, values: readonly NamedValue[]): number {
   return pushAll(
     runtime,
     values.map((value) => value.namePointer),
   );
 }
 
-function readValue(runtime: OrtRuntime, session: number, index: number): NamedValue {
+function readValue(runtime: OrtCalls, session: number, index: number): NamedValue {
   const { glue } = runtime;
   const stack = glue.stackSave();
   const out = glue.stackAlloc(8);
@@ -174,7 +174,7 @@ function readValue(runtime: OrtRuntime, session: number, index: number): NamedVa
   return { name: glue.UTF8ToString(namePointer), namePointer, shape };
 }
 
-function readTensor(runtime: OrtRuntime, handle: number): Tensor {
+function readTensor(runtime: OrtCalls, handle: number): Tensor {
   const { glue } = runtime;
   const stack = glue.stackSave();
   const out = glue.stackAlloc(16);
@@ -195,7 +195,7 @@ function readTensor(runtime: OrtRuntime, handle: number): Tensor {
 }
 
 /** Copies bytes out of the (shared) heap into memory of their own. */
-function copyOut(runtime: OrtRuntime, pointer: number, bytes: number): Uint8Array<ArrayBuffer> {
+function copyOut(runtime: OrtCalls, pointer: number, bytes: number): Uint8Array<ArrayBuffer> {
   const copy = new Uint8Array(bytes);
   copy.set(runtime.glue.HEAPU8.subarray(pointer, pointer + bytes));
   return copy;

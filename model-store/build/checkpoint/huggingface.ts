@@ -3,8 +3,8 @@
  * of its own.
  */
 import { ModelError } from '../../../worker/errors.ts';
-import { parseBitConfig, readBitConfig } from '../../bit-config.ts';
 import { type CheckpointDirectory, readJsonFile } from '../../checkpoint-directory.ts';
+import { parseBitConfig, readBitConfig } from '../../read-bit-config.ts';
 import { type Checkpoint, type LazyTensor, loadCheckpoint } from './checkpoint.ts';
 import { configOrigins, type ReadNetwork } from './provenance.ts';
 import { chooseWeightsFile, openWeights } from './weight-files.ts';

@@ -2,7 +2,8 @@
  * The architecture read off the arrays, for formats whose files do not say it (Google's `.npz`, timm). Pure, no I/O.
  */
 import { ModelError } from '../../../worker/errors.ts';
-import { type BitConfig, defaultLabels, parseBitConfig } from '../../bit-config.ts';
+import { type BitConfig, defaultLabels } from '../../bit-config.ts';
+import { parseBitConfig } from '../../read-bit-config.ts';
 
 /** Groups of every group norm in the published BiT networks (`GroupNorm(32)` in big_transfer, `num_groups=32` in timm). */
 export const PUBLISHED_NUM_GROUPS = 32;

@@ -1,16 +1,8 @@
 /** Opens the object store that a command's options name. */
 import { resolve } from 'node:path';
-import type { ObjectStore } from '../../../model-store/object-store.ts';
 import { FolderObjectStore } from './folder-object-store.ts';
+import type { OpenStore } from './opened-store.ts';
 import type { BucketBinding } from './r2-bucket.ts';
-
-/** An open store; `close` must be called, or a process stays behind. */
-export interface OpenStore {
-  readonly store: ObjectStore;
-  /** What to call it in messages. */
-  readonly description: string;
-  close(): Promise<void>;
-}
 
 /** Which store is meant; the local bucket where nothing is given. */
 export interface StoreOptions {

@@ -8,7 +8,7 @@ import { getPlatformProxy } from 'wrangler';
 import { type R2BucketLike, R2ObjectStore } from '../../../model-store/r2-object-store.ts';
 import { ConfigurationError } from '../../../worker/errors.ts';
 import { readWranglerConfig } from '../deploy/wrangler-config.ts';
-import type { OpenStore } from './open-store.ts';
+import type { OpenStore } from './opened-store.ts';
 
 /** Buckets that commands open, by their binding in wrangler.toml. */
 export type BucketBinding = 'MODELS' | 'UPLOADS';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makeDivisible, planStages, weightShapes } from '../../../model-store/bit-architecture.ts';
-import { bitConfigToJson, functionToApply, parseBitConfig, readBitConfig } from '../../../model-store/bit-config.ts';
+import { bitConfigToJson, functionToApply } from '../../../model-store/bit-config.ts';
+import { parseBitConfig, readBitConfig } from '../../../model-store/read-bit-config.ts';
 
 describe('parseBitConfig', () => {
   it("has Hugging Face's defaults where a field is absent", () => {

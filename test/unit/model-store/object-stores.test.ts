@@ -6,7 +6,7 @@ import { MemoryObjectStore } from '../../../model-store/memory-object-store.ts';
 import { listAll, type ObjectStore } from '../../../model-store/object-store.ts';
 import { sha256Hex } from '../../../model-store/sha256.ts';
 import { FolderObjectStore } from '../../../scripts/cli/store/folder-object-store.ts';
-import type { OpenStore } from '../../../scripts/cli/store/open-store.ts';
+import type { OpenStore } from '../../../scripts/cli/store/opened-store.ts';
 import { openR2Bucket } from '../../../scripts/cli/store/r2-bucket.ts';
 
 const directories: string[] = [];

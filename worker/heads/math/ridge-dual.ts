@@ -1,6 +1,6 @@
 /** Ridge regression in the dual: a system of examples x examples, for fewer examples than dimensions. Pure. */
 import { gramOfRows } from './gram.ts';
-import type { RidgeProblem, RidgeSolution } from './ridge.ts';
+import type { RidgeProblem, RidgeSolution } from './ridge-problem.ts';
 import {
   quadraticForm,
   rotateRows,

@@ -1,6 +1,6 @@
 /** Ridge regression in the primal: a system of dimensions x dimensions, for more examples than dimensions. Pure. */
 import { gramOfColumns } from './gram.ts';
-import type { RidgeProblem, RidgeSolution } from './ridge.ts';
+import type { RidgeProblem, RidgeSolution } from './ridge-problem.ts';
 import { quadraticForm, rotateRows, rotateRowsBack, shift, solveRow, tridiagonalize } from './tridiagonal.ts';
 
 /** Examples that are rotated at a time. */

@@ -4,10 +4,11 @@
  * leave-one-out residuals for every lambda: `r_i / (1 - H_ii)`, H the matrix that takes targets to predictions.
  * Sources: Rifkin and Lippert, "Notes on Regularized Least Squares", 2007; Allen, "PRESS", 1974. Pure, deterministic.
  */
-import type { Fitted, LinearFit } from './fit.ts';
+import type { Fitted } from './fit.ts';
 import type { Rows } from './gram.ts';
 import { fitDual } from './ridge-dual.ts';
 import { fitPrimal } from './ridge-primal.ts';
+import type { RidgeProblem } from './ridge-problem.ts';
 import type { Targets } from './targets.ts';
 
 /** Values of lambda that are tried, as multiples of the mean squared length of a centred example. */
@@ -15,29 +16,6 @@ const RELATIVE_LAMBDAS = [1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1, 3, 10, 30, 100]
 
 /** The same where a try costs more than this many multiplications: every other one. */
 const MANY_MULTIPLICATIONS = 2e8;
-
-/** What both forms are given. */
-export interface RidgeProblem {
-  readonly rows: Rows;
-  /** Of the examples, none 0. */
-  readonly weights: Float64Array;
-  /** -1 and 1 about their weighted mean, `[count, classes]`. */
-  readonly centred: Float64Array;
-  /** `[classes]`. */
-  readonly targetMean: Float64Array;
-  readonly classes: number;
-  /** Tried in turn; the first of the best is taken. */
-  lambdas(meanSquare: number): readonly number[];
-}
-
-/** What a form gives: the best lambda's fit, and what each example's score differs from its target when it is left out. */
-export interface RidgeSolution {
-  readonly fit: LinearFit;
-  readonly lambda: number;
-  readonly tried: readonly { readonly value: number; readonly error: number }[];
-  /** Target minus the score without the example, `[count, classes]`. */
-  readonly residuals: Float64Array;
-}
 
 /**
  * Fits a ridge classifier.

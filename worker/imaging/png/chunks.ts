@@ -6,6 +6,7 @@
  * of what follows it are not looked at; the zlib checksum guards the data. `IEND` may be missing.
  */
 import { ImageError } from '../../errors.ts';
+import type { Chunk } from './chunk.ts';
 import { crc32 } from './crc32.ts';
 import { type Metadata, noteMetadata } from './metadata.ts';
 
@@ -35,13 +36,6 @@ export interface PngHeader extends Metadata {
   animationFrames: number | undefined;
   /** Sequence number of the last fcTL or fdAT; undefined before the first. */
   sequence: number | undefined;
-}
-
-/** One chunk's place: its data is `bytes[start .. start + length - 1]`, as far as the file goes. */
-export interface Chunk {
-  readonly type: string;
-  readonly start: number;
-  readonly length: number;
 }
 
 /** The file up to its first chunk of image data. */

@@ -1,7 +1,8 @@
 /** Where a PNG's zlib stream lies: the data of the first IDAT (or fdAT) and of those that follow it without a gap. */
 
 import type { ByteRanges } from '../inflate/inflate.ts';
-import { afterChunk, type Chunk, chunkAt, frameData, type PngFile, type PngHeader } from './chunks.ts';
+import type { Chunk } from './chunk.ts';
+import { afterChunk, chunkAt, frameData, type PngFile, type PngHeader } from './chunks.ts';
 
 /** Image data is handed to zlib in pieces of this size at most, as Pillow does: checks reach to the end of a piece. */
 const PIECE_BYTES = 65_536;

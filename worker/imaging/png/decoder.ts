@@ -9,17 +9,8 @@ import { ImageError } from '../../errors.ts';
 import type { DecodeOptions, ImageInfo, RowSink } from '../image.ts';
 import { inflate, inflateMemoryBytes } from '../inflate/inflate.ts';
 import { swapsAxes } from '../orient.ts';
-import {
-  afterChunk,
-  type Chunk,
-  chunkAt,
-  cutOff,
-  frameData,
-  isCut,
-  type PngFile,
-  readChunk,
-  readHeader,
-} from './chunks.ts';
+import type { Chunk } from './chunk.ts';
+import { afterChunk, chunkAt, cutOff, frameData, isCut, type PngFile, readChunk, readHeader } from './chunks.ts';
 import { CollectedRows, collectedBytes } from './collected-rows.ts';
 import { DataRanges } from './data-ranges.ts';
 import { pixelLayout, samplesPerPixel, storedRowBytes } from './layout.ts';

@@ -7,7 +7,7 @@ import { ImageError } from '../../errors.ts';
 import { resolveOrientation } from '../exif.ts';
 import type { Orientation } from '../image.ts';
 import { inflate, inflateMemoryBytes } from '../inflate/inflate.ts';
-import type { Chunk } from './chunks.ts';
+import type { Chunk } from './chunk.ts';
 
 /** The last chunk of each kind. */
 export interface Metadata {

@@ -9,8 +9,7 @@ import { MAX_PICKLE_BYTES, PickleEndError, PickleError, type PickleHost, readPic
 import { describeValue, PickleList, type PickleValue } from './pickle-values.ts';
 import { findStateDictGlobal } from './state-dict-globals.ts';
 import { readStorageId } from './storage-id.ts';
-import type { TorchFile } from './torch-file.ts';
-import type { TorchStorage } from './torch-tensor.ts';
+import type { TorchFile, TorchStorage } from './torch-tensor.ts';
 
 const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;
 const PROTOCOL_VERSION = 1001;

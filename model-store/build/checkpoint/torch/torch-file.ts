@@ -8,22 +8,12 @@ import type { RandomAccessFile } from '../../../checkpoint-directory.ts';
 import { locateZipEntry, readZipDirectory, readZipEntry, STORED, type ZipEntry } from '../../../zip.ts';
 import { openLegacyFile } from './legacy-file.ts';
 import { MAX_PICKLE_BYTES, PickleError, readPickle } from './pickle-machine.ts';
-import type { PickleValue } from './pickle-values.ts';
 import { findStateDictGlobal } from './state-dict-globals.ts';
 import { readStorageId } from './storage-id.ts';
-import type { TorchStorage } from './torch-tensor.ts';
+import type { TorchFile } from './torch-tensor.ts';
 
 /** An archive's member that is compressed is inflated whole; torch itself writes none. */
 const MAX_INFLATED_BYTES = 256 * 2 ** 20;
-
-/** A file of `torch.save`. */
-export interface TorchFile {
-  /** The pickled object. */
-  readonly root: PickleValue;
-  readonly littleEndian: boolean;
-  /** `length` bytes of a storage, from `offset` bytes on. @throws ModelError `invalid_checkpoint` where they are not there. */
-  readStorage(storage: TorchStorage, offset: number, length: number): Promise<Uint8Array>;
-}
 
 /**
  * Opens a file; the storages that its pickle names are all in it.

@@ -116,3 +116,12 @@ function readSizes(value: PickleValue | undefined, what: string): number[] {
 function describe(value: PickleValue | undefined): string {
   return value === undefined ? 'nothing' : describeValue(value);
 }
+
+/** A file of `torch.save`. */
+export interface TorchFile {
+  /** The pickled object. */
+  readonly root: PickleValue;
+  readonly littleEndian: boolean;
+  /** `length` bytes of a storage, from `offset` bytes on. @throws ModelError `invalid_checkpoint` where they are not there. */
+  readStorage(storage: TorchStorage, offset: number, length: number): Promise<Uint8Array>;
+}

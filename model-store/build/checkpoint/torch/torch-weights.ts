@@ -7,7 +7,8 @@ import type { RandomAccessFile } from '../../../checkpoint-directory.ts';
 import { tensorToFloat32 } from '../../../safetensors.ts';
 import type { LazyTensor } from '../checkpoint.ts';
 import { describeValue, PickleDict, type PickleValue } from './pickle-values.ts';
-import { openTorchFile, type TorchFile } from './torch-file.ts';
+import { openTorchFile } from './torch-file.ts';
+import type { TorchFile } from './torch-tensor.ts';
 import { TorchTensor } from './torch-tensor.ts';
 
 /**

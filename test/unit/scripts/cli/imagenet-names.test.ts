@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { weightShapes } from '../../../../model-store/bit-architecture.ts';
-import { parseBitConfig } from '../../../../model-store/bit-config.ts';
+import { parseBitConfig } from '../../../../model-store/read-bit-config.ts';
 import { float32Tensor, type SafetensorsTensor, writeSafetensors } from '../../../../model-store/safetensors.ts';
 import { imagenetNames } from '../../../../scripts/cli/import/imagenet-names.ts';
 import { prepareImport } from '../../../../scripts/cli/import/prepare.ts';

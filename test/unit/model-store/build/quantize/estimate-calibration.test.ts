@@ -1,9 +1,9 @@
 /** What follows from the weights alone about the values between the layers. */
 import { expect, it } from 'vitest';
 import { weightShapes } from '../../../../../model-store/bit-architecture.ts';
-import { parseBitConfig } from '../../../../../model-store/bit-config.ts';
 import { makeCheckpoint, type WeightTensor } from '../../../../../model-store/build/checkpoint/checkpoint.ts';
 import { estimateCalibration } from '../../../../../model-store/build/quantize/estimate-calibration.ts';
+import { parseBitConfig } from '../../../../../model-store/read-bit-config.ts';
 
 const SIZE = { height: 32, width: 32 };
 const HALVES = { rescaleFactor: 1 / 255, normalize: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } };
