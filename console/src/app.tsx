@@ -36,12 +36,13 @@ export function App() {
 }
 
 function visiblePages({ access }: Session): readonly Page[] {
-  if (access.state !== 'open') return [];
+  if (access.state !== 'open') return PAGES.filter(({ isPublic }) => isPublic === true);
   return PAGES.filter(({ scope }) => scope === null || access.key.scopes.includes(scope));
 }
 
 function Content({ session, page }: { readonly session: Session; readonly page: Page | null }) {
   const { access } = session;
+  if (page?.isPublic === true) return <LoadedPage key={page.path} page={page} />;
   if (access.state === 'asking') return <p class="quiet">Connecting…</p>;
   if (access.state === 'closed') return <SignIn />;
   if (access.state === 'failed') return <ProblemNote error={access.error} retry={session.retry} />;

@@ -11,6 +11,8 @@ export interface Page {
   readonly icon: IconName;
   /** Null where no key is needed. */
   readonly scope: Key['scopes'][number] | null;
+  /** True for what needs no key at all, and is shown before a person signs in. */
+  readonly isPublic?: true;
   /** The first page is part of the first load; the others come when they are first shown. */
   load(): ComponentType | Promise<ComponentType>;
 }
@@ -66,5 +68,13 @@ export const PAGES: readonly Page[] = [
     icon: 'health',
     scope: 'admin',
     load: async () => (await import('./pages/health/health-page.tsx')).HealthPage,
+  },
+  {
+    path: '/docs',
+    title: 'API',
+    icon: 'docs',
+    scope: null,
+    isPublic: true,
+    load: async () => (await import('./pages/docs/docs-page.tsx')).DocsPage,
   },
 ];

@@ -17,9 +17,11 @@ export function useLocation(): URL {
   useLayoutEffect(() => {
     const changed = (): void => setHref(location.href);
     addEventListener('popstate', changed);
+    addEventListener('hashchange', changed);
     addEventListener(CHANGED, changed);
     return () => {
       removeEventListener('popstate', changed);
+      removeEventListener('hashchange', changed);
       removeEventListener(CHANGED, changed);
     };
   }, []);

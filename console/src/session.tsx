@@ -57,6 +57,14 @@ export function observedClient(observe: (response: Response, elapsedMs: number) 
   });
 }
 
+/** Sends any request to this deployment with the key of the tab; whatever is answered is the caller's to read. */
+export function sendRequest(path: string, init: RequestInit): Promise<Response> {
+  const headers = new Headers(init.headers);
+  const key = storedKey();
+  if (key !== null) headers.set('authorization', `Bearer ${key}`);
+  return fetch(path, { ...init, headers });
+}
+
 /** Makes the session of this tab. */
 export function useNewSession(): Session {
   const [apiKey, setApiKey] = useState(storedKey);

@@ -147,6 +147,7 @@ async function photograph(url: string): Promise<void> {
     { name: 'jobs', path: '/jobs', act: (page) => page.getByRole('link', { name: /job_/ }).first().click() },
     { name: 'models', path: '/models', act: (page) => page.getByRole('button', { name: 'Details' }).click() },
     { name: 'health', path: '/health' },
+    { name: 'api', path: '/docs#classify', act: tryOperation },
   ];
   await mkdir(FOLDER, { recursive: true });
   const browser = await startBrowser({ reducedMotion: 'reduce' });
@@ -156,6 +157,8 @@ async function photograph(url: string): Promise<void> {
       for (const size of scene.theme === undefined ? SIZES : SIZES.slice(0, 1)) {
         await page.setViewportSize(size);
         await page.emulateMedia({ colorScheme: scene.theme ?? 'light', reducedMotion: 'reduce' });
+        // A new document, also where only the size or what is behind the # differs.
+        await page.goto('about:blank');
         await page.goto(url + scene.path);
         await page.getByRole('heading', { level: 1 }).waitFor();
         await scene.act?.(page);
@@ -177,6 +180,17 @@ async function trySamples(page: Page): Promise<void> {
     await page.getByRole('button', { name: `Try a drawing: ${name}` }).click();
     await page.getByRole('article').first().getByText('Network sees').waitFor();
   }
+}
+
+async function tryOperation(page: Page): Promise<void> {
+  const form = page.getByRole('form', { name: 'Try classify', exact: true });
+  const lemon = await page.request.get(`${new URL(page.url()).origin}/console/samples/lemon.jpg`);
+  await form.getByLabel('top_k').fill('3');
+  await form
+    .getByLabel('File')
+    .setInputFiles({ name: 'lemon.jpg', mimeType: 'image/jpeg', buffer: await lemon.body() });
+  await form.getByRole('button', { name: 'Send' }).click();
+  await form.getByRole('region', { name: 'Answer' }).locator('pre').waitFor();
 }
 
 /** Columns that are being filled. */

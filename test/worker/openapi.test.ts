@@ -1,11 +1,15 @@
 /** The document against the application: every route is in it, and nothing else; the page serves it without outside assets. */
-import { SELF } from 'cloudflare:test';
+import { env, SELF } from 'cloudflare:test';
+import { Hono } from 'hono';
 import { expect, it } from 'vitest';
 import { createApp } from '../../worker/app.ts';
+import { readConfig } from '../../worker/config.ts';
 import { toTemplate } from '../../worker/openapi/document.ts';
 import { OPERATIONS } from '../../worker/openapi/operations.ts';
 import { PROBLEMS } from '../../worker/problem.ts';
 import { CONSOLE_PAGES } from '../../worker/routes/console.ts';
+import { docsRoutes } from '../../worker/routes/docs.ts';
+import type { AppEnvironment, Services } from '../../worker/services.ts';
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
@@ -43,10 +47,22 @@ it('serves the document with every operation, once, by its own id', async () => 
   });
 });
 
-it('serves the page with an anchor for every error code, and nothing from outside', async () => {
-  const response = await SELF.fetch('http://localhost/docs');
+it('serves the page with an anchor for every error code, and nothing from outside, where there is no console', async () => {
+  const app = new Hono<AppEnvironment>();
+  app.use(async (c, next) => {
+    c.set('services', { config: readConfig({ CONSOLE: 'off' }) } as Services);
+    await next();
+  });
+  app.route('/', docsRoutes);
+  const response = await app.request('/docs', {}, env);
   const html = await response.text();
   expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
   for (const code of Object.keys(PROBLEMS)) expect(html).toContain(`id="${code}"`);
   expect(html).not.toMatch(/<script|src=|href="http|url\(/);
+});
+
+it('serves the page of the console where there is one', async () => {
+  const response = await SELF.fetch('http://localhost/docs');
+  expect(await response.text()).toContain('<div id="app">');
+  expect(response.headers.get('content-security-policy')).toContain("script-src 'self';");
 });

@@ -1,5 +1,5 @@
 /** The console: its pages and files from Static Assets, under a policy of their own. `CONSOLE=off` removes them. */
-import { type Context, type Handler, Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { RequestError } from '../errors.ts';
 import type { AppEnvironment } from '../services.ts';
 
@@ -32,11 +32,14 @@ export const CONSOLE_POLICY = [
 /** Names of files carry a hash of what is in them; pages and samples do not. */
 const HASHED = /-[A-Z0-9]{8}\.(js|css)$/;
 
-const page: Handler<AppEnvironment> = (c) => answerFile(c, '/index.html');
+/** The file of every page. @throws RequestError `not_found` with `CONSOLE=off`. */
+export function answerConsolePage(c: Context<AppEnvironment>): Promise<Response> {
+  return answerFile(c, '/index.html');
+}
 
 /** The routes. */
 export const consoleRoutes = new Hono<AppEnvironment>().get('/console/*', (c) => answerFile(c, c.req.path));
-for (const path of CONSOLE_PAGES) consoleRoutes.get(path, page);
+for (const path of CONSOLE_PAGES) consoleRoutes.get(path, answerConsolePage);
 
 async function answerFile(c: Context<AppEnvironment>, path: string): Promise<Response> {
   if (!c.var.services.config.console) throw notFound(c);

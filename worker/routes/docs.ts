@@ -1,8 +1,9 @@
-/** `GET /openapi.json` and `GET /docs`: the API described, for programs and for people. */
+/** `GET /openapi.json` and `GET /docs`: the API described, for programs and for people; a page of the console where that is on. */
 import { Hono } from 'hono';
 import { DOCS_POLICY, renderDocs } from '../openapi/docs-page.ts';
 import { buildDocument } from '../openapi/document.ts';
 import type { AppEnvironment } from '../services.ts';
+import { answerConsolePage } from './console.ts';
 
 let document: string | null = null;
 let page: string | null = null;
@@ -14,6 +15,7 @@ export const docsRoutes = new Hono<AppEnvironment>()
     return c.body(document, 200, { 'content-type': 'application/json', 'cache-control': 'public, max-age=300' });
   })
   .get('/docs', (c) => {
+    if (c.var.services.config.console) return answerConsolePage(c);
     page ??= renderDocs();
     c.header('content-security-policy', DOCS_POLICY);
     return c.html(page, 200, { 'cache-control': 'public, max-age=300' });

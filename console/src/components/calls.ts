@@ -77,6 +77,6 @@ function queryOf({ model, topK, functionToApply, exact }: Call): string {
 }
 
 /** Quoted for a POSIX shell where it must be. */
-function shellWord(text: string): string {
+export function shellWord(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -37,12 +37,6 @@ export function Navigation({ pages, current }: NavigationProps) {
               </Link>
             </li>
           ))}
-          <li>
-            <a href="/docs">
-              <Icon name="docs" />
-              API
-            </a>
-          </li>
         </ul>
       </nav>
       <div class="side-foot">

@@ -37,6 +37,12 @@ const accept = {
   ...shared,
   method: 'post',
   scope: null,
+  headers: {
+    'webhook-id': 'Of the message; the same message is accepted once',
+    'webhook-timestamp': 'Seconds since 1970',
+    'webhook-signature':
+      'v1,<base64> of HMAC-SHA256 (Standard Webhooks), or the header of the scheme that the source is set to',
+  },
   body: { 'application/json': z.looseObject({}) },
   status: 202,
   answer: json(acceptedWebhookSchema),

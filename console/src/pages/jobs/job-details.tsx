@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { BitEdgeClient, Job } from '../../../../client/index.ts';
 import { ProblemNote } from '../../components/problem.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
+import { downloadBlob } from '../../download.ts';
 import { formatCount, formatDuration, formatPercent, splitLabel } from '../../format.ts';
 import { useLoading, usePolling } from '../../loading.ts';
 import { useSession } from '../../session.tsx';
@@ -169,10 +170,5 @@ async function download(client: BitEdgeClient, id: string): Promise<void> {
     if (page.lines.length === 0) break;
     cursor = page.next;
   }
-  const url = URL.createObjectURL(new Blob(parts, { type: 'application/x-ndjson' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = `${id}.ndjson`;
-  link.click();
-  URL.revokeObjectURL(url);
+  downloadBlob(new Blob(parts, { type: 'application/x-ndjson' }), `${id}.ndjson`);
 }

@@ -3,6 +3,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { BitEdgeClient, Review } from '../../../../client/index.ts';
 import { ProblemNote } from '../../components/problem.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
+import { downloadBlob } from '../../download.ts';
 import { formatAge, formatCount, formatDuration } from '../../format.ts';
 import { useLoading, usePolling } from '../../loading.ts';
 import { useSession } from '../../session.tsx';
@@ -211,10 +212,5 @@ function exportLabels(reviews: readonly Review[]): void {
       reviewed_at,
     }),
   );
-  const url = URL.createObjectURL(new Blob([`${lines.join('\n')}\n`], { type: 'application/x-ndjson' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = 'labels.ndjson';
-  link.click();
-  URL.revokeObjectURL(url);
+  downloadBlob(new Blob([`${lines.join('\n')}\n`], { type: 'application/x-ndjson' }), 'labels.ndjson');
 }
