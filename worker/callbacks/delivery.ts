@@ -1,5 +1,7 @@
 /** A callback on its way, and how attempts to deliver it end. Plain data. */
 
+import type { Exchange } from './exchange.ts';
+
 /** Why an attempt to deliver failed; `delivered` if it did not. */
 export const ATTEMPT_OUTCOMES = [
   'delivered',
@@ -31,4 +33,6 @@ export interface AttemptEnd {
   /** Null if there was no response. */
   readonly status: number | null;
   readonly detail: string | null;
+  /** What was sent and what came back; null where nothing was sent. */
+  readonly exchange: Exchange | null;
 }

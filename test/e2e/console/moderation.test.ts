@@ -128,6 +128,14 @@ describeConsole('Webhooks', { path: '/webhooks', variables }, ({ deployment, pag
     const event = page().getByRole('region', { name: 'Event', exact: true });
     const attempts = event.getByRole('group', { name: 'Attempts' });
     await expect.poll(() => attempts.getByRole('row').count()).toBe(11);
+    // The last attempt is shown until another is chosen: who sent what, without the signature, and what came back.
+    const request = event.getByRole('group', { name: 'Request 10', exact: true });
+    expect(await request.textContent()).toMatch(
+      /POST http.*hooks\/dead[\s\S]*webhook-signature: \(redacted\)[\s\S]*"<i>dead<\/i>"/,
+    );
+    expect(await event.getByRole('group', { name: 'Response 10', exact: true }).textContent()).toContain('HTTP 500');
+    await event.getByRole('button', { name: 'Show request and response of attempt 2', exact: true }).click();
+    await event.getByRole('group', { name: 'Response 2', exact: true }).waitFor();
     await expectAccessible(page());
     await event.getByRole('button', { name: 'Replay' }).click();
     await expect.poll(() => attempts.getByRole('row').count(), { timeout: 60_000 }).toBeGreaterThan(11);

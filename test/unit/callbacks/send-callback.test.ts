@@ -26,6 +26,11 @@ beforeAll(async () => {
       case 'status':
         response.writeHead(Number(argument), { 'retry-after': '120', location: '/ok' }).end('answer');
         break;
+      case 'secrets':
+        response
+          .writeHead(500, { 'set-cookie': 'session=1', 'x-api-key': 'k', 'x-note': 'n'.repeat(300) })
+          .end('no such order');
+        break;
       case 'long':
         response.writeHead(200).end(Buffer.alloc(5_000_000));
         break;
@@ -78,7 +83,7 @@ describe('a callback', () => {
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');
     const seed = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-32);
     const secrets = [RECEIVER_SECRET, `whsk_${seed.toString('base64')}`];
-    expect(await send('/ok', { secretsFor: () => secrets })).toEqual({
+    expect(await send('/ok', { secretsFor: () => secrets })).toMatchObject({
       outcome: 'delivered',
       status: 204,
       detail: null,
@@ -129,5 +134,31 @@ describe('a callback', () => {
       status: null,
       detail: 'connect ECONNREFUSED',
     });
+  });
+});
+
+describe('what is kept of an attempt', () => {
+  it('is the headers sent, without the signature, and the answer, without its secrets and bounded', async () => {
+    const { exchange } = await send('/secrets');
+    expect(exchange!.request.headers).toMatchObject({ 'webhook-id': 'evt_shop_1', 'webhook-signature': '(redacted)' });
+    expect(JSON.stringify(exchange)).not.toContain(received[0]!.headers['webhook-signature']);
+    expect(exchange!.response).toMatchObject({ body: 'no such order', truncated: false });
+    expect(exchange!.response!.headers).toMatchObject({
+      'set-cookie': '(redacted)',
+      'x-api-key': '(redacted)',
+      'x-note': 'n'.repeat(200),
+    });
+  });
+
+  it('is the beginning of a long answer, and of one that breaks off', async () => {
+    const long = (await send('/long')).exchange!.response!;
+    expect([long.body.length, long.truncated]).toEqual([2048, true]);
+    expect((await send('/cut')).exchange!.response).toMatchObject({ body: 'half', truncated: true });
+  });
+
+  it('is no response where none came, and nothing where nothing was sent', async () => {
+    expect((await send('/hang')).exchange).toMatchObject({ request: { headers: {} }, response: null });
+    expect((await send('/ok', { secretsFor: () => [] })).exchange).toBeNull();
+    expect((await send('http://10.0.0.1/')).exchange).toBeNull();
   });
 });

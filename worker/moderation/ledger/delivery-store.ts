@@ -118,11 +118,13 @@ export class DeliveryStore {
 
   #endAttempt(delivery: DueDelivery, end: AttemptEnd, nowMs: number): void {
     this.#sql.exec(
-      'UPDATE attempts SET finished_at = ?, outcome = ?, status = ?, detail = ? WHERE event_id = ? AND number = ?',
+      `UPDATE attempts SET finished_at = ?, outcome = ?, status = ?, detail = ?, exchange = ?
+       WHERE event_id = ? AND number = ?`,
       nowMs,
       end.outcome,
       end.status,
       end.detail,
+      end.exchange === null ? null : JSON.stringify(end.exchange),
       delivery.id,
       delivery.attempt,
     );

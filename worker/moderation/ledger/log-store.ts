@@ -1,5 +1,6 @@
 /** Reads the log: events, endpoints, decisions; and forgets what is older than its retention. SQL only. */
 import type { AttemptOutcome } from '../../callbacks/delivery.ts';
+import type { Exchange } from '../../callbacks/exchange.ts';
 import type { Action } from '../policy/schema.ts';
 import type { Decision } from '../verdict-shapes.ts';
 import type {
@@ -35,6 +36,9 @@ const EVENT_COLUMNS =
 type DecisionRow = { decided_at: number; reference: string | null; event_id: string | null; body: string };
 const DECISION_COLUMNS = 'decided_at, reference, event_id, body';
 
+/** Characters of a payload that the log shows. */
+const MAX_PAYLOAD = 64 * 1024;
+
 /** The log of one ledger. */
 export class LogStore {
   readonly #sql: SqlStorage;
@@ -60,7 +64,9 @@ export class LogStore {
 
   /** One event with its history; null where it is not known. */
   event(id: string): EventLog | null {
-    const row = this.#sql.exec<EventRow>(`SELECT ${EVENT_COLUMNS} FROM events WHERE id = ?`, id).toArray()[0];
+    const row = this.#sql
+      .exec<EventRow & { payload: string | null }>(`SELECT ${EVENT_COLUMNS}, payload FROM events WHERE id = ?`, id)
+      .toArray()[0];
     if (row === undefined) return null;
     const attempts = this.#sql
       .exec<{
@@ -70,18 +76,22 @@ export class LogStore {
         outcome: AttemptOutcome | null;
         status: number | null;
         detail: string | null;
+        exchange: string | null;
       }>(
-        'SELECT number, started_at, finished_at, outcome, status, detail FROM attempts WHERE event_id = ? ORDER BY number',
+        `SELECT number, started_at, finished_at, outcome, status, detail, exchange FROM attempts
+         WHERE event_id = ? ORDER BY number`,
         id,
       )
       .toArray();
     return {
       ...toSummary(row),
       decision: row.decision === null ? null : (JSON.parse(row.decision) as Decision),
-      attempt_log: attempts.map((attempt) => ({
+      payload: row.payload?.slice(0, MAX_PAYLOAD) ?? null,
+      attempt_log: attempts.map(({ exchange, ...attempt }) => ({
         ...attempt,
         started_at: iso(attempt.started_at),
         finished_at: isoOrNull(attempt.finished_at),
+        ...(exchange === null ? { request: null, response: null } : (JSON.parse(exchange) as Exchange)),
       })),
     };
   }

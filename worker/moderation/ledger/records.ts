@@ -1,5 +1,6 @@
 /** What goes in and out of a ledger. Plain data: it crosses the border of a Durable Object. */
 import type { AttemptOutcome } from '../../callbacks/delivery.ts';
+import type { Exchange } from '../../callbacks/exchange.ts';
 import type { ImageLocation } from '../../images/image-location.ts';
 import type { Action } from '../policy/schema.ts';
 import type { Decision } from '../verdict-shapes.ts';
@@ -87,6 +88,9 @@ export interface AttemptRecord {
   readonly outcome: AttemptOutcome | null;
   readonly status: number | null;
   readonly detail: string | null;
+  /** Null where nothing was sent, while it runs, and for attempts of earlier releases. */
+  readonly request: Exchange['request'] | null;
+  readonly response: Exchange['response'];
 }
 
 /** An event as the log shows it. */
@@ -110,6 +114,8 @@ export interface EventSummary {
 /** An event with its decision and the history of its delivery. */
 export interface EventLog extends EventSummary {
   readonly decision: Decision | null;
+  /** The body that is sent, the same in every attempt, as far as it is shown; null until it is decided. */
+  readonly payload: string | null;
   readonly attempt_log: readonly AttemptRecord[];
 }
 

@@ -3,6 +3,7 @@
 /** Columns that were not there from the beginning: a ledger of an earlier release gets them when it starts. */
 const ADDED_COLUMNS: readonly (readonly [table: string, name: string, definition: string])[] = [
   ['decisions', 'tenant', 'TEXT'],
+  ['attempts', 'exchange', 'TEXT'],
   ['events', 'failure', 'TEXT'],
   ['events', 'fetch_failures', 'INTEGER NOT NULL DEFAULT 0'],
 ];
@@ -12,7 +13,7 @@ const ADDED_COLUMNS: readonly (readonly [table: string, name: string, definition
  *
  * `messages` is the memory of webhook ids. `events` holds one image each, from acceptance to the end of its delivery;
  * `next_at` is when something is to be done about it: queue it again, or call back. `failure` is JSON of why it was not judged
- * the last time. `decisions` is the audit log, also of images that belong to no event; `tenant` is the key that asked for one, null
+ * the last time. `exchange` is JSON of what an attempt sent and got, bounded. `decisions` is the audit log, also of images that belong to no event; `tenant` is the key that asked for one, null
  * where a source did. `reviews` is what people say about decisions with the verdict `review`; until they do, it keeps where the image
  * is. Times are ms since 1970.
  */

@@ -39,10 +39,14 @@ const eventSummarySchema = z.strictObject({
 /** `GET /v1/webhooks/events`. */
 export const eventListSchema = z.strictObject({ events: z.array(eventSummarySchema), next_cursor: nextCursor });
 
+const headers = z.record(z.string(), z.string());
+
 /** `GET /v1/webhooks/events/{id}`: with its decision and every attempt to deliver it. */
 export const eventSchema = z.strictObject({
   ...eventSummarySchema.shape,
   decision: decisionSchema.nullable(),
+  /** The body of every attempt, its first 64 Ki characters; null until the event is decided. */
+  payload: z.string().nullable(),
   attempt_log: z.array(
     z.strictObject({
       number: z.int().positive(),
@@ -53,6 +57,10 @@ export const eventSchema = z.strictObject({
       /** Null where there was no response. */
       status: z.int().min(100).max(599).nullable(),
       detail: z.string().nullable(),
+      /** Signatures and other secrets are redacted. Null where nothing was sent. */
+      request: z.strictObject({ headers }).nullable(),
+      /** 24 headers and 2,048 characters of the body at most; null where no response came. */
+      response: z.strictObject({ headers, body: z.string(), truncated: z.boolean() }).nullable(),
     }),
   ),
 }) satisfies z.ZodType<EventLog>;

@@ -7,6 +7,7 @@ import { formatAge, formatMs } from '../../format.ts';
 import { useLoading, usePolling } from '../../loading.ts';
 import { useSession } from '../../session.tsx';
 import { Explanation } from '../review/explanation.tsx';
+import { ExchangeView } from './exchange.tsx';
 
 const POLL_MS = 2000;
 const ENDED: readonly string[] = ['delivered', 'dead', 'disabled'];
@@ -21,6 +22,8 @@ export function EventDetails({ id, onChange }: EventDetailsProps) {
   const { client } = useSession();
   const event = useLoading(() => client.getEvent(id), [client, id]);
   const [error, setError] = useState<unknown>(null);
+  /** Number of the attempt whose request is shown; null: the last one's. */
+  const [shown, setShown] = useState<number | null>(null);
   const isEnded = event.value !== null && ENDED.includes(event.value.state);
   usePolling(event.reload, isEnded ? null : POLL_MS);
   if (event.error !== null) return <ProblemNote error={event.error} retry={event.reload} />;
@@ -33,9 +36,11 @@ export function EventDetails({ id, onChange }: EventDetailsProps) {
     attempt_log: attempts,
     next_attempt_at: next,
   } = event.value;
+  const attempt = attempts.find(({ number }) => number === shown) ?? attempts.at(-1);
   const replay = (): void => {
     setError(null);
     client.replayEvent(id).then(() => {
+      setShown(null);
       event.reload();
       onChange();
     }, setError);
@@ -72,6 +77,9 @@ export function EventDetails({ id, onChange }: EventDetailsProps) {
                 </th>
                 <th scope="col">When</th>
                 <th scope="col">Detail</th>
+                <th scope="col">
+                  <span class="visually-hidden">Request and response</span>
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -87,12 +95,24 @@ export function EventDetails({ id, onChange }: EventDetailsProps) {
                   <td class="number">{to === null ? '' : formatMs(Date.parse(to) - Date.parse(from))}</td>
                   <td>{formatAge(from, Date.now())}</td>
                   <td>{detail ?? ''}</td>
+                  <td>
+                    <button
+                      type="button"
+                      class="small"
+                      aria-pressed={number === attempt?.number}
+                      aria-label={`Show request and response of attempt ${number}`}
+                      onClick={() => setShown(number)}
+                    >
+                      Show
+                    </button>
+                  </td>
                 </tr>
               ))}
             </tbody>
           </table>
         </ScrollFrame>
       )}
+      {attempt !== undefined && <ExchangeView event={event.value} attempt={attempt} />}
       {decision !== null && <Explanation decision={decision} />}
     </section>
   );
