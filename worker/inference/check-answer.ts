@@ -5,7 +5,7 @@ import type { Tensor } from './inference-session.ts';
 /** Of a model, what its answers are held against. */
 export interface AnsweringModel {
   readonly manifest: { readonly name: string; readonly version: string };
-  readonly labels: readonly string[];
+  readonly labels: { readonly length: number };
 }
 
 /**
@@ -24,8 +24,10 @@ export function checkAnswer({ manifest, labels }: AnsweringModel, outputs: Reado
     let sum = 0;
     for (let index = 0; index < data.length; index++) sum += data[index]!;
     if (!Number.isFinite(sum)) {
-      throw new ModelError('model_failed', `${id} gave "${name}" with numbers that are not finite`, {
-        details: { model: id, output: name },
+      let count = 0;
+      for (let index = 0; index < data.length; index++) if (!Number.isFinite(data[index]!)) count++;
+      throw new ModelError('model_failed', `${id} gave "${name}": ${count} of ${data.length} numbers are not finite`, {
+        details: { model: id, output: name, not_finite: count, numbers: data.length },
       });
     }
   }

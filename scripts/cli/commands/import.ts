@@ -20,7 +20,7 @@ Turns a BiT checkpoint into a version that "bit-edge publish" can publish, and r
   --out OUT          the folder to write; replaced where it holds an earlier import.
   --variants LIST    fp32, int8, gpu. Default: fp32,int8. gpu alone is a version for GPU backends, which no isolate has to hold.
   --calibrate DIR    pictures to refine int8's scales by; a few hundred of those that will come. Without, they follow from the weights.
-  --evaluate DIR     pictures to compare int8 with fp32 on. Default: 100 of --calibrate.
+  --evaluate DIR     pictures to compare int8 with fp32 on, at other sizes too. Default: 100 of --calibrate, at this size.
   --labels FILE      names of the classes (JSON array, {"0": name}, or a name a line), right answers for the pictures
                      ({path: index}), or both ({"labels": [...], "files": {path: index}}).
   --preprocessor FILE  a preprocessor_config.json to use instead of the source's.
@@ -102,7 +102,9 @@ function summarize(report: Report, out: string): string {
   const lines = [`${report.name}/${report.version} in ${out}`];
   for (const [name, { bytes, measured }] of Object.entries(report.variants)) {
     const cost =
-      measured === null ? '' : `, ${measured.run_ms.toFixed(0)} ms, heap ${formatBytes(measured.wasm_heap_bytes)}`;
+      measured === null
+        ? ''
+        : `, ${measured.run_ms.toFixed(0)} ms, heap ${formatBytes(measured.heap_bytes)}${measured.engine === 'bit' ? ' in the engine' : ''}`;
     lines.push(`${name}: ${formatBytes(bytes)}${cost}`);
   }
   const { evaluation } = report;

@@ -20,6 +20,7 @@ import {
 } from '../../../worker/inference/prepare-variant.ts';
 import { readManifestFile } from '../files/manifest-file.ts';
 import { readBytes } from '../files/read-file.ts';
+import { tryVersion } from '../onnx/try-version.ts';
 import { formatBytes, Progress } from '../progress.ts';
 import { withStore } from '../store/open-store.ts';
 import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './store-options.ts';
@@ -30,7 +31,8 @@ const MIB = 1024 * 1024;
 export const HELP = `usage: bit-edge publish OUT [--alias latest]... [--remote | --store DIR]
 
 Publishes the version that "bit-edge import" left in OUT: files first, the manifest last, then the aliases. A publish that was
-interrupted can be run again; what is there already is skipped. A published version never changes.
+interrupted can be run again; what is there already is skipped. A published version never changes. It is run once on a picture
+first, as the worker would: what does not answer is refused.
   --alias NAME       lets this alias name the version; may be given several times.
   --memory-mib N     MEMORY_BUDGET_BYTES of the deployment in MiB, default ${DEFAULT_MEMORY_BUDGET_BYTES / MIB}: a version that such an isolate cannot serve
                      is refused, unless it is for GPU backends alone (import --variants gpu).
@@ -62,6 +64,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const readFile = (path: string): Promise<Uint8Array> => readBytes(join(folder, path));
   const choice = readEngineChoice({ INFERENCE_ENGINE: values.engine });
   const edge = await edgeFit(manifest, budgetBytes, choice, readFile);
+  const untried = await tryVersion(folder, edge === null ? 'gpu' : manifest.default_variant, choice);
   const files = manifestFiles(manifest);
   const result = await withStore(toStoreOptions(values), async ({ store, description }) => {
     const progress = new Progress(`${manifest.name}/${manifest.version}`, sum(files), formatBytes);
@@ -90,6 +93,7 @@ export async function run(args: readonly string[]): Promise<number> {
     edge === null
       ? 'for GPU backends alone: it runs in bulk jobs'
       : `at the edge: in ${edge.engine === 'bit' ? 'the engine for BiT' : 'onnxruntime'}, WASM heap ${mib(edge.heap_bytes)} MiB of a budget of ${mib(budgetBytes)} MiB, image files up to ${mib(edge.body_bytes)} MiB`,
+    ...(untried === null ? [] : [`not tried on a picture: ${untried}`]),
     ...result.aliases.map(({ alias, from, to }) => `${alias}: ${from ?? 'new'} -> ${to}`),
   ];
   print(values.json, result, lines.join('\n'));

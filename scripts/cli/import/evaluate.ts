@@ -19,6 +19,13 @@ export interface Evaluation {
   readonly int8_without_pictures_vs_fp32: Deviation | null;
 }
 
+/** An evaluation, and what it found of each image. */
+export interface Evaluated {
+  readonly evaluation: Evaluation;
+  /** fp32's best class, by image; null where fp32 was not evaluated. */
+  readonly fp32Best: readonly number[] | null;
+}
+
 /** How far a form of the network is from fp32. */
 export interface Deviation {
   /** Share of the images with the same best class. */
@@ -43,7 +50,7 @@ export async function evaluateVariants(
   images: ImageFolder,
   processor: ProcessorConfig,
   truth: ReadonlyMap<string, number> | null,
-): Promise<Evaluation> {
+): Promise<Evaluated> {
   const progress = new Progress('evaluating', images.paths.length);
   const right = new Map<Contender['name'], number>();
   const deviations = new Map<Contender['name'], DeviationSum>();
@@ -51,6 +58,7 @@ export async function evaluateVariants(
     if (name !== 'int8_without_pictures') right.set(name, 0);
     deviations.set(name, new DeviationSum());
   }
+  const fp32Best: number[] = [];
   let labelled = 0;
   for (const [index, path] of images.paths.entries()) {
     progress.update(index);
@@ -66,19 +74,22 @@ export async function evaluateVariants(
       if (hits !== undefined && expected !== null && argmax(output.data) === expected) right.set(name, hits + 1);
     }
     const fp32 = logits.get('fp32');
-    for (const [name, values] of logits) if (fp32 !== undefined) deviations.get(name)!.add(values, fp32);
+    if (fp32 === undefined) continue;
+    fp32Best.push(argmax(fp32));
+    for (const [name, values] of logits) deviations.get(name)!.add(values, fp32);
   }
   const count = images.paths.length;
   progress.finish(`${count} images`);
   const deviationOf = (name: Contender['name']): Deviation | null =>
     right.has('fp32') ? (deviations.get(name)?.finish(count) ?? null) : null;
-  return {
+  const evaluation: Evaluation = {
     images: count,
     labelled,
     top1: labelled === 0 ? null : Object.fromEntries([...right].map(([name, hits]) => [name, hits / labelled])),
     int8_vs_fp32: deviationOf('int8'),
     int8_without_pictures_vs_fp32: deviationOf('int8_without_pictures'),
   };
+  return { evaluation, fp32Best: right.has('fp32') ? fp32Best : null };
 }
 
 class DeviationSum {
@@ -100,7 +111,8 @@ class DeviationSum {
   }
 }
 
-function argmax(values: Float32Array): number {
+/** Index of the largest value. */
+export function argmax(values: Float32Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
   return best;

@@ -10,15 +10,17 @@ import {
 } from '../../../model-store/build/assemble.ts';
 import type { BuiltGraph } from '../../../model-store/build/graph/build.ts';
 import type { Manifest, VariantName } from '../../../model-store/manifest.ts';
+import { ModelError } from '../../../worker/errors.ts';
 import { withStagedFolder } from '../files/staged-folder.ts';
 import { type Measurement, measureVariant } from '../onnx/measure-variant.ts';
+import { tryVersion } from '../onnx/try-version.ts';
 import { openGraph, openVariant } from '../onnx/variant-runner.ts';
 import { Progress } from '../progress.ts';
 import { renderLayerPlot } from '../report/layer-plot.ts';
 import { renderMarkdown } from '../report/markdown.ts';
 import { createReport, type Report } from '../report/report.ts';
 import { type BuiltVariants, buildVariants } from './build-variants.ts';
-import { type Contender, type Evaluation, evaluateVariants } from './evaluate.ts';
+import { type Contender, type Evaluated, evaluateVariants } from './evaluate.ts';
 import { type ImportOptions, type PreparedImport, prepareImport } from './prepare.ts';
 import { planResolutions, type Resolution } from './resolutions.ts';
 
@@ -49,8 +51,9 @@ export async function importCheckpoint(
     await writeVersionFiles(folder, draft, () => true);
     const warnings = [...prepared.warnings];
     const measurements = await measureAll(folder, prepared, built.graphs, warnings);
-    const evaluation = await evaluate(folder, draft.manifest, prepared, built, warnings);
-    const resolutions = await planAll(draft.manifest, prepared, built, measurements);
+    const evaluated = await evaluate(folder, draft.manifest, prepared, built, warnings);
+    const evaluation = evaluated?.evaluation ?? null;
+    const resolutions = await planAll(draft.manifest, prepared, built, measurements, evaluated);
     const report = createReport({
       manifest: draft.manifest,
       imageSize: prepared.imageSize,
@@ -84,13 +87,19 @@ export async function importCheckpoint(
 /** The int8 variant at other resolutions. */
 async function planAll(
   manifest: Manifest,
-  { checkpoint, processor, fixedSize: ownSize }: PreparedImport,
+  { checkpoint, preprocessor, processor, fixedSize: ownSize, evaluationImages, comparesResolutions }: PreparedImport,
   { calibration }: BuiltVariants,
   measurements: Measurements,
+  evaluated: Evaluated | null,
 ): Promise<Resolution[]> {
   if (calibration === null || ownSize === null) return [];
   const runMs = measurements.int8?.run_ms ?? null;
-  return planResolutions({ manifest, checkpoint, processor, calibration, ownSize, runMs });
+  const best = evaluated?.fp32Best ?? null;
+  const reference =
+    comparesResolutions && best !== null && evaluationImages !== null
+      ? { images: evaluationImages, best, own: evaluated?.evaluation.int8_vs_fp32?.agreement ?? null }
+      : null;
+  return planResolutions({ manifest, checkpoint, preprocessor, processor, calibration, ownSize, runMs, reference });
 }
 
 function versionParts(prepared: PreparedImport, built: BuiltVariants, now: string): Omit<VersionParts, 'variants'> {
@@ -115,7 +124,10 @@ async function writeVersionFiles(
   await writeFile(join(folder, 'manifest.json'), encodeJson(manifest));
 }
 
-/** Measures what a worker can run. A variant that does not run at the processor's size is a warning, not a failure. */
+/**
+ * Measures what a worker can run, and tries all of it on a picture. A variant that does not run at the processor's size is a warning.
+ * @throws ModelError `model_failed` where a variant's answer cannot be one.
+ */
 async function measureAll(
   folder: string,
   { imageSize }: PreparedImport,
@@ -124,16 +136,22 @@ async function measureAll(
 ): Promise<Measurements> {
   const measurements: Measurements = {};
   for (const name of graphs.keys()) {
-    if (name === 'gpu') continue;
-    const progress = new Progress(`measuring ${name} in onnxruntime-web`, 0);
+    const progress = new Progress(name === 'gpu' ? 'trying gpu' : `measuring ${name}`, 0);
     try {
+      if (name === 'gpu') {
+        const missing = await tryVersion(folder, name, 'auto');
+        if (missing !== null) warnings.push(`gpu was not tried: ${missing}`);
+        progress.finish(missing === null ? 'it answers' : 'not tried');
+        continue;
+      }
       const measured = await measureVariant(folder, name, imageSize);
       measurements[name] = measured;
-      progress.finish(`${measured.run_ms.toFixed(0)} ms, ${(measured.wasm_heap_bytes / 2 ** 20).toFixed(1)} MiB`);
+      progress.finish(`${measured.run_ms.toFixed(0)} ms, ${(measured.heap_bytes / 2 ** 20).toFixed(1)} MiB`);
     } catch (error) {
+      progress.clear();
+      if (error instanceof ModelError && error.code === 'model_failed') throw error;
       const problem = error instanceof Error ? error.message : String(error);
       warnings.push(`${name} was not measured at ${imageSize.width}x${imageSize.height} px: ${problem}`);
-      progress.finish('failed');
     }
   }
   return measurements;
@@ -145,7 +163,7 @@ async function evaluate(
   { evaluationImages, processor, truth, checkpoint }: PreparedImport,
   { int8WithoutPictures, defaultVariant }: BuiltVariants,
   warnings: string[],
-): Promise<Evaluation | null> {
+): Promise<Evaluated | null> {
   if (evaluationImages === null) return null;
   if (checkpoint.config.numLabels === 0) {
     warnings.push('not evaluated: the network has no labels');
@@ -161,9 +179,9 @@ async function evaluate(
     const session = await openGraph(int8WithoutPictures, variantFiles('int8', defaultVariant).weights);
     contenders.push({ name: 'int8_without_pictures', input: int8WithoutPictures.inputs[0]!.name, session });
   }
-  const evaluation = await evaluateVariants(contenders, evaluationImages, processor, truth);
-  if (truth !== null && evaluation.labelled === 0) {
+  const evaluated = await evaluateVariants(contenders, evaluationImages, processor, truth);
+  if (truth !== null && evaluated.evaluation.labelled === 0) {
     warnings.push(`the labels file has no answer for any image of ${evaluationImages.folder}`);
   }
-  return evaluation;
+  return evaluated;
 }

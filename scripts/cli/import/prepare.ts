@@ -75,6 +75,8 @@ export interface PreparedImport {
   readonly variants: readonly VariantName[];
   readonly calibrationImages: ImageFolder | null;
   readonly evaluationImages: ImageFolder | null;
+  /** Whether other resolutions are evaluated too: only where pictures were given for evaluation. */
+  readonly comparesResolutions: boolean;
   readonly truth: ReadonlyMap<string, number> | null;
 }
 
@@ -137,6 +139,7 @@ export async function prepareImport(
     calibrationImages,
     evaluationImages:
       evaluationFolder ?? (calibrationImages && sampleImages(calibrationImages, DEFAULT_EVALUATION_IMAGES)),
+    comparesResolutions: evaluationFolder !== null,
     truth: labels?.truth ?? null,
   };
 }

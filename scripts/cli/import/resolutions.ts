@@ -1,5 +1,6 @@
-/** What a network costs at other resolutions: planned from its graphs, without running them. */
+/** What a network costs at other resolutions, planned from its graphs; and what it answers there, where there are pictures. */
 import type { Checkpoint } from '../../../model-store/build/checkpoint/checkpoint.ts';
+import type { PreprocessorJson } from '../../../model-store/build/checkpoint/preprocessor.ts';
 import type { BuiltGraph } from '../../../model-store/build/graph/build.ts';
 import type { SpatialSize } from '../../../model-store/build/graph/padding.ts';
 import { buildInt8Graph } from '../../../model-store/build/quantize/build-int8.ts';
@@ -14,8 +15,13 @@ import {
   modelRoomBytes,
   plannedHeapBytes,
 } from '../../../worker/inference/memory-plan.ts';
-import { prepareVersion } from '../../../worker/inference/prepare-variant.ts';
-import type { ProcessorConfig } from '../../../worker/preprocess/config.ts';
+import { type PreparedVersion, prepareVersion } from '../../../worker/inference/prepare-variant.ts';
+import { type ProcessorConfig, parseProcessorConfig } from '../../../worker/preprocess/config.ts';
+import { openEngine, openGraph } from '../onnx/variant-runner.ts';
+import { Progress } from '../progress.ts';
+import { argmax } from './evaluate.ts';
+import { type ImageFolder, loadPixelValues } from './images.ts';
+import { resizedPreprocessor } from './resized-preprocessor.ts';
 
 /** What BiT is fine-tuned and used at. */
 const SIDES_PX = [224, 288, 320, 384, 448];
@@ -31,6 +37,17 @@ export interface Resolution {
   readonly heap_bytes: number;
   /** Whether a worker with the usual memory budget serves it, images included. */
   readonly fits_edge: boolean;
+  /** Share of the pictures whose best class is fp32's at the version's own resolution; null without `--evaluate`. */
+  readonly agreement: number | null;
+}
+
+/** Pictures, and what fp32 says of them at the version's own resolution. */
+export interface ResolutionReference {
+  readonly images: ImageFolder;
+  /** fp32's best class, by image. */
+  readonly best: readonly number[];
+  /** int8's agreement at the version's own resolution. */
+  readonly own: number | null;
 }
 
 /** What the table is made of. */
@@ -42,6 +59,9 @@ export interface ResolutionParts {
   readonly ownSize: SpatialSize;
   /** Of the int8 variant at its own size. */
   readonly runMs: number | null;
+  readonly preprocessor: PreprocessorJson;
+  /** Null where answers are not compared. */
+  readonly reference: ResolutionReference | null;
 }
 
 /** Plans the int8 variant at the usual resolutions and its own, smallest first. Those that the network is too large for are left out. */
@@ -56,9 +76,10 @@ export async function planResolutions(parts: ResolutionParts): Promise<Resolutio
     const graph = buildAt(parts, side, quantized);
     if (graph === null) continue;
     const macs = graph.macs!;
-    const { heapBytes, fits } = await planMemory(manifest, graph);
+    const { prepared, heapBytes, fits } = await planMemory(manifest, graph);
+    const agreement = await agreementAt(parts, side, graph, prepared);
     const estimated = runMs === null ? null : (runMs * macs) / ownMacs;
-    rows.push({ side_px: side, macs, estimated_run_ms: estimated, heap_bytes: heapBytes, fits_edge: fits });
+    rows.push({ side_px: side, macs, estimated_run_ms: estimated, heap_bytes: heapBytes, fits_edge: fits, agreement });
   }
   return rows;
 }
@@ -83,10 +104,38 @@ function buildAt(
   }
 }
 
+/** Runs all pictures at a resolution, as a worker would. */
+async function agreementAt(
+  { manifest, preprocessor, ownSize, reference }: ResolutionParts,
+  side: number,
+  graph: BuiltGraph,
+  prepared: PreparedVersion,
+): Promise<number | null> {
+  if (reference === null) return null;
+  if (side === ownSize.width) return reference.own;
+  const { images, best } = reference;
+  const processor = parseProcessorConfig(resizedPreprocessor(preprocessor, side));
+  const session =
+    prepared.kind === 'bit'
+      ? (await openEngine(prepared, graph.weights)).session
+      : await openGraph(graph, manifest.variants.int8!.weights!.path);
+  const progress = new Progress(`evaluating int8 at ${side} px`, images.paths.length);
+  let agreeing = 0;
+  for (const [index, path] of images.paths.entries()) {
+    progress.update(index);
+    const input = await loadPixelValues(images, path, processor);
+    const { data } = session.run(new Map([[graph.inputs[0]!.name, input]]), ['logits']).get('logits')!;
+    if (argmax(Float32Array.from(data)) === best[index]) agreeing++;
+  }
+  session.release();
+  progress.finish(`agrees with fp32 on ${agreeing} of ${images.paths.length} images`);
+  return agreeing / images.paths.length;
+}
+
 async function planMemory(
   manifest: Manifest,
   { model, weights, inputs, outputs }: BuiltGraph,
-): Promise<{ heapBytes: number; fits: boolean }> {
+): Promise<{ prepared: PreparedVersion; heapBytes: number; fits: boolean }> {
   const int8 = manifest.variants.int8!;
   const variant = {
     ...int8,
@@ -97,13 +146,14 @@ async function planMemory(
     wasm_heap_bytes: null,
   };
   const planned: Manifest = { ...manifest, variants: { int8: variant }, default_variant: 'int8' };
-  const { memory } = await prepareVersion(planned, 'auto', async () => model);
+  const prepared = await prepareVersion(planned, 'auto', async () => model);
+  const { memory } = prepared;
   const heapBytes = plannedHeapBytes([memory]);
   try {
     checkModelFits(planned, memory, modelRoomBytes(DEFAULT_MEMORY_BUDGET_BYTES));
-    return { heapBytes, fits: true };
+    return { prepared, heapBytes, fits: true };
   } catch (error) {
-    if (error instanceof ModelError && error.code === 'model_too_large') return { heapBytes, fits: false };
+    if (error instanceof ModelError && error.code === 'model_too_large') return { prepared, heapBytes, fits: false };
     throw error;
   }
 }

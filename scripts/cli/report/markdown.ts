@@ -24,8 +24,8 @@ export function renderMarkdown(report: Report, hasPlot: boolean): string {
       ['variant', 'size', 'WASM heap', 'session', 'first run', 'run', 'input', 'outputs'],
       Object.entries(report.variants).map(([name, variant]) => variantRow(name, variant)),
     ),
-    `Measured in onnxruntime-web on the importing machine: one image of ${width}x${height} px, one thread, median of the ` +
-      'runs behind the first.',
+    `Measured on the importing machine with checked addresses, as in a worker: one image of ${width}x${height} px, one thread, median ` +
+      `of the runs behind the first. int8 runs in ${runners(report)}.`,
     ...resolutions(report),
     ...accuracy(report),
     ...quantization(report, hasPlot),
@@ -48,16 +48,30 @@ function shorten(text: string): string {
 
 function resolutions({ resolutions: found, architecture }: Report): string[] {
   if (found.length === 0) return [];
-  const rows = found.map(({ side_px: side, macs, estimated_run_ms: ms, heap_bytes: heap, fits_edge: fits }) => [
-    `${side} px${side === architecture.image_size.width ? ', this version' : ''}`,
-    `${(macs / 1e9).toFixed(2)} G`,
-    ms === null ? '-' : `${ms.toFixed(0)} ms`,
-    `${(heap / 2 ** 20).toFixed(1)} MiB`,
-    fits ? 'yes' : 'no',
-  ]);
+  const isCompared = found.some(({ agreement }) => agreement !== null);
+  const rows = found.map(
+    ({ side_px: side, macs, estimated_run_ms: ms, heap_bytes: heap, fits_edge: fits, agreement }) => [
+      `${side} px${side === architecture.image_size.width ? ', this version' : ''}`,
+      `${(macs / 1e9).toFixed(2)} G`,
+      ms === null ? '-' : `${ms.toFixed(0)} ms`,
+      `${(heap / 2 ** 20).toFixed(1)} MiB`,
+      fits ? 'yes' : 'no',
+      ...(isCompared ? [agreement === null ? '-' : percent(agreement)] : []),
+    ],
+  );
   return [
     '## Resolutions',
-    table(['int8 at', 'multiply-accumulates', 'run', 'WASM heap', 'fits the edge'], rows),
+    table(
+      [
+        'int8 at',
+        'multiply-accumulates',
+        'run',
+        'WASM heap',
+        'fits the edge',
+        ...(isCompared ? [`agrees with fp32 at ${architecture.image_size.width} px`] : []),
+      ],
+      rows,
+    ),
     'Planned for a worker with the usual memory budget; times are those of this version by multiply-accumulates. `--size PX` imports at another resolution.',
   ];
 }
@@ -104,13 +118,20 @@ function variantRow(name: string, variant: VariantReport): string[] {
   return [
     name,
     formatBytes(variant.bytes),
-    measured === null ? '-' : `${(measured.wasm_heap_bytes / 2 ** 20).toFixed(1)} MiB`,
+    measured === null ? '-' : `${(measured.heap_bytes / 2 ** 20).toFixed(1)} MiB`,
     ms(measured?.create_ms),
     ms(measured?.first_run_ms),
     ms(measured?.run_ms),
     `\`${variant.input}\``,
     variant.outputs.join(', '),
   ];
+}
+
+/** Who runs int8. */
+function runners({ variants }: Report): string {
+  const heap = variants.int8?.measured;
+  if (heap?.engine !== 'bit') return 'onnxruntime-web';
+  return `the engine for BiT; in onnxruntime-web it would take ${(heap.wasm_heap_bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
 function percent(share: number): string {

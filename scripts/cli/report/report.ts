@@ -11,7 +11,7 @@ export interface VariantReport {
   readonly bytes: number;
   readonly outputs: readonly string[];
   readonly input: string;
-  /** In onnxruntime-web on the importing machine, one image, one thread; null where it was not measured. */
+  /** As a worker runs it, on the importing machine, one image, one thread; null where it was not measured. */
   readonly measured: Measurement | null;
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseManifest } from '../../../../model-store/manifest.ts';
+import { float32Tensor, readSafetensors, writeSafetensors } from '../../../../model-store/safetensors.ts';
 import { sha256File } from '../../../../scripts/cli/files/hash.ts';
 import { bitEdge } from '../../../support/command-line.ts';
 
@@ -88,6 +89,23 @@ describe('bit-edge import', () => {
     expect((await readdir(root)).filter((name) => /\.(tmp|old)$/.test(name))).toEqual([]);
   }, 60_000);
 
+  it('refuses a network whose answer is no number, and writes nothing', async () => {
+    const source = join(root, 'overflowing');
+    await mkdir(source);
+    await writeFile(join(source, 'config.json'), await readFile(join(FIXTURE, 'config.json')));
+    const file = readSafetensors(await readFile(join(FIXTURE, 'model.safetensors')), 'model.safetensors');
+    const tensors = new Map(file.tensors);
+    const { shape } = tensors.get('classifier.1.weight')!;
+    const huge = new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(3e38);
+    tensors.set('classifier.1.weight', float32Tensor(shape, huge));
+    await writeFile(join(source, 'model.safetensors'), writeSafetensors(tensors));
+    const out = join(root, 'overflown');
+    const result = await bitEdge(['import', source, '--out', out, '--variants', 'fp32']);
+    expect(result).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(result.stderr).toMatch(/model_failed: .* gave "logits": 7 of 7 numbers are not finite/);
+    expect(await readdir(root)).not.toContain('overflown');
+  }, 60_000);
+
   it('imports a network that does not run at the usual size, with a warning', async () => {
     const out = join(root, 'valid');
     const result = await bitEdge(['import', 'test/fixtures/networks/valid', '--out', out]);
@@ -149,13 +167,21 @@ describe('bit-edge import', () => {
     await writeFile(preprocessor, '{"size": {"height": 64, "width": 64}, "do_center_crop": false}');
     const out = join(root, 'int8');
     const variants = ['--variants', 'fp32,int8,gpu', '--outputs', 'all'];
-    const args = ['--calibrate', pictures, '--labels', labels, '--preprocessor', preprocessor, '--json', ...variants];
+    const folders = ['--calibrate', pictures, '--evaluate', pictures];
+    const args = [...folders, '--labels', labels, '--preprocessor', preprocessor, '--json', ...variants];
     const { exitCode, stdout } = await bitEdge(['import', FIXTURE, '--out', out, ...args]);
     expect(exitCode).toBe(0);
     const report = JSON.parse(stdout);
     expect(report.evaluation).toMatchObject({ folder: 'calibration', images: 6, labelled: 6 });
     expect(report.evaluation.int8_vs_fp32.mean_logit_error).toBeGreaterThan(0);
     expect(report.evaluation.int8_vs_fp32.mean_logit_error).toBeLessThan(0.05);
+    expect(report.variants.int8.measured).toMatchObject({ engine: 'bit' });
+    expect(report.variants.int8.measured.heap_bytes).toBeLessThan(report.variants.int8.measured.wasm_heap_bytes);
+    // Every resolution is held against float32 at the version's own, where it is what the evaluation says.
+    for (const { side_px: side, agreement } of report.resolutions) {
+      expect(agreement, `${side} px`).toBeGreaterThan(0);
+      if (side === 64) expect(agreement).toBe(report.evaluation.int8_vs_fp32.agreement);
+    }
     // Beside it what int8 would be without the pictures.
     const without = report.evaluation.int8_without_pictures_vs_fp32.mean_logit_error;
     expect(without).toBeGreaterThan(0);

@@ -20,7 +20,14 @@ const variant = {
   parameters: 3_697_768,
   wasm_heap_bytes: null,
 };
-const measured = { wasm_heap_bytes: 16 * 2 ** 20, create_ms: 300.4, first_run_ms: 90.2, run_ms: 20.4 };
+const measured = {
+  engine: 'bit',
+  heap_bytes: 12 * 2 ** 20,
+  wasm_heap_bytes: 16 * 2 ** 20,
+  create_ms: 300.4,
+  first_run_ms: 90.2,
+  run_ms: 20.4,
+} as const;
 const parts: ReportParts = {
   manifest: {
     schema_version: 1,
@@ -48,8 +55,22 @@ const parts: ReportParts = {
   calibrationImages: 200,
   layers,
   resolutions: [
-    { side_px: 64, macs: 50_400_000, estimated_run_ms: 20.4, heap_bytes: 12 * 2 ** 20, fits_edge: true },
-    { side_px: 448, macs: 2_500_000_000, estimated_run_ms: 1012.2, heap_bytes: 99.5 * 2 ** 20, fits_edge: false },
+    {
+      side_px: 64,
+      macs: 50_400_000,
+      estimated_run_ms: 20.4,
+      heap_bytes: 12 * 2 ** 20,
+      fits_edge: true,
+      agreement: 0.977,
+    },
+    {
+      side_px: 448,
+      macs: 2_500_000_000,
+      estimated_run_ms: 1012.2,
+      heap_bytes: 99.5 * 2 ** 20,
+      fits_edge: false,
+      agreement: 0.91,
+    },
   ],
   evaluation: {
     folder: 'validation',
@@ -95,12 +116,13 @@ describe('renderMarkdown', () => {
   });
 
   it.each([
-    '| int8 | 4.0 MB | 16.0 MiB | 300 ms | 90 ms | 20 ms |',
+    '| int8 | 4.0 MB | 12.0 MiB | 300 ms | 90 ms | 20 ms |',
+    'int8 runs in the engine for BiT; in onnxruntime-web it would take 16.0 MiB.',
     '| fp32 | 100.0 kB | - | - | - | - |',
     '| parameters | 3,697,768 |',
     '| multiply-accumulates | 50.4 M at 64x64 px |',
-    '| 64 px, this version | 0.05 G | 20 ms | 12.0 MiB | yes |',
-    '| 448 px | 2.50 G | 1012 ms | 99.5 MiB | no |',
+    '| 64 px, this version | 0.05 G | 20 ms | 12.0 MiB | yes | 97.70 % |',
+    '| 448 px | 2.50 G | 1012 ms | 99.5 MiB | no | 91.00 % |',
     '| top-1 int8 | 36.80 % of 990 labelled |',
     '| int8 and fp32 agree | 97.70 % |',
     '| mean logit error of int8 | 1.60 % |',

@@ -1,10 +1,15 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { FileReference, Manifest } from '../../../../model-store/manifest.ts';
+import { encodeOnnxModel } from '../../../../model-store/onnx/encode.ts';
+import type { OnnxNode, OnnxValue } from '../../../../model-store/onnx/onnx-model.ts';
 import { sha256OfBytes } from '../../../../scripts/cli/files/hash.ts';
 import { bitEdge } from '../../../support/command-line.ts';
+
+/** For slow or busy machines: every command is a process, and a published version is run in another. */
+vi.setConfig({ testTimeout: 60_000 });
 
 let root: string;
 beforeAll(async () => {
@@ -12,15 +17,21 @@ beforeAll(async () => {
 });
 afterAll(async () => rm(root, { recursive: true, force: true }));
 
-/** Writes a version's folder as import does. */
-async function writeVersion(version: string, heapBytes: number | null = null): Promise<string> {
+/** Writes a version's folder as import does: a network that averages the channels. */
+async function writeVersion(
+  version: string,
+  heapBytes: number | null = null,
+  { labels = 3, last = 'Relu' }: { labels?: number; last?: string } = {},
+): Promise<string> {
   const folder = join(root, `out-${version}`);
   await mkdir(folder);
-  const write = async (path: string, content: string): Promise<FileReference> => {
+  const write = async (path: string, content: string | Uint8Array): Promise<FileReference> => {
     await writeFile(join(folder, path), content);
-    return { path, bytes: content.length, sha256: sha256OfBytes(new TextEncoder().encode(content)) };
+    const bytes = Buffer.from(content);
+    return { path, bytes: bytes.length, sha256: sha256OfBytes(bytes) };
   };
-  const tensor = { name: 'logits', dtype: 'float32' as const, shape: ['batch', 2] };
+  const input = { name: 'pixel_values', dtype: 'float32' as const, shape: ['batch', 3, 8, 8] };
+  const logits = { name: 'logits', dtype: 'float32' as const, shape: ['batch', labels] };
   const manifest: Manifest = {
     schema_version: 1,
     name: 'tiny',
@@ -28,17 +39,17 @@ async function writeVersion(version: string, heapBytes: number | null = null): P
     created_at: '2026-01-01T00:00:00Z',
     source: { kind: 'huggingface', reference: 'here', sha256: null },
     config: {},
-    num_labels: 1,
-    labels: await write('labels.json', '["a"]'),
+    num_labels: labels,
+    labels: await write('labels.json', JSON.stringify(Array.from({ length: labels }, (_, i) => `class ${i}`))),
     preprocessor: await write('preprocessor.json', '{}'),
     report: null,
     attachments: [],
     variants: {
       fp32: {
-        model: await write('model.onnx', `graph ${version}`),
+        model: await write('model.onnx', averageGraph(version, input, logits, last)),
         weights: null,
-        inputs: [tensor],
-        outputs: [tensor],
+        inputs: [input],
+        outputs: [logits],
         macs: 1,
         parameters: 1,
         wasm_heap_bytes: heapBytes,
@@ -50,7 +61,45 @@ async function writeVersion(version: string, heapBytes: number | null = null): P
   return folder;
 }
 
+/** The average of each channel, and one operator more. */
+function averageGraph(name: string, input: OnnxValue, output: OnnxValue, last: string): Uint8Array {
+  const node = (opType: string, source: string, target: string): OnnxNode => {
+    return { name: target, opType, domain: '', inputs: [source], outputs: [target], attributes: {} };
+  };
+  const nodes = [
+    node('GlobalAveragePool', input.name, 'pooled'),
+    node('Flatten', 'pooled', 'flat'),
+    node(last, 'flat', output.name),
+  ];
+  const outputs = [{ ...output, shape: ['batch', 3] }];
+  const graph = {
+    producer: '',
+    opsets: { '': 21 },
+    graphName: name,
+    inputs: [input],
+    outputs,
+    nodes,
+    initializers: [],
+  };
+  return encodeOnnxModel(graph, null).model;
+}
+
 describe('publish', () => {
+  it('runs a version once on a picture, and refuses what gives no numbers or too many of them', async () => {
+    const store = ['--store', join(root, 'tried-bucket'), '--json'];
+    for (const [version, shape, message] of [
+      // No number has an area hyperbolic cosine below 1.
+      ['no-number', { last: 'Acosh' }, /model_failed.*tiny@no-number gave "logits": 3 of 3 numbers are not finite/],
+      ['misshapen', { labels: 2 }, /model_failed.*tiny@misshapen gave "logits" \[1,3\]; its manifest says \[1,2\]/],
+    ] as const) {
+      const refused = await bitEdge(['publish', await writeVersion(version, null, shape), ...store]);
+      expect(refused).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringMatching(message) });
+    }
+    const list = await bitEdge(['list', ...store]);
+    expect(list).toMatchObject({ exitCode: 0, stdout: expect.not.stringContaining('tiny') });
+    expect(await bitEdge(['publish', await writeVersion('right', null), ...store])).toMatchObject({ exitCode: 0 });
+  });
+
   it('refuses a version that cannot fit into an isolate, with the numbers, and takes it for a deployment with room', async () => {
     const folder = await writeVersion('heavy', 120 * 1024 * 1024);
     const store = ['--store', join(root, 'heavy-bucket'), '--json'];
@@ -110,7 +159,7 @@ describe('the store commands', () => {
     expect(again.stdout).toContain('was published before');
     expect(again.stdout).toContain('0 of 3 files written');
     expect((await bitEdge(['list', ...state])).stdout).toMatch(
-      /^tiny\/3\s+2026-01-01T00:00:00Z\s+\S+ B\s+fp32\s+@latest\n$/,
+      /^tiny\/3\s+2026-01-01T00:00:00Z\s+\S+ k?B\s+fp32\s+@latest\n$/,
     );
   }, 60_000);
 
