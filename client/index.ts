@@ -16,7 +16,12 @@ import type {
   headReportSchema,
   headSchema,
 } from '../worker/openapi/schemas/heads.ts';
-import type { classificationSchema, embeddingSchema, featuresSchema } from '../worker/openapi/schemas/images.ts';
+import type {
+  classActivationSchema,
+  classificationSchema,
+  embeddingSchema,
+  featuresSchema,
+} from '../worker/openapi/schemas/images.ts';
 import type { jobListSchema, jobSchema, retriedJobSchema } from '../worker/openapi/schemas/jobs.ts';
 import type {
   aliasListSchema,
@@ -48,6 +53,7 @@ import type {
 /** The answers, without the list form: one image gives one. */
 type One<T> = Exclude<T, { readonly results: readonly unknown[] }>;
 export type Classification = One<z.infer<typeof classificationSchema>>;
+export type ClassActivation = One<z.infer<typeof classActivationSchema>>;
 export type Embedding = One<z.infer<typeof embeddingSchema>>;
 export type Features = One<z.infer<typeof featuresSchema>>;
 export type Decision = z.infer<typeof decisionSchema>;
@@ -95,6 +101,11 @@ interface TaskOptions {
 export interface ClassifyOptions extends TaskOptions {
   readonly top_k?: number;
   readonly function_to_apply?: 'softmax' | 'sigmoid' | 'none';
+}
+export interface ClassActivationOptions extends TaskOptions {
+  /** Of the label; default: the best one. */
+  readonly index?: number;
+  readonly encoding?: 'float' | 'base64';
 }
 export interface EmbedOptions extends TaskOptions {
   readonly normalize?: boolean;
@@ -165,6 +176,11 @@ export class BitEdgeClient {
 
   classify(image: ImageSource, options: ClassifyOptions = {}): Promise<Classification> {
     return this.#image('/v1/classify', image, options);
+  }
+
+  /** Where in an image the evidence for a label is. */
+  classActivation(image: ImageSource, options: ClassActivationOptions = {}): Promise<ClassActivation> {
+    return this.#image('/v1/class-activation', image, options);
   }
 
   embed(image: ImageSource, options: EmbedOptions = {}): Promise<Embedding> {

@@ -7,6 +7,7 @@ import { crossOrigin } from './middleware/cross-origin.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import { countInference, countRequest, toLogLine, writeAnalytics } from './observability/request-record.ts';
 import { describeCause, isRetryable, PROBLEMS, toAppError } from './problem.ts';
+import { classActivationRoute } from './routes/class-activation.ts';
 import { classifyRoute } from './routes/classify.ts';
 import { consoleRoutes } from './routes/console.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -72,6 +73,7 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
   app.route('/', metricsRoute);
   app.route('/', modelsRoute);
   app.route('/', classifyRoute);
+  app.route('/', classActivationRoute);
   app.route('/', embedRoute);
   app.route('/', featuresRoute);
   app.route('/', headsRoutes);

@@ -141,3 +141,41 @@ describe('images that are named', () => {
     expect(await response.json()).toMatchObject({ code: 'unknown_parameter', parameter: 'image.uri' });
   });
 });
+
+describe('POST /v1/class-activation', () => {
+  interface Activation {
+    label: string;
+    index: number;
+    logit: number;
+    bias: number;
+    map: { shape: number[]; data: number[] };
+  }
+
+  it('says where the best label is, or the one that is asked for: bias and mean of the map are the logit', async () => {
+    const classified = '/v1/classify?function_to_apply=none&top_k=2';
+    const { predictions } = await answer<{ predictions: { label: string; index: number; score: number }[] }>(
+      classified,
+      photo,
+    );
+    for (const [query, { label, index, score }] of [
+      ['', predictions[0]!],
+      [`?index=${predictions[1]!.index}`, predictions[1]!],
+    ] as const) {
+      const activation = await answer<Activation>(`/v1/class-activation${query}`, photo);
+      expect(activation).toMatchObject({ label, index });
+      expect(activation.logit).toBeCloseTo(score, 5);
+      const { shape, data } = activation.map;
+      expect(data).toHaveLength(shape[0]! * shape[1]!);
+      const mean = data.reduce((sum, value) => sum + value, 0) / data.length;
+      expect(Math.abs(mean + activation.bias - score)).toBeLessThan(1e-4);
+    }
+  });
+
+  it('refuses a label that the model does not have', async () => {
+    const response = await post('/v1/class-activation?index=99999', photo);
+    expect([response.status, await response.json()]).toEqual([
+      400,
+      expect.objectContaining({ code: 'invalid_parameter' }),
+    ]);
+  });
+});

@@ -2,10 +2,11 @@
  * Builds the `int8` variant from a checkpoint and its calibration, and the graph that calibration runs. Pure, no I/O.
  */
 
+import type { BitConfig } from '../../bit-config.ts';
 import { encodeOnnxModel } from '../../onnx/encode.ts';
 import type { OnnxValue } from '../../onnx/onnx-model.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import { type BuiltGraph, finishGraph, type GraphOptions, pixelValuesInput } from '../graph/build.ts';
+import { type BuiltGraph, defaultOutputs, finishGraph, type GraphOptions, pixelValuesInput } from '../graph/build.ts';
 import { FloatLayers, type FloatValue } from '../graph/float-layers.ts';
 import { GraphBuilder } from '../graph/graph-builder.ts';
 import { type Classifier, type Convolution, emitNetwork } from '../graph/network.ts';
@@ -50,9 +51,14 @@ export function buildInt8Graph(checkpoint: Checkpoint, calibration: Calibration,
     graph,
     input,
     { macs, value: (name) => layers.toFloat(values.get(name)!) },
-    options,
+    { ...options, outputs: options.outputs ?? workerOutputs(checkpoint.config) },
   );
   return { ...built, layers: layers.reports };
+}
+
+/** What a worker serves: labels and embedding from one run, and the map that they are made of, which costs nothing until it is fetched. */
+function workerOutputs(config: BitConfig): readonly string[] {
+  return [...defaultOutputs(config), 'last_hidden_state'];
 }
 
 /** The fp32 graph whose outputs are the inputs of every layer that can be quantized, under their sites' names. */

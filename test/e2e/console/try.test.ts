@@ -123,6 +123,28 @@ describeConsole('Try', { path: '/' }, ({ deployment: deploymentOf, page: pageOf 
     await expect.poll(() => card.textContent()).toContain('Same best label');
   });
 
+  it('lays the evidence for a label over the picture', async () => {
+    await page.getByRole('button', { name: 'Try a drawing: School bus' }).click();
+    const card = picture('school-bus.jpg');
+    await card.getByText('Network sees').waitFor();
+    await card.getByLabel('Heat map').selectOption({ index: 1 });
+    const map = card.getByRole('img', { name: /^Evidence for/ });
+    await map.waitFor();
+    await expect
+      .poll(() => card.getByRole('status').textContent())
+      .toMatch(/2 × 2 places; their mean .* are the logit/);
+    const alphas = () =>
+      map.evaluate((element) => {
+        const { width, height } = element as HTMLCanvasElement;
+        const { data } = (element as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
+        return Math.max(...[...data].filter((_, at) => at % 4 === 3));
+      });
+    expect(await alphas()).toBe(190);
+    await expectAccessible(page);
+    await card.getByLabel('Heat map').selectOption('');
+    await expect.poll(() => map.count()).toBe(0);
+  });
+
   it('gives the call to copy with the model and parameters that are chosen', async () => {
     await page.getByLabel('Labels').selectOption('3');
     await page.getByRole('tab', { name: 'Python' }).click();

@@ -1,12 +1,13 @@
 /** Images in, answers of the network out. */
 import {
+  classActivationParametersSchema,
   classifyParametersSchema,
   embedParametersSchema,
   featuresParametersSchema,
 } from '../../routes/support/parameters.ts';
 import { imageBody } from '../image-body.ts';
 import { INFERENCE_CODES, json, type Operation } from '../operation.ts';
-import { classificationSchema, embeddingSchema, featuresSchema } from '../schemas/images.ts';
+import { classActivationSchema, classificationSchema, embeddingSchema, featuresSchema } from '../schemas/images.ts';
 
 /** The routes of one image or several. */
 export const IMAGES: readonly Operation[] = [
@@ -22,6 +23,19 @@ export const IMAGES: readonly Operation[] = [
     status: 200,
     answer: json(classificationSchema),
     codes: INFERENCE_CODES,
+  },
+  {
+    method: 'post',
+    path: '/v1/class-activation',
+    id: 'classActivation',
+    tag: 'Inference',
+    summary: "Where in an image the evidence for a label is: the label's class activation map",
+    scope: 'classify',
+    query: classActivationParametersSchema,
+    body: imageBody(classActivationParametersSchema),
+    status: 200,
+    answer: json(classActivationSchema),
+    codes: [...INFERENCE_CODES, 'unsupported_output'],
   },
   {
     method: 'post',

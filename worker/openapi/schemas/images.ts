@@ -35,6 +35,20 @@ export const classificationSchema = oneOrMany(
   }),
 );
 
+/** `POST /v1/class-activation`: logit = bias + mean of the map, `[height, width]`. */
+export const classActivationSchema = oneOrMany(
+  z.strictObject({
+    model: version,
+    label: z.string(),
+    index: count,
+    logit: z.number(),
+    bias: z.number(),
+    map: z.strictObject({ shape: z.array(count), data: floats }),
+    image,
+    timing,
+  }),
+);
+
 /** `POST /v1/embed`. */
 export const embeddingSchema = oneOrMany(
   z.strictObject({ model: version, embedding: floats, dimensions: count, image, timing }),

@@ -57,6 +57,15 @@ export const featuresParametersSchema = z.strictObject({
 });
 export type FeaturesParameters = z.infer<typeof featuresParametersSchema>;
 
+/** Of which label: by its index among the model's, or the best one. */
+export const classActivationParametersSchema = z.strictObject({
+  model: z.string().optional(),
+  index: integer.pipe(z.int().min(0).max(100_000)).optional().describe('Of the label. Default: the best one.'),
+  encoding: z.enum(['float', 'base64']).default('float'),
+  exact: boolean.default(false),
+});
+export type ClassActivationParameters = z.infer<typeof classActivationParametersSchema>;
+
 /** For routes that take no parameters: every one is unknown. */
 export const noParametersSchema = z.strictObject({});
 

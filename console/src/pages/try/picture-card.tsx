@@ -8,6 +8,7 @@ import { type NetworkInput, readNetworkInput } from '../../decoding/network-inpu
 import { formatChange, splitLabel } from '../../format.ts';
 import type { Answer, Picture, Question } from './answers.ts';
 import { compareAnswers } from './comparison.ts';
+import { HeatMap, HeatMapControl, type HeatMapState, useHeatMap } from './heat-map.tsx';
 import { DecoderFacts, NetworkPicture } from './network-view.tsx';
 import { Timings } from './timings.tsx';
 
@@ -31,6 +32,7 @@ interface PictureCardProps {
 /** The card. */
 export function PictureCard({ picture, first, second, preprocessor, onRemove }: PictureCardProps) {
   const input = useNetworkInput(picture, preprocessor, first.question.exact);
+  const heatMap = useHeatMap(picture, first.question);
   return (
     <article class="card picture-card" aria-label={picture.name}>
       <header>
@@ -40,7 +42,10 @@ export function PictureCard({ picture, first, second, preprocessor, onRemove }: 
         </button>
       </header>
       <div class={second === null ? 'picture-grid' : 'picture-grid two'}>
-        <Preview picture={picture} input={input.value} />
+        <div class="preview">
+          <Preview picture={picture} input={input.value} heatMap={heatMap} />
+          <HeatMapControl state={heatMap} answer={first.answer} />
+        </div>
         <Labels asked={first} other={null} />
         {second !== null && <Labels asked={second} other={first.answer} />}
         <div class="picture-facts">
@@ -59,26 +64,31 @@ export function PictureCard({ picture, first, second, preprocessor, onRemove }: 
   );
 }
 
+interface PreviewProps {
+  readonly picture: Picture;
+  readonly input: NetworkInput | null;
+  readonly heatMap: HeatMapState;
+}
+
 /** The upright picture, with what the crop leaves out in shade. */
-function Preview({ picture, input }: { readonly picture: Picture; readonly input: NetworkInput | null }) {
+function Preview({ picture, input, heatMap: { activation } }: PreviewProps) {
   const crop = input?.crop;
   return (
-    <div class="preview">
-      <div class="preview-frame" style={input === null ? {} : { '--ratio': input.info.width / input.info.height }}>
-        <img src={picture.url} alt={picture.name} />
-        {crop !== undefined && (crop.width < 0.999 || crop.height < 0.999) && (
-          <span
-            class="crop"
-            aria-hidden="true"
-            style={{
-              left: `${crop.left * 100}%`,
-              top: `${crop.top * 100}%`,
-              width: `${crop.width * 100}%`,
-              height: `${crop.height * 100}%`,
-            }}
-          />
-        )}
-      </div>
+    <div class="preview-frame" style={input === null ? {} : { '--ratio': input.info.width / input.info.height }}>
+      <img src={picture.url} alt={picture.name} />
+      {crop !== undefined && (crop.width < 0.999 || crop.height < 0.999) && (
+        <span
+          class="crop"
+          aria-hidden="true"
+          style={{
+            left: `${crop.left * 100}%`,
+            top: `${crop.top * 100}%`,
+            width: `${crop.width * 100}%`,
+            height: `${crop.height * 100}%`,
+          }}
+        />
+      )}
+      {crop !== undefined && activation !== null && <HeatMap activation={activation} crop={crop} />}
     </div>
   );
 }
