@@ -15,6 +15,7 @@ const SUITES: Readonly<Record<string, () => Promise<BenchSuite>>> = {
   'group-norm': async () => (await import('./group-norm.ts')).GROUP_NORM_SUITE,
   runtime: async () => (await import('./runtime.ts')).RUNTIME_SUITE,
   heads: async () => (await import('./heads.ts')).HEADS_SUITE,
+  agreement: async () => (await import('./agreement.ts')).AGREEMENT_SUITE,
   'fast-accuracy': async () => (await import('./fast-accuracy.ts')).FAST_ACCURACY_SUITE,
 };
 

@@ -544,6 +544,21 @@ describe('models of the engine and of onnxruntime in one isolate', () => {
     return sessionMemory(variant);
   }
 
+  it('start onnxruntime only for what the engine does not run', async () => {
+    await publishForOnnxRuntime('v3');
+    const started = vi.spyOn(WebAssembly, 'instantiate');
+    const isStarted = (): boolean => started.mock.calls.some(([module]) => module === wasmModules.onnxruntime);
+    makeHost();
+    for (const version of ['v1', 'v2']) {
+      const model = await host.get(manifest.name, version, waitUntil);
+      expect(host.run(model, blankTensor(model), ['logits']).size).toBe(1);
+    }
+    expect(isStarted()).toBe(false);
+    await host.get(manifest.name, 'v3', waitUntil);
+    expect(isStarted()).toBe(true);
+    started.mockRestore();
+  });
+
   it.each([
     ['stay together where there is room for both', 0, false],
     ['make room for each other, and onnxruntime goes with its last model', 1, true],

@@ -1,4 +1,5 @@
 /** What the engine runs, what it leaves to onnxruntime and why, and what it refuses. */
+import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { buildBitGraph } from '../../../../model-store/build/graph/build.ts';
 import type { Int8Graph } from '../../../../model-store/build/quantize/build-int8.ts';
@@ -8,6 +9,7 @@ import type { OnnxModel, OnnxNode, OnnxTensor } from '../../../../model-store/on
 import { compileWasm } from '../../../../scripts/cli/local-model.ts';
 import { startEngineSession } from '../../../../worker/inference/engine/engine-session.ts';
 import { planMemory } from '../../../../worker/inference/engine/memory-plan.ts';
+import { OTHER_REASONS } from '../../../../worker/inference/engine/recognize/reasons.ts';
 import { recognize } from '../../../../worker/inference/engine/recognize.ts';
 import { fixtureCheckpoint } from '../../model-store/build/graph/fixture.ts';
 import { engineSession, int8Graph, type NetworkCase, networkOf } from './engine-networks.ts';
@@ -69,6 +71,20 @@ describe('runs in the engine', () => {
     const names = networkOf(graph).steps.map(({ name }) => name);
     expect(names.indexOf('s0.0.downsample.conv')).toBe(names.indexOf('s0.0.conv3') + 1);
   });
+});
+
+test('docs/model-store.md has every reason for which onnxruntime runs a version, and no other', async () => {
+  const page = await readFile('docs/model-store.md', 'utf8');
+  const rows = page.split('\n').filter((line) => /\| onnxruntime +\|/.test(line));
+  const named = rows.flatMap((row) =>
+    [
+      ...row
+        .split('|')
+        .at(-2)!
+        .matchAll(/`(\w+)`/g),
+    ].map(([, name]) => name),
+  );
+  expect(named.sort()).toEqual([...OTHER_REASONS, 'configured'].sort());
 });
 
 describe('is left to onnxruntime, by name', () => {

@@ -2,19 +2,23 @@
 import { ModelError } from '../../../errors.ts';
 
 /** Why onnxruntime runs a graph. docs/model-store.md has the table. */
-export type OtherReason =
-  | 'not_int8'
-  | 'unreadable'
-  | 'opset'
-  | 'input'
-  | 'free_size'
-  | 'layer_type'
-  | 'activation'
-  | 'float_layer'
-  | 'groups'
-  | 'size'
-  | 'operator'
-  | 'pattern';
+export const OTHER_REASONS = [
+  'not_int8',
+  'unreadable',
+  'opset',
+  'input',
+  'free_size',
+  'layer_type',
+  'activation',
+  'float_layer',
+  'groups',
+  'size',
+  'operator',
+  'pattern',
+] as const;
+
+/** One of them. */
+export type OtherReason = (typeof OTHER_REASONS)[number];
 
 /** Thrown inside the recogniser alone: the graph may be right, but it is not the engine's. */
 export class NotRecognized extends Error {
