@@ -48,12 +48,13 @@ interface Scene {
   act?(page: Page): Promise<void>;
 }
 
-const USAGE = `usage: npm run screenshots
+const USAGE = `usage: npm run screenshots [-- NAME ...]
 
-Every page of the console, wide and narrow, from a deployment of its own into docs/images, in Debian's Chromium.
+Pages of the console, all or those that are named (try, teach, moderate, api ...), wide and narrow, from a deployment of its own
+into docs/images, in Debian's Chromium.
 `;
 
-await runScript({ name: 'screenshots', usage: USAGE, options: {} }, async () => {
+await runScript({ name: 'screenshots', usage: USAGE, options: {}, allowPositionals: true }, async (_, names) => {
   if (!hasChromium()) {
     process.stderr.write(`bit-edge: there is no ${CHROMIUM_PATH}; install Debian's package chromium\n`);
     return 1;
@@ -84,7 +85,7 @@ await runScript({ name: 'screenshots', usage: USAGE, options: {} }, async () => 
     try {
       await waitUntilOk(`${server.url}/readyz`, READY_TIMEOUT_MS);
       await fill(server.url, receivers, senderSecret);
-      await photograph(server.url);
+      await photograph(server.url, names);
     } finally {
       await server.stop();
     }
@@ -133,9 +134,8 @@ async function post(url: string, body: string, headers: Readonly<Record<string, 
   if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`);
 }
 
-async function photograph(url: string): Promise<void> {
+async function photograph(url: string, wanted: readonly string[]): Promise<void> {
   const labelled = await labelledFolder(url);
-  const wanted = process.argv.slice(2);
   const scenes: readonly Scene[] = [
     { name: 'try', path: '/', act: trySamples },
     { name: 'try-dark', path: '/', theme: 'dark', act: trySamples },

@@ -45,6 +45,11 @@ export function describeConsole(name: string, options: SuiteOptions, define: (su
           complaints.push(message.text());
         }
       });
+      await page.addInitScript(() => {
+        addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+          console.error(`refused by the page's policy: ${violatedDirective} ${blockedURI}`);
+        });
+      });
       await page.goto(deployment.url + options.path);
     });
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { withStore } from '../../../scripts/cli/store/open-store.ts';
+import { drawFruit } from '../../../scripts/demo/draw-fruit.ts';
 import { startReceivers } from '../../../scripts/soak/receivers.ts';
 import { publishPolicy } from '../../../worker/moderation/policy/store.ts';
 import { expectAccessible } from '../../support/accessibility.ts';
@@ -32,6 +33,13 @@ afterAll(() => receivers.close());
 const variables = { FETCH_EXEMPT_ORIGINS: receivers.origin };
 describeConsole('Review', { path: '/review', variables, prepare }, ({ deployment, page }) => {
   beforeAll(async () => {
+    const form = new FormData();
+    form.append('name', 'seen');
+    for (const label of ['allow', 'block']) {
+      form.append(label, new Blob([new Uint8Array(drawFruit(label === 'allow' ? 'lemon' : 'plum', 1))]), 'x.png');
+    }
+    const made = await fetch(`${deployment().url}/v1/heads`, { method: 'POST', body: form });
+    expect(made.status).toBe(201);
     for (const [at, id] of ['first', HOSTILE_NAME, 'third'].entries()) {
       const response = await fetch(`${deployment().url}/v1/moderate?policy=open&id=${encodeURIComponent(id)}`, {
         method: 'POST',
@@ -42,11 +50,18 @@ describeConsole('Review', { path: '/review', variables, prepare }, ({ deployment
     }
   });
 
+  const examplesOf = async (head: string) => {
+    const response = await fetch(`${deployment().url}/v1/heads/${head}/examples`);
+    const { examples } = (await response.json()) as { examples: { labels: string[] }[] };
+    return examples.flatMap(({ labels }) => labels).sort();
+  };
+
   it('is worked through by keyboard: who and when are recorded, answers are exported as labels', async () => {
     const status = page().getByRole('status');
     await expect.poll(() => status.textContent()).toContain('3 waiting');
     await expectAccessible(page());
     await page().getByLabel('Your name').fill('ann');
+    await page().getByLabel('Answers teach').selectOption('seen');
     await page().getByRole('button', { name: 'Start reviewing' }).press('Enter');
     const card = page().getByRole('article', { name: 'Image to review' });
     await expect.poll(() => card.textContent()).toContain('first');
@@ -67,6 +82,7 @@ describeConsole('Review', { path: '/review', variables, prepare }, ({ deployment
     expect(await answered.textContent()).toMatch(/approvedfirst“a real one”ann/);
     await expectAccessible(page());
 
+    expect(await examplesOf('seen')).toEqual(['allow', 'allow', 'block', 'block', 'block']);
     const response = await fetch(`${deployment().url}/v1/reviews?state=rejected`);
     const { reviews } = (await response.json()) as { reviews: { item_id: string; reviewer: { name: string } }[] };
     expect(reviews.map(({ item_id }) => item_id)).toEqual(['third', HOSTILE_NAME]);

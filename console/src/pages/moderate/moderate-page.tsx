@@ -1,4 +1,5 @@
 /** Moderate: a policy, labelled images, and what its thresholds do to them while they move. */
+import '../../without-eval.ts';
 import { useState } from 'preact/hooks';
 import type { Policy } from '../../../../worker/moderation/policy/schema.ts';
 import { parsePolicy } from '../../../../worker/moderation/policy/validate.ts';

@@ -3,11 +3,13 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { BitEdgeClient, Review } from '../../../../client/index.ts';
 import { ProblemNote } from '../../components/problem.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
+import { dataUriOf } from '../../data-uri.ts';
 import { downloadBlob } from '../../download.ts';
 import { formatAge, formatCount, formatDuration } from '../../format.ts';
 import { useLoading, usePolling } from '../../loading.ts';
 import { useSession } from '../../session.tsx';
 import { Explanation } from './explanation.tsx';
+import { HeadChoice } from './head-choice.tsx';
 import { ReviewImage } from './review-image.tsx';
 
 const QUEUE_POLL_MS = 10_000;
@@ -29,7 +31,10 @@ export function ReviewPage() {
   const [name, setName] = useState(() => localStorage.getItem(NAME_KEY) ?? '');
   const [current, setCurrent] = useState<Review | null>(null);
   const [note, setNote] = useState('');
+  const [head, setHead] = useState('');
   const [busy, setBusy] = useState(false);
+  /** The same, known before the page is drawn again: a key that is pressed twice answers once. */
+  const working = useRef(false);
   const [error, setError] = useState<unknown>(null);
   const [isDone, setIsDone] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
@@ -37,7 +42,8 @@ export function ReviewPage() {
 
   const reviewer = name.trim() === '' ? {} : { reviewer: name.trim() };
   const work = async (step: () => Promise<void>): Promise<void> => {
-    if (busy) return;
+    if (working.current) return;
+    working.current = true;
     setBusy(true);
     setError(null);
     try {
@@ -45,6 +51,7 @@ export function ReviewPage() {
     } catch (thrown) {
       setError(thrown);
     }
+    working.current = false;
     setBusy(false);
     queue.reload();
     answered.reload();
@@ -59,7 +66,14 @@ export function ReviewPage() {
   const answer = (action: 'approve' | 'reject' | 'release'): Promise<void> =>
     work(async () => {
       if (current === null) return;
-      await client.review(current.id, { action, ...reviewer, ...(note !== '' && { note }) });
+      // Before the answer: images are kept while they wait.
+      const teaches = head !== '' && action !== 'release' && current.has_image;
+      const image = teaches ? await client.getReviewImage(current.id) : null;
+      const { label } = await client.review(current.id, { action, ...reviewer, ...(note !== '' && { note }) });
+      if (image !== null && label !== null) {
+        // A head that refuses the example keeps nobody from going on.
+        await client.addExamples(head, [{ label, images: [await dataUriOf(image)] }]).catch(setError);
+      }
       // What was put back would come again at once.
       if (action === 'release') setCurrent(null);
       else await take();
@@ -90,6 +104,7 @@ export function ReviewPage() {
             `${formatCount(waiting.length)}${queue.value?.next_cursor === null ? '' : ' or more'} waiting, the oldest for ${formatDuration(oldest.age_s)}`}
         </p>
         <div class="row">
+          <HeadChoice head={head} onChange={setHead} />
           <label>
             Your name
             <input

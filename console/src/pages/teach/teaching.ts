@@ -1,5 +1,6 @@
 /** Sends pictures to a head and waits until a version knows them. */
 import type { BitEdgeClient, Head, HeadClass, NewHead } from '../../../../client/index.ts';
+import { dataUriOf } from '../../data-uri.ts';
 import { newKey } from '../../new-key.ts';
 import { batchesOf, type Labelled } from './columns.ts';
 
@@ -52,17 +53,8 @@ export async function trainNow(client: BitEdgeClient, name: string): Promise<Hea
 async function classesOf(batch: readonly Labelled[]): Promise<HeadClass[]> {
   const images = new Map<string, string[]>();
   for (const { label, blob } of batch) {
+    // Not a form: there a class named “archive” would be one.
     images.set(label, [...(images.get(label) ?? []), await dataUriOf(blob)]);
   }
   return [...images].map(([label, each]) => ({ label, images: each }));
-}
-
-/** A `data:` URI. Not a form: there a class named “archive” would be one. */
-function dataUriOf(blob: Blob): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.addEventListener('load', () => resolve(String(reader.result)));
-    reader.addEventListener('error', () => reject(reader.error ?? new Error('the file cannot be read')));
-    reader.readAsDataURL(blob);
-  });
 }

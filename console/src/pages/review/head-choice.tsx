@@ -1,0 +1,31 @@
+/** Which head the answers of reviews teach: their images become examples, labelled as the export has them. */
+import { useLoading } from '../../loading.ts';
+import { useSession } from '../../session.tsx';
+
+interface HeadChoiceProps {
+  /** Empty: none. */
+  readonly head: string;
+  onChange(head: string): void;
+}
+
+/** The choice among heads of one's own; nothing without the scope `heads`, and where there is no head. */
+export function HeadChoice({ head, onChange }: HeadChoiceProps) {
+  const { client, access } = useSession();
+  const mayTeach = access.state === 'open' && access.key.scopes.includes('heads');
+  const heads = useLoading(() => (mayTeach ? client.listHeads() : Promise.resolve({ heads: [] })), [client, mayTeach]);
+  const own = heads.value?.heads.filter((each) => each.own) ?? [];
+  if (own.length === 0) return null;
+  return (
+    <label title="Images that you answer become its examples, labelled allow or block">
+      Answers teach
+      <select value={head} onChange={(event) => onChange(event.currentTarget.value)}>
+        <option value="">no head</option>
+        {own.map(({ name }) => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
