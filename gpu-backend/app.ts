@@ -30,7 +30,10 @@ export function createApp(options: AppOptions): Hono {
     const error = c.error === undefined ? {} : { error: c.error };
     const isHealth = HEALTH_PATHS.some((each) => each === path);
     const level = isHealth ? 'debug' : c.res.status >= 500 ? 'warn' : 'info';
-    log(level, 'request', { method, path, status: c.res.status, ms, ...error });
+    // The caller's: joins this line with those of the worker.
+    const traceId = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(c.req.header('traceparent') ?? '')?.[1];
+    const trace = traceId === undefined ? {} : { trace_id: traceId };
+    log(level, 'request', { method, path, status: c.res.status, ms, ...trace, ...error });
   });
   app.use(bearerAuth(token, HEALTH_PATHS));
   app.route('/', healthRoutes(lifecycle, options.isStalled));

@@ -6,6 +6,7 @@ import { type AppError, RequestError } from './errors.ts';
 import { crossOrigin } from './middleware/cross-origin.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import { countInference, countRequest, toLogLine, writeAnalytics } from './observability/request-record.ts';
+import { acceptTraceparent, traceIdOf } from './observability/trace.ts';
 import { describeCause, isRetryable, PROBLEMS, toAppError } from './problem.ts';
 import { classActivationRoute } from './routes/class-activation.ts';
 import { classifyRoute } from './routes/classify.ts';
@@ -36,11 +37,13 @@ const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
 export function createApp(services: (env: Env) => Services): Hono<AppEnvironment> {
   // A slash behind a path says nothing.
   const app = new Hono<AppEnvironment>({ strict: false });
+  let isCold = true;
 
   app.use(async function identify(c, next) {
     const given = c.req.header('x-request-id');
     const requestId = given !== undefined && REQUEST_ID_PATTERN.test(given) ? given : crypto.randomUUID();
     c.set('requestId', requestId);
+    c.set('traceparent', acceptTraceparent(c.req.header('traceparent')));
     await next();
     c.header('x-request-id', requestId);
   });
@@ -55,14 +58,22 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
 
   app.use(async function recordRequest(c, next) {
     const start = Date.now();
-    c.set('record', {});
+    c.set('record', isCold ? { coldStart: true } : {});
+    isCold = false;
     const work = next();
     // Leases are given back where a request ends; it must reach that point though its client has left.
     c.executionCtx.waitUntil(work);
     await work;
-    const { services: used, record, requestId } = c.var;
+    const { services: used, record, requestId, traceparent } = c.var;
     const route = c.req.routePath === '/*' ? 'none' : c.req.routePath;
-    const frame = { requestId, method: c.req.method, route, status: c.res.status, durationMs: Date.now() - start };
+    const frame = {
+      requestId,
+      traceId: traceIdOf(traceparent),
+      method: c.req.method,
+      route,
+      status: c.res.status,
+      durationMs: Date.now() - start,
+    };
     countRequest(used.metrics, frame, record);
     countInference(used.statistics, frame, record, Date.now());
     if (used.analytics !== null) writeAnalytics(used.analytics, frame, record);

@@ -33,6 +33,7 @@ import { ModerationService } from './moderation/service.ts';
 import { readModerationSettings } from './moderation/settings.ts';
 import { Metrics } from './observability/metrics.ts';
 import type { AnalyticsSink, RequestRecord } from './observability/request-record.ts';
+import type { Traceparent } from './observability/trace.ts';
 import { StatisticsLog } from './oip/triton.ts';
 import type { ImageService } from './transcode/transcode.ts';
 
@@ -119,6 +120,8 @@ export interface AppEnvironment {
   Variables: {
     services: Services;
     requestId: string;
+    /** This request's span, in the caller's trace or in one of its own. */
+    traceparent: Traceparent;
     record: RequestRecord;
     /** Id of the API key, once one is known: answers are cached apart by it. */
     tenant?: string;

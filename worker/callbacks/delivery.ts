@@ -1,4 +1,5 @@
 /** A callback on its way, and how attempts to deliver it end. Plain data. */
+import type { Traceparent } from '../observability/trace.ts';
 
 import type { Exchange } from './exchange.ts';
 
@@ -25,6 +26,7 @@ export interface DueDelivery {
   readonly attempt: number;
   /** Failures since the schedule began. */
   readonly failures: number;
+  readonly traceparent?: Traceparent | null | undefined;
 }
 
 /** How an attempt ended. */

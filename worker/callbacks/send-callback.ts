@@ -6,6 +6,7 @@
 import { concatBytes, utf8 } from '../bytes.ts';
 import { FetchError } from '../errors.ts';
 import { judgeUrl, type UrlPolicy } from '../fetch/url-policy.ts';
+import { childTraceparent } from '../observability/trace.ts';
 import type { AttemptEnd, DueDelivery } from './delivery.ts';
 import { type Exchange, keptHeaders, keptResponse, type ReceivedResponse } from './exchange.ts';
 import { parseRetryAfter } from './retry-schedule.ts';
@@ -44,6 +45,7 @@ const MAX_ANSWER_BYTES = 4096;
 
 /** Sends a callback once. Never throws. */
 export async function sendCallback(delivery: DueDelivery, options: CallbackOptions): Promise<CallbackResult> {
+  const { traceparent } = delivery;
   const secrets = options.secretsFor(delivery.url);
   if (secrets.length === 0) {
     return failed('no_secret', null, 'no receiver with a secret is configured for this URL', null);
@@ -59,6 +61,7 @@ export async function sendCallback(delivery: DueDelivery, options: CallbackOptio
       'webhook-id': delivery.id,
       'webhook-timestamp': String(timestampSeconds),
       'webhook-signature': signature,
+      ...(traceparent === undefined || traceparent === null ? {} : { traceparent: childTraceparent(traceparent) }),
     };
     return await post(url.href, headers, body, options);
   } catch (error) {

@@ -1,7 +1,8 @@
 /** The examples of a head, in its Durable Object's SQLite. */
+import { type Migration, migrate } from '../storage/migrate.ts';
 import type { Added, ExamplePage, ExampleRecord, ExampleSource, ExampleState, NewExample } from './records.ts';
 
-const SCHEMA = `
+const FIRST_TABLES = `
 CREATE TABLE IF NOT EXISTS examples (
   id TEXT PRIMARY KEY,
   labels TEXT NOT NULL,
@@ -17,6 +18,9 @@ CREATE TABLE IF NOT EXISTS examples (
 CREATE INDEX IF NOT EXISTS examples_state ON examples (state, id);
 CREATE INDEX IF NOT EXISTS examples_content ON examples (sha256);
 `;
+
+/** Release by release. */
+const MIGRATIONS: readonly Migration[] = [{ version: 1, apply: (sql) => void sql.exec(FIRST_TABLES) }];
 
 type Row = {
   id: string;
@@ -46,7 +50,7 @@ export class ExampleStore {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    sql.exec(SCHEMA);
+    migrate(sql, 'examples', MIGRATIONS);
   }
 
   /** Adds examples; those whose content and label are there already change nothing, whatever was made of their label since. */

@@ -1,14 +1,19 @@
 /** A head's settings, versions, aliases and grants, in its Durable Object's SQLite. */
+
 import type { ErrorCode } from '../errors.ts';
+import { type Migration, migrate } from '../storage/migrate.ts';
 import type { HeadAlias, HeadVersion } from './layout.ts';
 import type { HeadSettings } from './records.ts';
 
-const SCHEMA = `
+const FIRST_TABLES = `
 CREATE TABLE IF NOT EXISTS head (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS versions (version TEXT PRIMARY KEY, position INTEGER NOT NULL, facts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS aliases (alias TEXT PRIMARY KEY, record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS grants (tenant TEXT PRIMARY KEY);
 `;
+
+/** Release by release. */
+const MIGRATIONS: readonly Migration[] = [{ version: 1, apply: (sql) => void sql.exec(FIRST_TABLES) }];
 
 /** How many earlier versions an alias remembers, for rollback; as of a model. */
 const ALIAS_HISTORY_LENGTH = 20;
@@ -32,7 +37,7 @@ export class VersionStore {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    sql.exec(SCHEMA);
+    migrate(sql, 'versions', MIGRATIONS);
   }
 
   get settings(): HeadSettings | null {

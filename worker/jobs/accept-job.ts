@@ -11,6 +11,7 @@ import { readManifest } from '../../model-store/versions.ts';
 import { JobError, RequestError } from '../errors.ts';
 import type { HeadService } from '../heads/head-service.ts';
 import { forGpuAlone, isForGpuAlone } from '../inference/memory-plan.ts';
+import type { Traceparent } from '../observability/trace.ts';
 import { type BulkJob, jobPrefix } from './bulk-job.ts';
 import type { Reservation } from './idempotency-store.ts';
 import type { JobDirectory } from './job-directory.ts';
@@ -50,6 +51,8 @@ export interface NewJob {
   readonly parameters: JobSpecification['parameters'];
   readonly inputs: NewInputs;
   readonly callbackUrl: string | null;
+  /** Of the request. */
+  readonly traceparent?: Traceparent;
   /** The client's Idempotency-Key; null without one. */
   readonly idempotencyKey: string | null;
 }
@@ -169,7 +172,7 @@ export class JobAcceptance {
   /** Stores the inputs. @returns what the job is to be. */
   async #store(watch: StreamWatch | null): Promise<JobSpecification> {
     const { heads, models, settings, now } = this.#parts;
-    const { model, task, parameters, callbackUrl, inputs } = this.#job;
+    const { model, task, parameters, callbackUrl, traceparent, inputs } = this.#job;
     const version = await heads.versionOf(model);
     const found = await heads.library.find({ ...model, reference: version });
     const network = found?.version.backbone ?? { name: model.name, version };
@@ -187,6 +190,7 @@ export class JobAcceptance {
       source,
       chunkItems: chunkItems(this.#job, manifest.variants[manifest.default_variant]!, settings),
       callbackUrl,
+      ...(traceparent === undefined ? {} : { traceparent }),
       createdAtMs: now(),
       retentionMs: settings.retentionMs,
     };

@@ -3,6 +3,7 @@
  * timeouts, retries and the circuit breaker.
  */
 import { RequestError } from '../errors.ts';
+import { childTraceparent, type Traceparent } from '../observability/trace.ts';
 import type { Tensor } from '../oip/datatypes.ts';
 import { decodeInferResponse, type InferResponse } from '../oip/infer-response.ts';
 import { HEADER_LENGTH_HEADER, type Message, messageHeaders, parseHeaderLength } from '../oip/message.ts';
@@ -35,6 +36,8 @@ export interface InferCall {
   readonly rows: number;
   /** Outputs that the answer must hold. */
   readonly outputs: readonly string[];
+  /** Trace that the call belongs to. */
+  readonly traceparent?: Traceparent | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -119,10 +122,11 @@ export class BackendClient {
    *   backend refuses the request itself; the signal's reason where it aborts.
    */
   async infer(call: InferCall): Promise<InferResponse> {
+    const trace = call.traceparent === undefined ? {} : { traceparent: childTraceparent(call.traceparent) };
     return await this.#transport.call({
       what: `infer "${call.model}"`,
       path: `${modelPath(call.model, call.version)}/infer`,
-      init: { method: 'POST', headers: messageHeaders(call.message), body: call.message.body },
+      init: { method: 'POST', headers: { ...messageHeaders(call.message), ...trace }, body: call.message.body },
       signal: call.signal,
       read: ({ response, body }) => {
         const headerLength = parseHeaderLength(response.headers.get(HEADER_LENGTH_HEADER));

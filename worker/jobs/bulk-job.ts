@@ -296,10 +296,11 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
   async #finish(header: Header, state: 'completed' | 'cancelled'): Promise<Header> {
     const finished: Header = { ...header, state, finishedAtMs: Date.now() };
     await this.#put(finished);
-    const { id, callbackUrl, task, model } = header.specification;
+    const { id, callbackUrl, task, model, traceparent } = header.specification;
     await this.#directory(header).setState(id, state);
     if (callbackUrl !== null) {
-      await this.#notifier.begin(callbackUrl, { job: id, state, task, model, counts: this.#chunks.counts() });
+      const data = { job: id, state, task, model, counts: this.#chunks.counts() };
+      await this.#notifier.begin(callbackUrl, data, traceparent);
     }
     await this.ctx.storage.setAlarm(Date.now());
     return finished;

@@ -3,6 +3,7 @@
  * never changes again (but for a retry of the failed), so reporting twice changes nothing. One row a chunk keeps writes few: a
  * million items are some thousand rows.
  */
+import { type Migration, migrate } from '../storage/migrate.ts';
 import type { ItemError, ItemOutcome, JobCounts, JobInput, LeasedItem, ParsedInput } from './records.ts';
 
 /** One byte an item. */
@@ -17,7 +18,7 @@ export const MAX_ITEM_ATTEMPTS = 5;
 /** A chunk that was sent this often and never came to an end is given up. */
 export const MAX_CHUNK_DISPATCHES = 12;
 
-const SCHEMA = `
+const FIRST_TABLES = `
 CREATE TABLE IF NOT EXISTS chunks (
   chunk INTEGER PRIMARY KEY,
   first INTEGER NOT NULL,
@@ -46,6 +47,9 @@ CREATE TABLE IF NOT EXISTS totals (
 );
 INSERT OR IGNORE INTO totals VALUES (0, 0, 0, 0, 0);
 `;
+
+/** Release by release. */
+const MIGRATIONS: readonly Migration[] = [{ version: 1, apply: (sql) => void sql.exec(FIRST_TABLES) }];
 
 type Row = {
   chunk: number;
@@ -79,7 +83,7 @@ export class ChunkStore {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    sql.exec(SCHEMA);
+    migrate(sql, 'chunks', MIGRATIONS);
   }
 
   /** Adds a chunk of inputs behind the last one; lines that were none are failed at once. */

@@ -15,6 +15,7 @@ import type { Classifier } from '../inference/classifier.ts';
 import { isForGpuAlone } from '../inference/memory-plan.ts';
 import { readModelDescription } from '../inference/model-description.ts';
 import type { ModerationService } from '../moderation/service.ts';
+import { traceIdOf } from '../observability/trace.ts';
 import type { ImageService } from '../transcode/transcode.ts';
 import { answerItem, type Engine } from './answer-item.ts';
 import type { BackendClient } from './backend-client.ts';
@@ -120,6 +121,9 @@ async function workOnChunk(
   const engine = await chooseEngine(lease, services, waitUntil);
   const reading = new ConcurrencyLimit(IMAGE_CONNECTIONS);
   const queue = [...lease.items];
+  const { traceparent } = lease.specification;
+  const trace = traceparent === undefined ? {} : { trace_id: traceIdOf(traceparent) };
+  const { job: id, chunk } = message;
   let outcomes: ItemOutcome[] = [];
   let retries = 0;
   let wanted = true;
@@ -140,6 +144,16 @@ async function workOnChunk(
   const workers = await Promise.allSettled(Array.from({ length: engine.concurrency }, work));
   // What is answered is kept, whatever else went wrong.
   await report();
+  const line = {
+    event: 'job_chunk',
+    job: id,
+    chunk,
+    engine: engine.name,
+    items: lease.items.length,
+    retries,
+    ...trace,
+  };
+  console.log(JSON.stringify({ level: 'info', ...line }));
   for (const worker of workers) if (worker.status === 'rejected') throw worker.reason;
   return wanted && retries > 0 ? 'retries' : 'nothing';
 }
@@ -202,6 +216,7 @@ async function makeGpu(
     maxBatch: maxBatch ?? DEFAULT_BATCH,
     limits,
     images: imageService,
+    traceparent: specification.traceparent,
     acquire,
     now,
   });

@@ -9,6 +9,7 @@ import { checkAnswer } from '../inference/check-answer.ts';
 import { type Inference, inputEdge } from '../inference/classifier.ts';
 import type { Tensor } from '../inference/inference-session.ts';
 import type { ModelDescription } from '../inference/model-description.ts';
+import type { Traceparent } from '../observability/trace.ts';
 import { reserveInferRequest } from '../oip/infer-request.ts';
 import { preprocessToRgb8 } from '../preprocess/preprocess.ts';
 import { answeredImage, type ImageService, toDecodable } from '../transcode/transcode.ts';
@@ -32,6 +33,8 @@ export interface GpuInfererOptions {
   readonly limits: ImageLimits;
   /** Cloudflare Images, for formats that are not decoded here; null where they are refused. */
   readonly images: ImageService | null;
+  /** Of the job. */
+  readonly traceparent?: Traceparent | undefined;
   /** Takes memory for a decode. */
   acquire(bytes: number): Promise<{ release(): void }>;
   now(): number;
@@ -106,7 +109,7 @@ export class GpuInferer {
   }
 
   async #send(batch: readonly Waiting[]): Promise<void> {
-    const { client, description } = this.#options;
+    const { client, description, traceparent } = this.#options;
     const { name, version } = description.manifest;
     const [first] = batch;
     const { height, width } = first!;
@@ -118,7 +121,7 @@ export class GpuInferer {
         [{ name: IMAGE_INPUT, datatype: 'UINT8', shape }],
       );
       for (const [row, { rgb8 }] of batch.entries()) data[0]!.set(rgb8, row * height * width * 3);
-      const call = { model: name, version, message, rows: batch.length, outputs };
+      const call = { model: name, version, message, rows: batch.length, outputs, traceparent };
       const answer = await client.infer(call);
       batch.forEach((each, row) => {
         each.resolve(new Map(each.outputs.map((output) => [output, rowOf(answer.outputs, output, row)])));

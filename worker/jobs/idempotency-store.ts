@@ -2,6 +2,7 @@
  * Which job an Idempotency-Key made: rows of a tenant's directory. A key is reserved while its job's inputs are being stored, and
  * counts once they are: then the row holds what the job is to be, so that whoever comes next can make it if nobody has.
  */
+import { type Migration, migrate } from '../storage/migrate.ts';
 import type { JobSpecification } from './records.ts';
 
 /** How long a key is remembered, in ms. */
@@ -10,7 +11,7 @@ const REMEMBERED_MS = 7 * 24 * 3_600_000;
 /** A reservation whose upload has not been heard of for this long, in ms, is taken over. */
 const SILENT_MS = 30_000;
 
-const SCHEMA = `
+const FIRST_TABLES = `
 CREATE TABLE IF NOT EXISTS reservations (
   key TEXT PRIMARY KEY,
   job TEXT NOT NULL,
@@ -21,6 +22,9 @@ CREATE TABLE IF NOT EXISTS reservations (
 );
 CREATE INDEX IF NOT EXISTS reservations_of_jobs ON reservations (job);
 `;
+
+/** Release by release. */
+const MIGRATIONS: readonly Migration[] = [{ version: 1, apply: (sql) => void sql.exec(FIRST_TABLES) }];
 
 /** SHA-256 of what a request was, in hex. */
 export interface Fingerprint {
@@ -54,7 +58,7 @@ export class IdempotencyStore {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    this.#sql.exec(SCHEMA);
+    migrate(this.#sql, 'reservations', MIGRATIONS);
   }
 
   /** Takes a key for a job whose inputs are about to be stored, or says why not. */

@@ -1,9 +1,11 @@
 /** The jobs of one tenant: the list, and which job an Idempotency-Key made. One Durable Object a tenant. */
+
 import { DurableObject } from 'cloudflare:workers';
+import { type Migration, migrate } from '../storage/migrate.ts';
 import { type Fingerprint, IdempotencyStore, type Reservation } from './idempotency-store.ts';
 import type { JobSpecification, JobState, JobTask } from './records.ts';
 
-const SCHEMA = `
+const FIRST_TABLES = `
 CREATE TABLE IF NOT EXISTS jobs (
   id TEXT PRIMARY KEY,
   created_at INTEGER NOT NULL,
@@ -13,6 +15,9 @@ CREATE TABLE IF NOT EXISTS jobs (
 );
 CREATE INDEX IF NOT EXISTS jobs_newest ON jobs (created_at DESC, id DESC);
 `;
+
+/** Release by release. */
+const MIGRATIONS: readonly Migration[] = [{ version: 1, apply: (sql) => void sql.exec(FIRST_TABLES) }];
 
 /** A job in the list. */
 export interface DirectoryEntry {
@@ -41,7 +46,7 @@ export class JobDirectory extends DurableObject<object> {
   constructor(context: DurableObjectState, env: object) {
     super(context, env);
     this.#sql = context.storage.sql;
-    this.#sql.exec(SCHEMA);
+    migrate(this.#sql, 'directory', MIGRATIONS);
     this.#keys = new IdempotencyStore(this.#sql);
   }
 

@@ -3,6 +3,7 @@ import type { Bindings } from '../bindings.ts';
 import { findReceiver } from '../callbacks/callback-settings.ts';
 import { nextAttemptMs } from '../callbacks/retry-schedule.ts';
 import { sendCallback } from '../callbacks/send-callback.ts';
+import type { Traceparent } from '../observability/trace.ts';
 import { readJobSettings } from './job-settings.ts';
 
 const KEY = 'notification';
@@ -11,6 +12,7 @@ interface Notification {
   readonly id: string;
   readonly url: string;
   readonly payload: string;
+  readonly traceparent?: Traceparent | undefined;
   readonly attempts: number;
   /** Null once it was delivered or given up. */
   readonly dueAtMs: number | null;
@@ -27,10 +29,15 @@ export class JobNotifier {
   }
 
   /** Notes what is to be told; a job that ends again after a retry tells it again. */
-  async begin(url: string, data: Readonly<Record<string, unknown>>): Promise<void> {
+  async begin(
+    url: string,
+    data: Readonly<Record<string, unknown>>,
+    traceparent: Traceparent | undefined,
+  ): Promise<void> {
     const now = Date.now();
     const payload = JSON.stringify({ type: 'job.finished', timestamp: new Date(now).toISOString(), data });
-    const notification: Notification = { id: `msg_${crypto.randomUUID()}`, url, payload, attempts: 0, dueAtMs: now };
+    const id = `msg_${crypto.randomUUID()}`;
+    const notification: Notification = { id, url, payload, traceparent, attempts: 0, dueAtMs: now };
     await this.#storage.put(KEY, notification);
   }
 
@@ -40,9 +47,9 @@ export class JobNotifier {
     if (notification === undefined || notification.dueAtMs === null) return null;
     if (notification.dueAtMs > nowMs) return notification.dueAtMs;
     const { callbacks, urlPolicy } = readJobSettings(this.#bindings);
-    const { id, url: target, payload, attempts: made } = notification;
+    const { id, url: target, payload, traceparent, attempts: made } = notification;
     const result = await sendCallback(
-      { id, url: target, payload, attempt: made + 1, failures: made },
+      { id, url: target, payload, attempt: made + 1, failures: made, traceparent },
       {
         fetch: (url, init) => fetch(url, init),
         urlPolicy,

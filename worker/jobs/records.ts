@@ -1,5 +1,6 @@
 /** What travels between the parts of a bulk job: routes, the job's Durable Object, the queue and its consumer. JSON-safe. */
 import * as z from 'zod';
+import type { Traceparent } from '../observability/trace.ts';
 
 /** What is done with every image. */
 export const JOB_TASKS = ['classify', 'embed', 'moderate'] as const;
@@ -53,6 +54,8 @@ export interface JobSpecification {
   /** Items a chunk. */
   readonly chunkItems: number;
   readonly callbackUrl: string | null;
+  /** Of the request that made it; jobs of earlier releases have none. */
+  readonly traceparent?: Traceparent;
   readonly createdAtMs: number;
   readonly retentionMs: number;
 }

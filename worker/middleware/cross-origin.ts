@@ -16,7 +16,7 @@ export const crossOrigin: MiddlewareHandler<AppEnvironment> = async (c, next) =>
   return cors({
     origin: corsOrigins.includes('*') ? '*' : [...corsOrigins],
     allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowHeaders: ['authorization', 'content-type', 'cache-control', 'idempotency-key', 'x-request-id'],
+    allowHeaders: ['authorization', 'content-type', 'cache-control', 'idempotency-key', 'x-request-id', 'traceparent'],
     exposeHeaders: EXPOSED,
     maxAge: MAX_AGE_SECONDS,
   })(c, next);

@@ -5,6 +5,7 @@
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { AppError, FetchError } from '../errors.ts';
 import { isTransientFetch } from '../fetch/transient-failure.ts';
+import { traceIdOf } from '../observability/trace.ts';
 import { describeCause, isRetryable, toAppError } from '../problem.ts';
 import { runEffects } from './effects.ts';
 import { decisionIdOf } from './identifiers.ts';
@@ -67,7 +68,7 @@ export async function consumeDeadModeration(
     try {
       const ledger = service.ledger(source);
       if (await ledger.abandon(event)) {
-        console.error(JSON.stringify({ level: 'error', event: 'moderation_undecided', id: event }));
+        console.error(JSON.stringify({ level: 'error', event: 'moderation_undecided', event_id: event }));
       } else await ledger.finish(event, []);
       message.ack();
     } catch (error) {
@@ -88,6 +89,7 @@ async function moderateEvent(
   const decision = work.decision ?? (await ledger.decide(event, await decide(work, ledger, service, waitUntil)));
   if (decision === null) return;
   await ledger.finish(event, await effectsOf(decision, work, service));
+  logDecision(decision, work);
 }
 
 /** @throws what is not about the image, and what may pass: then nothing is decided, and the ledger knows why. */
@@ -126,10 +128,17 @@ async function effectsOf(decision: Decision, work: EventWork, service: Moderatio
   return runEffects(effects, { decision, reference: work.reference, image, bucket, bindings });
 }
 
+function logDecision({ id, verdict, error }: Decision, work: EventWork): void {
+  const trace = work.traceparent === null ? {} : { trace_id: traceIdOf(work.traceparent) };
+  const failure = error === undefined ? {} : { code: error.code };
+  const line = { event: 'moderation_decided', event_id: work.id, decision: id, verdict, ...failure, ...trace };
+  console.log(JSON.stringify({ level: 'info', ...line }));
+}
+
 /** Ids and codes only: a message may hold a signed URL. */
 function logFailure(event: string, message: ModerationMessage, thrown: unknown): void {
   const { code, message: reason } = toAppError(thrown);
   const cause = thrown instanceof AppError ? describeCause(thrown) : String(thrown);
-  const line = { level: 'warn', event, id: message.event, code, reason: reason.slice(0, MAX_FAILURE_LENGTH) };
+  const line = { level: 'warn', event, event_id: message.event, code, reason: reason.slice(0, MAX_FAILURE_LENGTH) };
   console.error(JSON.stringify({ ...line, ...(cause === null ? {} : { cause }) }));
 }

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { sha256Hex } from '../../model-store/sha256.ts';
 import { utf8 } from '../bytes.ts';
 import { ModerationError } from '../errors.ts';
+import { startTrace } from '../observability/trace.ts';
 import { DECISION_METADATA } from './effects.ts';
 import { eventId, sourceOf } from './identifiers.ts';
 import type { DecisionRecord, IncomingMessage } from './ledger/records.ts';
@@ -80,6 +81,7 @@ async function acceptNotification(notification: R2Notification, service: Moderat
     id: messageId,
     idIsSigned: true,
     bodySha256: messageId,
+    traceparent: startTrace(),
     items: [
       {
         eventId: await eventId(rule.name, messageId, 0),

@@ -9,7 +9,11 @@ export type Labels = Readonly<Record<string, string>>;
 /** Upper bounds of latency buckets in seconds. */
 const SECONDS_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+/** The same for waits in queues: from prompt to a day. */
+const LONG_BUCKETS = [1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400];
+
 interface Histogram {
+  readonly bounds: readonly number[];
   readonly counts: number[];
   sum: number;
   count: number;
@@ -34,18 +38,19 @@ export class Metrics {
     series.set(key, (series.get(key) ?? 0) + by);
   }
 
-  /** Records a duration. */
-  observe(name: string, help: string, labels: Labels, seconds: number): void {
+  /** Records a duration. @param scale `long` for waits of minutes and hours; one histogram has one scale. */
+  observe(name: string, help: string, labels: Labels, seconds: number, scale: 'request' | 'long' = 'request'): void {
     const series = family(this.#histograms, name, help, 'histogram').series;
     const key = formatLabels(labels);
     let histogram = series.get(key);
     if (histogram === undefined) {
-      histogram = { counts: SECONDS_BUCKETS.map(() => 0), sum: 0, count: 0 };
+      const bounds = scale === 'long' ? LONG_BUCKETS : SECONDS_BUCKETS;
+      histogram = { bounds, counts: bounds.map(() => 0), sum: 0, count: 0 };
       series.set(key, histogram);
     }
     histogram.sum += seconds;
     histogram.count++;
-    const bucket = SECONDS_BUCKETS.findIndex((bound) => seconds <= bound);
+    const bucket = histogram.bounds.findIndex((bound) => seconds <= bound);
     if (bucket >= 0) histogram.counts[bucket]!++;
   }
 
@@ -66,9 +71,9 @@ export class Metrics {
     }
     for (const [name, { help, series }] of this.#histograms) {
       lines.push(...header(name, help, 'histogram'));
-      for (const [labels, { counts, sum, count }] of series) {
+      for (const [labels, { bounds, counts, sum, count }] of series) {
         let cumulated = 0;
-        SECONDS_BUCKETS.forEach((bound, index) => {
+        bounds.forEach((bound, index) => {
           cumulated += counts[index]!;
           lines.push(`${name}_bucket${braces(join(labels, `le="${bound}"`))} ${cumulated}`);
         });

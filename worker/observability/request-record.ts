@@ -16,6 +16,12 @@ export interface RequestRecord {
   queueMs?: number;
   cache?: 'hit' | 'miss' | 'bypass';
   code?: string;
+  /** The first request that this isolate saw. */
+  coldStart?: boolean;
+  /** The bulk job that it made or asked for. */
+  job?: string;
+  /** The moderation events that it made, the first of them. */
+  events?: readonly string[];
 }
 
 /** The part of Workers Analytics Engine that is used. */
@@ -26,6 +32,7 @@ export interface AnalyticsSink {
 /** The frame around a record. */
 export interface RequestFrame {
   readonly requestId: string;
+  readonly traceId: string;
   readonly method: string;
   /** The route's pattern, not the path: paths hold names that clients choose. */
   readonly route: string;
@@ -46,11 +53,15 @@ export function toLogLine(frame: RequestFrame, record: RequestRecord): Record<st
     level: frame.status >= 500 ? 'error' : 'info',
     event: 'request',
     request_id: frame.requestId,
+    trace_id: frame.traceId,
     method: frame.method,
     route: frame.route,
     status: frame.status,
     outcome: outcomeOf(frame.status),
     ...(record.code === undefined ? {} : { code: record.code }),
+    ...(record.coldStart === true ? { cold_start: true } : {}),
+    ...(record.job === undefined ? {} : { job: record.job }),
+    ...(record.events === undefined ? {} : { event_ids: record.events }),
     ...(record.model === undefined ? {} : { model: record.model.name, version: record.model.version }),
     ...(record.image === undefined ? {} : record.image),
     ...(record.bytes === undefined ? {} : { bytes: record.bytes }),
@@ -66,6 +77,7 @@ export function countRequest(metrics: Metrics, frame: RequestFrame, record: Requ
   const { method, route } = frame;
   const labels = { method, route, status: String(frame.status), code: record.code ?? '' };
   metrics.count('bit_edge_requests_total', 'Requests by route and outcome.', labels);
+  if (record.coldStart === true) metrics.count('bit_edge_cold_starts_total', 'Isolates that began to answer.');
   if (frame.durationMs > 0) {
     metrics.observe('bit_edge_request_seconds', 'Wall time of requests.', { method, route }, frame.durationMs / 1000);
   }

@@ -96,6 +96,10 @@ export const resultsSchema = z.strictObject({
 /** The routes. */
 export const jobsRoutes = new Hono<AppEnvironment>()
   .use('/v1/jobs/*', requireScope('jobs'))
+  .use('/v1/jobs/:id/*', async function recordJob(c, next) {
+    c.var.record.job = c.req.param('id').slice(0, 80);
+    await next();
+  })
   .post('/v1/jobs', (c) => {
     const mediaType = mediaTypeOf(c.req.raw);
     if (isJson(mediaType)) {
@@ -190,7 +194,9 @@ async function create(c: Context<AppEnvironment>, request: JobRequest): Promise<
     typeof policy === 'string'
       ? await moderation.judge.networkOf(policy)
       : parseModelReference(request.model, config, tenantOf(c));
-  const { id, replayed } = await jobs.create({ ...request, model, idempotencyKey }, tenantOf(c));
+  const { traceparent } = c.var;
+  const { id, replayed } = await jobs.create({ ...request, model, idempotencyKey, traceparent }, tenantOf(c));
+  c.var.record.job = id;
   c.header('location', `/v1/jobs/${id}`);
   if (replayed) c.header('idempotency-replayed', 'true');
   return c.json(toAnswer(await jobs.status(id, tenantOf(c))), 202);

@@ -21,6 +21,9 @@ import { readBody } from './support/request-body.ts';
 /** Largest webhook: 100 items with URLs and metadata. */
 const MAX_WEBHOOK_BYTES = 1024 * 1024;
 
+/** Ids of a webhook's events in its log line. */
+const MAX_LOGGED_EVENTS = 10;
+
 const integer = z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)], 'must be an integer');
 
 /** `GET /v1/webhooks/events`: filters and page. */
@@ -149,19 +152,19 @@ function acceptWebhook(c: Context<AppEnvironment>, sourceName: string | null): P
   const source = findSource(sourceName, moderation);
   c.set('caller', addressOf(c));
   return withBody(c, { reference: null, maxBytes: MAX_WEBHOOK_BYTES }, async (memory) =>
-    acceptSigned(c.req.raw, await readBody(c.req.raw, memory), source, moderation),
+    acceptSigned(c, await readBody(c.req.raw, memory), source),
   );
 }
 
 async function acceptSigned(
-  request: Request,
+  c: Context<AppEnvironment>,
   body: Uint8Array<ArrayBuffer>,
   source: WebhookSource,
-  moderation: ModerationService,
 ): Promise<Response> {
+  const { moderation } = c.var.services;
   const { scheme, secrets, retired_secrets: retiredSecrets } = source;
   const verified = await verifyRequest(
-    { headers: request.headers, body, nowMs: moderation.now() },
+    { headers: c.req.raw.headers, body, nowMs: moderation.now() },
     { scheme, secrets, retiredSecrets },
   );
   const items = await parseWebhookBody(body, verified.id, source, moderation.settings, moderation.urlPolicy);
@@ -169,6 +172,7 @@ async function acceptSigned(
     id: verified.id,
     idIsSigned: verified.idIsSigned,
     bodySha256: await sha256Hex(body),
+    traceparent: c.var.traceparent,
     items,
   });
   if (outcome === 'replayed') {
@@ -177,6 +181,7 @@ async function acceptSigned(
       `message ${verified.id} was delivered before with another body or id`,
     );
   }
+  c.var.record.events = events.slice(0, MAX_LOGGED_EVENTS).map(({ id }) => id);
   const answer = { message_id: verified.id, events: events.map(({ id, reference }) => ({ id, item_id: reference })) };
   return Response.json(answer, {
     status: 202,

@@ -1,8 +1,15 @@
 /** Deliveries and their history. SQL only; the time is passed in. */
 import type { AttemptEnd, DueDelivery } from '../../callbacks/delivery.ts';
 
-const EVENT_COLUMNS = 'id, url, payload, attempts, failures';
-type DueRow = { id: string; url: string; payload: string; attempts: number; failures: number };
+const EVENT_COLUMNS = 'id, url, payload, attempts, failures, traceparent';
+type DueRow = {
+  id: string;
+  url: string;
+  payload: string;
+  attempts: number;
+  failures: number;
+  traceparent: string | null;
+};
 
 /** What came of a replay: `in_work` if the event has not ended, `undecided` if there is nothing to deliver. */
 export type ReplayOutcome = 'replayed' | 'not_found' | 'in_work' | 'undecided' | 'disabled';

@@ -18,8 +18,9 @@ type WorkRow = {
   reference: string;
   decision: string | null;
   fetch_failures: number;
+  traceparent: string | null;
 };
-const WORK_COLUMNS = 'id, state, image, policy, reference, decision, fetch_failures';
+const WORK_COLUMNS = 'id, state, image, policy, reference, decision, fetch_failures, traceparent';
 
 /** Events of one ledger. */
 export class EventStore {
@@ -60,8 +61,8 @@ export class EventStore {
       );
       for (const item of message.items) {
         this.#sql.exec(
-          `INSERT INTO events (id, message_id, reference, state, image, policy, url, metadata, next_at, accepted_at)
-           VALUES (?, ?, ?, 'accepted', ?, ?, ?, ?, ?, ?)`,
+          `INSERT INTO events (id, message_id, reference, state, image, policy, url, metadata, next_at, accepted_at, traceparent)
+           VALUES (?, ?, ?, 'accepted', ?, ?, ?, ?, ?, ?, ?)`,
           item.eventId,
           message.id,
           item.reference,
@@ -71,6 +72,7 @@ export class EventStore {
           item.metadata,
           requeueAtMs,
           nowMs,
+          message.traceparent ?? null,
         );
       }
       return { outcome: 'accepted', events };
@@ -93,6 +95,7 @@ export class EventStore {
       reference: row.reference,
       decision: row.decision === null ? null : (JSON.parse(row.decision) as Decision),
       fetchFailures: row.fetch_failures,
+      traceparent: row.traceparent,
     };
   }
 

@@ -5,9 +5,11 @@
 
 import { DurableObject } from 'cloudflare:workers';
 import { findReceiver } from '../../callbacks/callback-settings.ts';
-import { sendCallback } from '../../callbacks/send-callback.ts';
+import type { DueDelivery } from '../../callbacks/delivery.ts';
+import { type CallbackResult, sendCallback } from '../../callbacks/send-callback.ts';
 import { readUrlPolicy } from '../../fetch/settings.ts';
 import type { ImageLocation } from '../../images/image-location.ts';
+import { traceIdOf } from '../../observability/trace.ts';
 import { type ModerationSettings, readModerationSettings } from '../settings.ts';
 import type { Decision } from '../verdict-shapes.ts';
 import { DeliveryPump } from './delivery-pump.ts';
@@ -80,14 +82,17 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
     this.#reviews = new ReviewStore(ctx.storage);
     this.#pump = new DeliveryPump({
       store: this.#deliveries,
-      send: (delivery) =>
-        sendCallback(delivery, {
+      send: async (delivery) => {
+        const result = await sendCallback(delivery, {
           fetch: (url, init) => fetch(url, init),
           urlPolicy,
           secretsFor: (url) => findReceiver(settings, url)?.secrets ?? [],
           timeoutMs: settings.callbackTimeoutMs,
           now: () => Date.now(),
-        }),
+        });
+        logCallback(delivery, result);
+        return result;
+      },
       now: () => Date.now(),
       random: () => Math.random(),
       retryScale: settings.retryScale,
@@ -299,4 +304,11 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
     const current = await this.ctx.storage.getAlarm();
     if (current === null || next < current) await this.ctx.storage.setAlarm(next);
   }
+}
+
+/** Ids and outcomes only: a callback URL may hold a token. */
+function logCallback({ id, attempt, traceparent }: DueDelivery, { outcome, status }: CallbackResult): void {
+  const level = outcome === 'delivered' ? 'info' : 'warn';
+  const trace = traceparent === undefined || traceparent === null ? {} : { trace_id: traceIdOf(traceparent) };
+  console.log(JSON.stringify({ level, event: 'callback', event_id: id, outcome, status, attempt, ...trace }));
 }

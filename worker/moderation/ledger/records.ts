@@ -2,6 +2,7 @@
 import type { AttemptOutcome } from '../../callbacks/delivery.ts';
 import type { Exchange } from '../../callbacks/exchange.ts';
 import type { ImageLocation } from '../../images/image-location.ts';
+import type { Traceparent } from '../../observability/trace.ts';
 import type { Action } from '../policy/schema.ts';
 import type { Decision } from '../verdict-shapes.ts';
 
@@ -24,6 +25,8 @@ export interface IncomingMessage {
   readonly id: string;
   readonly idIsSigned: boolean;
   readonly bodySha256: string;
+  /** Of the request that it came with. */
+  readonly traceparent?: Traceparent;
   readonly items: readonly IncomingItem[];
 }
 
@@ -61,6 +64,8 @@ export interface EventWork {
   readonly decision: Decision | null;
   /** How often its image could not be fetched, since it was queued by the sender or to be judged again. */
   readonly fetchFailures: number;
+  /** Null for events of earlier releases. */
+  readonly traceparent: Traceparent | null;
 }
 
 /** Why an event could not be judged the last time that was tried. */

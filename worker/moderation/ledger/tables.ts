@@ -1,15 +1,19 @@
 /** The tables of a ledger. */
+import { addColumn, type Migration, migrate } from '../../storage/migrate.ts';
 
-/** Columns that were not there from the beginning: a ledger of an earlier release gets them when it starts. */
-const ADDED_COLUMNS: readonly (readonly [table: string, name: string, definition: string])[] = [
-  ['decisions', 'tenant', 'TEXT'],
-  ['attempts', 'exchange', 'TEXT'],
-  ['events', 'failure', 'TEXT'],
-  ['events', 'fetch_failures', 'INTEGER NOT NULL DEFAULT 0'],
+/** Release by release. */
+const MIGRATIONS: readonly Migration[] = [
+  { version: 1, apply: createFirstTables },
+  { version: 2, apply: (sql) => addColumn(sql, 'events', 'traceparent', 'TEXT') },
 ];
 
+/** Creates the tables, or brings those of an earlier release up to date. */
+export function createTables(sql: SqlStorage): void {
+  migrate(sql, 'ledger', MIGRATIONS);
+}
+
 /**
- * Creates what is not there yet.
+ * Creates what is not there yet, also in ledgers from before there were versions.
  *
  * `messages` is the memory of webhook ids. `events` holds one image each, from acceptance to the end of its delivery;
  * `next_at` is when something is to be done about it: queue it again, or call back. `failure` is JSON of why it was not judged
@@ -17,7 +21,7 @@ const ADDED_COLUMNS: readonly (readonly [table: string, name: string, definition
  * where a source did. `reviews` is what people say about decisions with the verdict `review`; until they do, it keeps where the image
  * is. Times are ms since 1970.
  */
-export function createTables(sql: SqlStorage): void {
+function createFirstTables(sql: SqlStorage): void {
   sql.exec(`
     CREATE TABLE IF NOT EXISTS messages (
       id TEXT PRIMARY KEY,
@@ -94,9 +98,8 @@ export function createTables(sql: SqlStorage): void {
       callback_id TEXT
     ) WITHOUT ROWID;
   `);
-  for (const [table, name, definition] of ADDED_COLUMNS) {
-    const columns = sql.exec<{ name: string }>(`PRAGMA table_info(${table})`).toArray();
-    if (columns.some((column) => column.name === name)) continue;
-    sql.exec(`ALTER TABLE ${table} ADD COLUMN ${name} ${definition}`);
-  }
+  addColumn(sql, 'decisions', 'tenant', 'TEXT');
+  addColumn(sql, 'attempts', 'exchange', 'TEXT');
+  addColumn(sql, 'events', 'failure', 'TEXT');
+  addColumn(sql, 'events', 'fetch_failures', 'INTEGER NOT NULL DEFAULT 0');
 }
