@@ -6,6 +6,7 @@ import { ensureRequestedModel, parseModelSource } from '../cli/requested-model.t
 import { runScript, UsageError } from '../process/run-script.ts';
 import { isPortFree, LOCAL_HOST, startDevServer, waitUntilOk } from './dev-server.ts';
 import { DEFAULT_STATE_PATH, type Seeded, seedDefaultModel, seedVersion } from './seed.ts';
+import { shownLine } from './server-lines.ts';
 
 const DEFAULT_PORT = 8787;
 const READY_TIMEOUT_MS = 120_000;
@@ -24,17 +25,6 @@ Serves BiT from workerd on this machine: R2, queues and Durable Objects are loca
 HF_TOKEN, HF_ENDPOINT and BIT_EDGE_CACHE (default ~/.cache/bit-edge) are read from the environment.
 Exit codes: 0 stopped, 1 failed, 2 wrong usage.
 `;
-
-/** Lines of `wrangler dev` that say nothing to a user of this project. */
-const NOISE = [
-  /^\s*$/,
-  /wrangler \d/,
-  /^[─-]+$/,
-  /Starting local server/,
-  /Ready on /,
-  /^\[custom build\]|^console {2}/,
-  /Your types might be out of date/,
-];
 
 const OPTIONS = {
   model: { type: 'string' },
@@ -75,7 +65,8 @@ await runScript({ name: 'bit-edge', usage: USAGE, options: OPTIONS, signalExitCo
     statePath,
     variables: options.model === undefined ? {} : { DEFAULT_MODEL: model.name },
     onLine(line) {
-      if (!NOISE.some((pattern) => pattern.test(line))) process.stdout.write(`${line}\n`);
+      const shown = shownLine(line);
+      if (shown !== null) process.stdout.write(`${shown}\n`);
     },
   });
   await waitUntilOk(`${server.url}/readyz`, READY_TIMEOUT_MS);

@@ -48,6 +48,12 @@ it('npm start: builds and publishes the default model, serves it, and classifies
   expect(answer.predictions).toHaveLength(5);
   expect(answer.image).toEqual({ format: 'png', width: 128, height: 128 });
   expect(Object.keys(answer.timing)).toContain('inference_ms');
+  // A name that no resolver knows: workerd reports it in red, with a stack.
+  const unknown = JSON.stringify({ url: 'https://bit-edge-has-no-such-name.com/photo.jpg' });
+  const headers = { 'content-type': 'application/json' };
+  const failed = await fetch(`${url}/v1/classify`, { method: 'POST', body: unknown, headers });
+  expect(await failed.json()).toMatchObject({ code: 'fetch_failed' });
+  expect(output()).toContain(`${url}/docs`);
   expect(output()).not.toMatch(WARNINGS);
 });
 

@@ -5,6 +5,8 @@ import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
+import { RequestError } from '../../../worker/errors.ts';
+import { failureLine } from '../../process/failure.ts';
 
 /** What `--help` prints. */
 export const HELP = `usage: bit-edge evaluate --url URL --images DIR --labels FILE [--reference FILE] [--model NAME[@VERSION]]
@@ -56,7 +58,8 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stderr.write(`bit-edge evaluate: --url, --images and --labels are needed\n\n${HELP}`);
     return 2;
   }
-  const labels = labelsSchema.parse(JSON.parse(await readFile(labelsFile, 'utf8')));
+  if (!URL.canParse(url)) throw new RequestError('invalid_parameter', `--url is "${url}"; it must be an address`);
+  const labels = await readJson(labelsFile, labelsSchema);
   const paths = (await readdir(images, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
@@ -81,7 +84,7 @@ export async function run(args: readonly string[]): Promise<number> {
         model = answer.model;
         answers.push({ path, top5: answer.predictions.map(({ index }) => index) });
       } catch (error) {
-        failures.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+        failures.push(`${path}: ${failureLine(error) ?? (error instanceof Error ? error.message : String(error))}`);
       }
       showProgress(answers.length + failures.length, paths.length);
     }
@@ -141,10 +144,21 @@ async function classify(endpoint: URL, image: Uint8Array<ArrayBuffer>, key: stri
   return answerSchema.parse(await response.json());
 }
 
+/** @throws RequestError where the file is not JSON, or other JSON. */
+async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+  const text = await readFile(path, 'utf8');
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    const why = cause instanceof z.ZodError ? z.prettifyError(cause).replaceAll('\n', '; ') : 'it is not JSON';
+    throw new RequestError('invalid_body', `${path}: ${why}`, { cause });
+  }
+}
+
 async function readReference(file: string | undefined, model: string): Promise<Record<string, number[]> | null> {
   const path = file ?? fileURLToPath(new URL(`../../../model-store/models/${model}/reference.json`, import.meta.url));
   if (file === undefined && !existsSync(path)) return null;
-  return referenceSchema.parse(JSON.parse(await readFile(path, 'utf8'))).top5;
+  return (await readJson(path, referenceSchema)).top5;
 }
 
 /** The entry of an image: by its path from the folder, from the folder's parent, or by its name. */

@@ -192,9 +192,11 @@ async function results(deployment: Deployment, path: string, follow: boolean): P
 
 async function list(deployment: Deployment, json: boolean): Promise<number> {
   let cursor: string | null = '';
+  let count = 0;
   while (cursor !== null) {
     const query: string = cursor === '' ? '' : `?cursor=${encodeURIComponent(cursor)}`;
-    const page = pageSchema.parse(await (await deployment.call('GET', `/v1/jobs${query}`)).json());
+    const page = pageSchema.parse(await deployment.json('GET', `/v1/jobs${query}`));
+    count += page.jobs.length;
     for (const job of page.jobs) {
       const { id, created_at: created, task, model, state } = job;
       process.stdout.write(
@@ -203,6 +205,7 @@ async function list(deployment: Deployment, json: boolean): Promise<number> {
     }
     cursor = page.next_cursor;
   }
+  if (count === 0 && !json) process.stdout.write('there are no jobs\n');
   return 0;
 }
 

@@ -1,6 +1,7 @@
 /** The API of a deployment, as the jobs commands use it. */
 import * as z from 'zod';
-import { FetchError, JobError } from '../../../worker/errors.ts';
+import { FetchError, JobError, RequestError } from '../../../worker/errors.ts';
+import { connectionProblem } from '../../process/failure.ts';
 
 const count = z.int().nonnegative();
 /** What is read of a job. */
@@ -18,7 +19,13 @@ export class Deployment {
   readonly #url: string;
   readonly #headers: Readonly<Record<string, string>>;
 
+  /** @throws RequestError where `url` is none. */
   constructor(url: string, key: string | undefined) {
+    if (!URL.canParse(url))
+      throw new RequestError(
+        'invalid_parameter',
+        `--url is "${url}"; it must be an address such as http://127.0.0.1:8787`,
+      );
     this.#url = url;
     this.#headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
   }
@@ -30,7 +37,9 @@ export class Deployment {
       const headers = { ...this.#headers, ...(init.headers as Record<string, string> | undefined) };
       response = await fetch(new URL(path, this.#url), { ...init, method, headers });
     } catch (error) {
-      throw new FetchError('fetch_failed', `${this.#url} cannot be reached: ${String(error)}`, { cause: error });
+      throw new FetchError('fetch_failed', `${this.#url} cannot be reached: ${connectionProblem(error)}`, {
+        cause: error,
+      });
     }
     if (response.ok) return response;
     const text = await response.text();
@@ -38,8 +47,18 @@ export class Deployment {
     throw new JobError(code, `${this.#url} answered ${response.status}: ${problemOf(text)}`);
   }
 
+  /** @throws as `call`; FetchError where the answer is not JSON, so something else answers at the address. */
+  async json(method: string, path: string, init: RequestInit = {}): Promise<unknown> {
+    const response = await this.call(method, path, init);
+    try {
+      return await response.json();
+    } catch (cause) {
+      throw new FetchError('fetch_failed', `${this.#url}${path} answered no JSON; is it a bit-edge?`, { cause });
+    }
+  }
+
   async job(method: string, path: string, init: RequestInit = {}): Promise<Job> {
-    return jobSchema.parse(await (await this.call(method, path, init)).json());
+    return jobSchema.parse(await this.json(method, path, init));
   }
 }
 

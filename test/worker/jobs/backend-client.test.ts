@@ -44,6 +44,27 @@ test('in workerd a batch goes out and its answer, in several chunks, comes back'
   expect(answer.outputs[0]!.data).toEqual(Float32Array.of(0.5, -1));
 });
 
+test('a call goes on with the trace that it belongs to, in a span of its own', async () => {
+  const headers: (string | null)[] = [];
+  const client = new BackendClient({
+    url: 'https://gpu.example',
+    token: null,
+    fetch: async (url, init) => {
+      headers.push(new Request(url, init).headers.get('traceparent'));
+      return new Response('no', { status: 400 });
+    },
+    now: () => Date.now(),
+    sleep: async () => {},
+    random: () => 0,
+  });
+  const { message } = reserveInferRequest({}, [{ name: 'image', datatype: 'UINT8', shape: [1, 1, 1, 3] }]);
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const call = { model: 'm', version: null, message, rows: 1, outputs: [] };
+  await expect(client.infer({ ...call, traceparent })).rejects.toMatchObject({ code: 'invalid_body' });
+  await expect(client.infer(call)).rejects.toMatchObject({ code: 'invalid_body' });
+  expect(headers).toEqual([expect.stringMatching(/^00-0af7651916cd43dd8448eb211c80319c-(?!b7ad6b7169203331)/), null]);
+});
+
 test('in workerd a silent backend runs into the timeout of each try', async () => {
   let tries = 0;
   const silent = (request: Request) => {

@@ -261,6 +261,8 @@ describe('events that cannot be judged', () => {
     await runInDurableObject(ledger, (_, { storage: { sql } }) => {
       sql.exec('ALTER TABLE events DROP COLUMN failure');
       sql.exec('ALTER TABLE events DROP COLUMN fetch_failures');
+      sql.exec('ALTER TABLE events DROP COLUMN traceparent');
+      sql.exec('DROP TABLE schema_versions');
     });
     await evictDurableObject(ledger);
     await ledger.accept(source, message('msg', [item('2')]));
@@ -290,6 +292,17 @@ describe('delivery', () => {
     });
     await runDurableObjectAlarm(ledger);
     expect(sent).toHaveLength(1);
+  });
+
+  it('goes on with the trace of the request that brought the image', async () => {
+    const one = item('7');
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    await ledger.accept(source, { ...message('msg-7', [one]), traceparent });
+    expect(await ledger.work(one.eventId)).toMatchObject({ traceparent });
+    await ledger.decide(one.eventId, decision(one.eventId));
+    await ledger.finish(one.eventId, []);
+    await runDurableObjectAlarm(ledger);
+    expect(sent[0]!.headers.traceparent).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-(?!b7ad6b7169203331)/);
   });
 
   it.each([
