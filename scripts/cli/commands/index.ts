@@ -133,4 +133,9 @@ export const COMMANDS: readonly Command[] = [
     summary: 'what is wrong with this machine or a deployment, and the line that mends it',
     load: () => import('./doctor.ts'),
   },
+  {
+    name: 'load',
+    summary: 'how much a deployment bears: percentiles, errors by code, cost',
+    load: () => import('./load.ts'),
+  },
 ];
