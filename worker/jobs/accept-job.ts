@@ -22,10 +22,10 @@ import { type StoredStream, type StreamWatch, storeStream } from './store-stream
 /** Multiply-accumulates of a chunk: some ten seconds of WASM where it answers, and a minute where it only stands in for a GPU. */
 const CHUNK_MACS = { wasm: 50e9, gpu: 1000e9 } as const;
 const MIN_CHUNK_ITEMS = 8;
-const MAX_CHUNK_ITEMS = 256;
+export const MAX_CHUNK_ITEMS = 256;
 
 /** Result lines of a chunk in bytes: they share a row of the job's database, which takes 2 MB. */
-const MAX_CHUNK_LINES_BYTES = 1_000_000;
+export const MAX_CHUNK_LINES_BYTES = 1_000_000;
 
 /** Largest manifest in bytes: a million lines of 500. */
 export const MAX_MANIFEST_BYTES = 512 * 1024 * 1024;

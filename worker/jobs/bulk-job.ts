@@ -5,6 +5,7 @@
  */
 import { DurableObject } from 'cloudflare:workers';
 import { JobError } from '../errors.ts';
+import { MAX_BATCH_MESSAGES } from '../platform-limits.ts';
 import { ChunkStore } from './chunk-store.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
 import { type IngestBuckets, type IngestCursor, type IngestStep, ingestStep } from './ingest.ts';
@@ -29,9 +30,6 @@ const COMPACT_CHUNKS = 32;
 
 /** Of which at a time; the queue needs one of the platform's six connections, the inputs another. */
 const COMPACT_CONNECTIONS = 4;
-
-/** Messages that a queue takes at a time (https://developers.cloudflare.com/queues/platform/limits/). */
-const MAX_SENT = 100;
 
 /** What a job's Durable Object needs of the environment. */
 export interface BulkJobEnv {
@@ -272,8 +270,8 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
     const { id } = header.specification;
     // Noted before they are sent: what is sent and not noted would be sent twice, what is noted and not sent goes silent.
     this.#chunks.markDispatched(chunks, Date.now());
-    for (let at = 0; at < chunks.length; at += MAX_SENT) {
-      const batch = chunks.slice(at, at + MAX_SENT);
+    for (let at = 0; at < chunks.length; at += MAX_BATCH_MESSAGES) {
+      const batch = chunks.slice(at, at + MAX_BATCH_MESSAGES);
       await this.env.JOBS_QUEUE.sendBatch(batch.map((chunk) => ({ body: { v: 1, job: id, chunk } })));
     }
   }

@@ -3,6 +3,7 @@
  * never changes again (but for a retry of the failed), so reporting twice changes nothing. One row a chunk keeps writes few: a
  * million items are some thousand rows.
  */
+import { utf8 } from '../bytes.ts';
 import { type Migration, migrate } from '../storage/migrate.ts';
 import type { ItemError, ItemOutcome, JobCounts, JobInput, LeasedItem, ParsedInput } from './records.ts';
 
@@ -14,6 +15,12 @@ const CANCELLED = 3;
 
 /** An item that failed this often for reasons that may pass has failed. */
 export const MAX_ITEM_ATTEMPTS = 5;
+
+/**
+ * Bytes of a chunk's inputs. They share a row with its result lines, which `MAX_CHUNK_LINES_BYTES` bounds; a chunk of longer inputs
+ * becomes two.
+ */
+export const MAX_CHUNK_INPUTS_BYTES = 800_000;
 
 /** A chunk that was sent this often and never came to an end is given up. */
 export const MAX_CHUNK_DISPATCHES = 12;
@@ -86,8 +93,15 @@ export class ChunkStore {
     migrate(sql, 'chunks', MIGRATIONS);
   }
 
-  /** Adds a chunk of inputs behind the last one; lines that were none are failed at once. */
+  /** Adds a chunk of inputs behind the last one, or more where they are long; lines that were none are failed at once. */
   append(inputs: readonly ParsedInput[]): void {
+    const text = JSON.stringify(inputs.map((parsed) => ('input' in parsed ? parsed.input : null)));
+    if (inputs.length > 1 && utf8(text).byteLength > MAX_CHUNK_INPUTS_BYTES) {
+      const middle = inputs.length >> 1;
+      this.append(inputs.slice(0, middle));
+      this.append(inputs.slice(middle));
+      return;
+    }
     const { chunk, first } = this.#sql
       .exec<{ chunk: number; first: number }>(
         'SELECT COALESCE(MAX(chunk) + 1, 0) AS chunk, COALESCE(MAX(first + items), 0) AS first FROM chunks',
@@ -107,7 +121,7 @@ export class ChunkStore {
       chunk,
       first,
       inputs.length,
-      JSON.stringify(inputs.map((parsed) => ('input' in parsed ? parsed.input : null))),
+      text,
       status,
       new Uint8Array(inputs.length),
       JSON.stringify(lines),

@@ -7,6 +7,7 @@ import type { BlobCache } from '../../model-store/load.ts';
 import type { ObjectStore } from '../../model-store/object-store.ts';
 import { readManifest } from '../../model-store/versions.ts';
 import { JobError, ModelError } from '../errors.ts';
+import { MAX_REDIRECTS } from '../fetch/safe-fetch.ts';
 import { HeadClassifier } from '../heads/head-classifier.ts';
 import type { HeadLibrary } from '../heads/head-library.ts';
 import type { ImageReader } from '../images/image-reader.ts';
@@ -19,7 +20,7 @@ import { traceIdOf } from '../observability/trace.ts';
 import type { ImageService } from '../transcode/transcode.ts';
 import { answerItem, type Engine } from './answer-item.ts';
 import type { BackendClient } from './backend-client.ts';
-import { isBackendUnavailable } from './backend-retry.ts';
+import { DEFAULT_RETRY_POLICY, isBackendUnavailable } from './backend-retry.ts';
 import type { BulkJob } from './bulk-job.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
 import { IMAGE_CONNECTIONS } from './connections.ts';
@@ -43,10 +44,22 @@ const WASM_CONCURRENCY = 3;
 const DEFAULT_BATCH = 8;
 
 /** Longest delay before a chunk is tried again, in seconds. */
-const MAX_RETRY_SECONDS = 300;
+export const MAX_RETRY_SECONDS = 300;
 
 /** How long a GPU backend that is down is left alone where nobody else may answer, in seconds. */
 const BACKEND_DOWN_SECONDS = 15;
+
+/** Calls around the items of a chunk: its lease, the version's manifest and files, what the backend says of itself, policies. */
+const SUBREQUESTS_AROUND = 50;
+
+/**
+ * Most subrequests that a chunk makes; `platform-limits.ts` has how many one invocation may. Every item may be a URL that redirects as
+ * often as is followed, and a request of its own to the backend, tried as often as is allowed.
+ */
+export function maxSubrequests(items: number): number {
+  const anItem = 1 + MAX_REDIRECTS + DEFAULT_RETRY_POLICY.attempts;
+  return items * anItem + Math.ceil(items / REPORT_ITEMS) + SUBREQUESTS_AROUND;
+}
 
 /** What the consumer is given. */
 export interface JobServices {

@@ -19,7 +19,7 @@ const MAX_FETCH_ATTEMPTS = 4;
 
 /** Delay before a message is tried again: 10 s, doubling, an hour at most. */
 const RETRY_BASE_SECONDS = 10;
-const MAX_RETRY_SECONDS = 3600;
+export const MAX_RETRY_SECONDS = 3600;
 
 /** Characters of a failure that the ledger keeps. */
 const MAX_FAILURE_LENGTH = 300;

@@ -138,4 +138,14 @@ export const COMMANDS: readonly Command[] = [
     summary: 'how much a deployment bears: percentiles, errors by code, cost',
     load: () => import('./load.ts'),
   },
+  {
+    name: 'backup',
+    summary: 'models, aliases, policies, keys, heads and jobs into a folder',
+    load: () => import('./backup.ts'),
+  },
+  {
+    name: 'restore',
+    summary: 'what backup copied, into the buckets again',
+    load: () => import('./restore.ts'),
+  },
 ];

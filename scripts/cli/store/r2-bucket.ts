@@ -11,7 +11,7 @@ import { readWranglerConfig } from '../deploy/wrangler-config.ts';
 import type { OpenStore } from './opened-store.ts';
 
 /** Buckets that commands open, by their binding in wrangler.toml. */
-export type BucketBinding = 'MODELS' | 'UPLOADS';
+export type BucketBinding = 'MODELS' | 'UPLOADS' | 'JOBS';
 
 /**
  * Opens a bucket that wrangler.toml binds.

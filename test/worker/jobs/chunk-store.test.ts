@@ -1,6 +1,7 @@
 /** The chunks of a job, in the SQLite of a Durable Object as in production. */
 import { env, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
+import { MAX_CHUNK_ITEMS } from '../../../worker/jobs/accept-job.ts';
 import { ChunkStore, MAX_CHUNK_DISPATCHES, MAX_ITEM_ATTEMPTS } from '../../../worker/jobs/chunk-store.ts';
 import type { ItemOutcome } from '../../../worker/jobs/records.ts';
 
@@ -24,6 +25,18 @@ describe('chunks', () => {
       expect(store.lease(1)).toEqual([{ index: 3, input: { r2: '0.png' } }]);
       expect(store.counts()).toEqual({ total: 5, pending: 4, succeeded: 0, failed: 1, cancelled: 0 });
       expect(store.results(1, 1)[0]).toMatchObject({ first: 3, ended: false, part: null });
+    }));
+
+  it('of inputs that are too long for a row become more', () =>
+    withStore((store) => {
+      const url = `https://images.example.com/${'\u6f22'.repeat(2000)}`;
+      const long = Array.from({ length: MAX_CHUNK_ITEMS }, (_, at) => ({ input: { url, id: `${at}` } }));
+      store.append(long);
+      const chunks = store.undispatched(100);
+      expect(chunks.length).toBeGreaterThan(1);
+      const leased = chunks.flatMap((chunk) => store.lease(chunk) ?? []);
+      expect(leased.map(({ input }) => input.id)).toEqual(long.map(({ input }) => input.id));
+      expect(store.counts()).toMatchObject({ total: MAX_CHUNK_ITEMS, pending: MAX_CHUNK_ITEMS });
     }));
 
   it('keep the first outcome of an item, whatever is reported later, and ignore items of other chunks', () =>

@@ -21,7 +21,7 @@ const MAX_IN_FLIGHT_FAILING = 1;
 const LOOK_INTERVAL_MS = 250;
 
 /** After this the pump starts nothing new, and the next alarm goes on: an alarm may run for 15 minutes. */
-const MAX_RUN_MS = 5 * 60_000;
+export const MAX_RUN_MS = 5 * 60_000;
 
 /** What a pump works with. */
 export interface PumpOptions {

@@ -10,6 +10,7 @@ import { type CallbackResult, sendCallback } from '../../callbacks/send-callback
 import { readUrlPolicy } from '../../fetch/settings.ts';
 import type { ImageLocation } from '../../images/image-location.ts';
 import { traceIdOf } from '../../observability/trace.ts';
+import { MAX_BATCH_MESSAGES } from '../../platform-limits.ts';
 import { type ModerationSettings, readModerationSettings } from '../settings.ts';
 import type { Decision } from '../verdict-shapes.ts';
 import { DeliveryPump } from './delivery-pump.ts';
@@ -48,9 +49,6 @@ export interface ModerationMessage {
 export interface LedgerEnv {
   readonly MODERATION_QUEUE: Queue<ModerationMessage>;
 }
-
-/** Messages in one `sendBatch`. */
-const SEND_BATCH = 100;
 
 /** Events queued again in one alarm. */
 const REQUEUE_LIMIT = 500;
@@ -274,8 +272,8 @@ export class ModerationLedger extends DurableObject<LedgerEnv> {
     const source = this.ctx.storage.kv.get<string>('source');
     if (source === undefined) return;
     try {
-      for (let start = 0; start < events.length; start += SEND_BATCH) {
-        const batch = events.slice(start, start + SEND_BATCH).map((event) => ({ body: { source, event } }));
+      for (let start = 0; start < events.length; start += MAX_BATCH_MESSAGES) {
+        const batch = events.slice(start, start + MAX_BATCH_MESSAGES).map((event) => ({ body: { source, event } }));
         await this.env.MODERATION_QUEUE.sendBatch(batch);
       }
     } catch (error) {
