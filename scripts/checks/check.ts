@@ -16,6 +16,7 @@ const STEPS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   lint: [['node_modules/@biomejs/biome/bin/biome', 'check', '.']],
   types: ['tsconfig.json', 'tsconfig.node.json', 'tsconfig.console.json'].map((project) => [TSC, '-p', project]),
   bindings: [[WRANGLER, 'types', '--check', '--include-runtime=false', 'worker-configuration.d.ts']],
+  structure: [[LAUNCH, 'checks/structure']],
   environments: [[LAUNCH, 'checks/environments', '--check']],
   bundle: [
     [WRANGLER, 'deploy', '--dry-run', '--env=', '--outdir', BUNDLE],
@@ -28,6 +29,7 @@ const USAGE = `usage: npm run check -- [STEP...]
   lint           format and lint
   types          TypeScript
   bindings       worker-configuration.d.ts is what wrangler.toml says
+  structure      imports point down, links of the documentation resolve
   environments   the environments of wrangler.toml are those of its top level
   bundle         the worker bundles without a warning, and within its size
 Default: all of them. Exit code 1 with the first that fails.

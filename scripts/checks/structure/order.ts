@@ -38,7 +38,15 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['worker/imaging', 'worker/fetch', 'worker/body', 'worker/form-data', 'worker/oip', 'worker/auth'],
   ['worker/error-dialects.ts'],
   ['worker/problem.ts', 'worker/variables.ts', 'worker/bindings.ts', 'worker/json-shape.ts', 'worker/issue-text.ts'],
-  ['worker/bytes.ts', 'worker/float-encoding.ts', 'worker/queue-kinds.ts', 'model-store/build'],
+  [
+    'worker/bytes.ts',
+    'worker/float-encoding.ts',
+    'worker/queue-kinds.ts',
+    'worker/platform-limits.ts',
+    'worker/observability/trace.ts',
+    'worker/storage',
+    'model-store/build',
+  ],
   ['model-store'],
   ['worker/errors.ts'],
 ];
