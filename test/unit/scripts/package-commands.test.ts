@@ -39,12 +39,16 @@ describe('commands of package.json', () => {
     60_000,
   );
 
-  it.each(COMMANDS)('bit-edge $name: its help names it, and an unknown flag is a usage problem', async (command) => {
-    const module = await command.load();
-    expect(module.HELP).toMatch(new RegExp(`^usage: (bit-edge|npm run) .*?${command.name}`));
-    const refused: unknown = await module.run(['--bogus']).catch((error: unknown) => error);
-    expect(usageProblem(refused)).toBe("Unknown option '--bogus'");
-  });
+  it.each(COMMANDS)(
+    'bit-edge $name: its help names it, and an unknown flag is a usage problem',
+    async (command) => {
+      const module = await command.load();
+      expect(module.HELP).toMatch(new RegExp(`^usage: (bit-edge|npm run) .*?${command.name}`));
+      const refused: unknown = await module.run(['--bogus']).catch((error: unknown) => error);
+      expect(usageProblem(refused)).toBe("Unknown option '--bogus'");
+    },
+    60_000,
+  );
 
   it('no documented command runs TypeScript with the Node of the shell, which may be too old for it', () => {
     const pages = [

@@ -4,6 +4,8 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { run } from '../../../../../scripts/cli/commands/load.ts';
 import { estimateCost } from '../../../../../scripts/cli/load/pricing.ts';
 
+vi.setConfig({ testTimeout: 60_000 });
+
 let server: Server | null = null;
 
 afterEach(() => {
