@@ -5,6 +5,7 @@ import { R2ObjectStore } from '../model-store/r2-object-store.ts';
 import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
 import { HeadObject, type HeadWork } from './heads/head-object.ts';
+import headKernels from './heads/kernels/heads.wasm';
 import { ColoBlobCache } from './inference/colo-blob-cache.ts';
 import { startStreamDigest } from './inference/stream-digest.ts';
 import { wasmModules } from './inference/wasm-modules.ts';
@@ -26,6 +27,7 @@ function servicesOf(env: Env): Services {
     images: env.IMAGES ?? null,
     ledgers: env.MODERATION_LEDGER,
     heads: env.HEADS,
+    headKernels,
     jobsBucket: env.JOBS,
     jobs: env.BULK_JOB,
     jobDirectories: env.JOB_DIRECTORY,

@@ -150,6 +150,8 @@ export interface Platform {
   readonly images: ImageService | null;
   readonly ledgers: DurableObjectNamespace<ModerationLedger>;
   readonly heads: DurableObjectNamespace<HeadObject>;
+  /** `heads/kernels/heads.wasm`. */
+  readonly headKernels: WebAssembly.Module;
   /** Every binding and variable by name, for settings that name them. */
   readonly bindings: Readonly<Record<string, unknown>>;
 }
@@ -244,6 +246,7 @@ export function createServices(config: Config, platform: Platform): Services {
     images,
     maxImagesPerRequest: config.maxImagesPerRequest,
     debounceMs: config.headDebounceMs,
+    kernels: platform.headKernels,
     acquire: (bytes, what) => budget.acquire(bytes, what),
   });
   return {

@@ -1,6 +1,6 @@
 /**
- * `npm run kernel`: assembles worker/inference/kernels/quantized-gemm.wat, and compiles worker/inference/engine/kernels. Tests hold the
- * files that are committed against them.
+ * `npm run kernel`: assembles worker/inference/kernels/quantized-gemm.wat, and compiles worker/inference/engine/kernels and
+ * worker/heads/kernels. Tests hold the files that are committed against them.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import { runScript } from '../process/run-script.ts';
 const ROOT = new URL('../../', import.meta.url);
 const GEMM_FOLDER = new URL('worker/inference/kernels/', ROOT);
 const ENGINE_FOLDER = new URL('worker/inference/engine/kernels/', ROOT);
+const HEADS_FOLDER = new URL('worker/heads/kernels/', ROOT);
 
 /** Not `-O3`: it moves loads to where they are used, which takes a sixth more time in the product's inner loop. */
 const ASC_OPTIONS = [
@@ -39,16 +40,25 @@ export async function assembleKernel(): Promise<Uint8Array> {
 }
 
 /** The engine's compiled kernels. @throws Error with the compiler's messages. */
-export async function compileEngineKernels(): Promise<Uint8Array> {
+export function compileEngineKernels(): Promise<Uint8Array> {
+  return compileFolder(ENGINE_FOLDER);
+}
+
+/** The compiled kernels of heads. @throws Error with the compiler's messages. */
+export function compileHeadKernels(): Promise<Uint8Array> {
+  return compileFolder(HEADS_FOLDER);
+}
+
+async function compileFolder(folder: URL): Promise<Uint8Array> {
   let binary: Uint8Array | null = null;
-  const { error, stderr } = await compileAssemblyScript(['index.ts', '--outFile', 'engine.wasm', ...ASC_OPTIONS], {
-    readFile: (name, base) => readFile(new URL(name, new URL(`${base}/`, ENGINE_FOLDER)), 'utf8').catch(() => null),
+  const { error, stderr } = await compileAssemblyScript(['index.ts', '--outFile', 'kernels.wasm', ...ASC_OPTIONS], {
+    readFile: (name, base) => readFile(new URL(name, new URL(`${base}/`, folder)), 'utf8').catch(() => null),
     writeFile: (_name, contents) => {
       binary = Buffer.from(contents);
     },
     listFiles: () => [],
   });
-  if (error !== null || binary === null) throw new Error(`the engine's kernels do not compile:\n${stderr.toString()}`);
+  if (error !== null || binary === null) throw new Error(`${folder.pathname} does not compile:\n${stderr.toString()}`);
   return binary;
 }
 
@@ -62,6 +72,7 @@ if (import.meta.main) {
   await runScript({ name: 'kernel', usage, options: {} }, async () => {
     await write(new URL('quantized-gemm.wasm', GEMM_FOLDER), await assembleKernel());
     await write(new URL('engine.wasm', ENGINE_FOLDER), await compileEngineKernels());
+    await write(new URL('heads.wasm', HEADS_FOLDER), await compileHeadKernels());
     return 0;
   });
 }

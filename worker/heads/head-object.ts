@@ -13,6 +13,7 @@ import { DEFAULT_ALIAS } from './head-names.ts';
 import { publishIndex, removeHead, removeVersion, storeVersion } from './head-publisher.ts';
 import { type HeadVersion, headPictureKey } from './layout.ts';
 import { checkHeadLimit, HEAD_LIMITS, trainingBytes, trainingCost } from './limits.ts';
+import { LinearAlgebra } from './math/linear-algebra.ts';
 import { trainHead } from './math/train.ts';
 import type {
   Added,
@@ -45,6 +46,8 @@ export interface HeadWork {
   readonly debounceMs: number;
   /** The pooled features of a picture, and its hash. @throws AppError. */
   embed(example: PendingExample, head: HeadSettings): Promise<{ embedding: Uint8Array; sha256: string }>;
+  /** The compiled kernels of training. */
+  readonly kernels: WebAssembly.Module;
   /** Takes memory. @throws RuntimeError. */
   acquire(bytes: number, what: string): Promise<{ release(): void }>;
 }
@@ -343,7 +346,7 @@ export abstract class HeadObject extends DurableObject<Env> {
     let facts: HeadVersion;
     try {
       const set = readTrainingSet(this.#examples, dimensions, settings.multiLabel);
-      const { head, report } = trainHead(set, training);
+      const { head, report } = trainHead(set, training, new LinearAlgebra(work.kernels));
       facts = await storeVersion(work.store, settings, head, report, new Date().toISOString());
     } finally {
       lease.release();

@@ -51,6 +51,8 @@ export interface HeadServiceOptions {
   /** Pictures that a request embeds itself; more wait for the head's alarm. */
   readonly maxImagesPerRequest: number;
   readonly debounceMs: number;
+  /** `kernels/heads.wasm`. */
+  readonly kernels: WebAssembly.Module;
   acquire(bytes: number, what: string): Promise<{ release(): void }>;
 }
 
@@ -197,10 +199,11 @@ export class HeadService {
 
   /** What heads of this isolate work with. */
   work(): HeadWork {
-    const { store, debounceMs, acquire } = this.#options;
+    const { store, debounceMs, kernels, acquire } = this.#options;
     return {
       store,
       debounceMs,
+      kernels,
       acquire,
       embed: (example, settings) => this.#embedPending(example, settings),
     };

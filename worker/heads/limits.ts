@@ -45,10 +45,14 @@ export function trainingCost(method: Method, examples: number, dimensions: numbe
   return gram + 2 * size ** 3 + examples * size * size + 8 * examples * size * classes;
 }
 
-/** Bytes that a training holds at once: embeddings as stored and as features, the Gram matrix, what is tried, held-out scores. */
+/**
+ * Bytes that a training holds at once: embeddings as stored and as features, the kernels' memory (ridge-dual.ts, ridge-primal.ts say
+ * what they reserve), scores and weights.
+ */
 export function trainingBytes(method: Method, examples: number, dimensions: number, classes: number): number {
-  const shared = 8 * examples * dimensions + 16 * examples * classes;
-  if (method === 'nearest_mean') return shared + 16 * classes * dimensions;
-  if (examples <= dimensions) return shared + 16 * examples ** 2 + 32 * classes * examples;
-  return shared + 8 * dimensions ** 2 + 8 * 12 * classes * dimensions;
+  const shared = 8 * examples * dimensions + 25 * examples * classes + 20 * classes * dimensions;
+  const panels = 1024 * (examples + dimensions + classes);
+  if (method === 'nearest_mean') return shared + panels + 8 * classes * dimensions;
+  if (examples <= dimensions) return shared + panels + 16 * examples ** 2 + 16 * examples * classes;
+  return shared + panels + 8 * dimensions ** 2 + 8 * 12 * classes * dimensions;
 }

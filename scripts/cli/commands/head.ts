@@ -17,6 +17,7 @@ import { reportMarkdown } from '../../../worker/heads/report/report-markdown.ts'
 import { reportSvg } from '../../../worker/heads/report/report-svg.ts';
 import { ensureDefaultModel } from '../default-model.ts';
 import { evaluateHead, type HeadEvaluation } from '../heads/evaluate-head.ts';
+import { compileHeadAlgebra } from '../heads/head-algebra.ts';
 import { readLabelledSet } from '../heads/labelled-set.ts';
 import { trainRemotely } from '../heads/train-remotely.ts';
 import { type LocalModel, openLocalModel } from '../local-model.ts';
@@ -111,7 +112,7 @@ async function trainLocally(
 ): Promise<number> {
   const backbone = await openBackbone(values);
   const { set } = await embed(folder, backbone);
-  const { head, report } = trainHead(set, { ...DEFAULT_TRAINING, ...options });
+  const { head, report } = trainHead(set, { ...DEFAULT_TRAINING, ...options }, await compileHeadAlgebra());
   const out = values.out ?? join('heads', name);
   const version = await writeFolder(out, name, head, report, backbone);
   const test = values.test === undefined ? null : evaluateHead(head, await embed(values.test, backbone));

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { fitFeatures, transformRows } from '../../../worker/heads/math/features.ts';
+import type { LinearFit } from '../../../worker/heads/math/fit.ts';
 import type { Rows } from '../../../worker/heads/math/gram.ts';
 import { singleLabelTargets, type Targets } from '../../../worker/heads/math/targets.ts';
 
@@ -71,4 +72,19 @@ function float16(bits: number): number {
   const fraction = bits & 1023;
   const sign = bits >> 15 === 1 ? -1 : 1;
   return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
+}
+
+/** Scores of one row of features: `out[k] = weight[k] x + bias[k]`. */
+export function scoreRow(
+  { classes, dimensions, weight, bias }: LinearFit,
+  features: ArrayLike<number>,
+  from: number,
+  out: Float64Array,
+  at: number,
+): void {
+  for (let k = 0; k < classes; k++) {
+    let sum = bias[k]!;
+    for (let d = 0; d < dimensions; d++) sum += weight[k * dimensions + d]! * features[from + d]!;
+    out[at + k] = sum;
+  }
 }

@@ -1,18 +1,20 @@
 /** Heads and their reports: what they promise, and what a hostile set gets. */
 import { describe, expect, it } from 'vitest';
+import { compileHeadAlgebra } from '../../../scripts/cli/heads/head-algebra.ts';
 import type { Rows } from '../../../worker/heads/math/gram.ts';
 import { applyHead, headLabels } from '../../../worker/heads/math/head-model.ts';
 import { argmax, singleLabelTargets, type Targets } from '../../../worker/heads/math/targets.ts';
 import { DEFAULT_TRAINING, type TrainingOptions, trainHead } from '../../../worker/heads/math/train.ts';
 import { firstRows, readGoldenSet } from './goldens.ts';
 
+const algebra = await compileHeadAlgebra();
 const { golden, raw, targets } = await readGoldenSet('dual');
 const train = firstRows(raw, golden.train);
 const names = Array.from({ length: golden.classes }, (_, k) => `class ${k}`);
 
 function trained(options: Partial<TrainingOptions> = {}, rows: Rows = train, of: Targets = targets, labels = names) {
   const exampleIds = Array.from({ length: rows.count }, (_, i) => `ex_${i}`);
-  return trainHead({ rows, targets: of, labels, exampleIds }, { ...DEFAULT_TRAINING, ...options });
+  return trainHead({ rows, targets: of, labels, exampleIds }, { ...DEFAULT_TRAINING, ...options }, algebra);
 }
 
 function pick(indexes: readonly number[]): Rows {

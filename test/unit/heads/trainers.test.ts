@@ -1,6 +1,7 @@
 /** The trainers against scikit-learn, on embeddings of the default model, and against leaving out one example after the other. */
 import { describe, expect, it } from 'vitest';
-import { type LinearFit, scoreRow } from '../../../worker/heads/math/fit.ts';
+import { compileHeadAlgebra } from '../../../scripts/cli/heads/head-algebra.ts';
+import type { LinearFit } from '../../../worker/heads/math/fit.ts';
 import type { Rows } from '../../../worker/heads/math/gram.ts';
 import { fitLogistic } from '../../../worker/heads/math/logistic.ts';
 import { fitNearestMean } from '../../../worker/heads/math/nearest-mean.ts';
@@ -12,8 +13,9 @@ import {
   singleLabelTargets,
   type Targets,
 } from '../../../worker/heads/math/targets.ts';
-import { agreement, firstRows, readGoldenSet } from './goldens.ts';
+import { agreement, firstRows, readGoldenSet, scoreRow } from './goldens.ts';
 
+const algebra = await compileHeadAlgebra();
 const SETS = ['dual', 'primal'] as const;
 const PARITY = 0.995;
 
@@ -30,7 +32,7 @@ const equalWeights = (targets: Targets): Float64Array => exampleWeights(targets,
 describe.each(SETS)('ridge, %s form', (name) => {
   it('chooses the lambda of RidgeClassifierCV and predicts as it does', async () => {
     const { golden, all, train, targets } = await readGoldenSet(name);
-    const { fit, regularization } = fitRidge(train, targets, equalWeights(targets), null);
+    const { fit, regularization } = fitRidge(train, targets, equalWeights(targets), null, algebra);
     expect(regularization!.value / golden.ridge.lambda).toBeCloseTo(1, 5);
     expect(agreement(predict(fit, all), golden.ridge.predictions)).toBeGreaterThanOrEqual(PARITY);
   });
@@ -40,13 +42,13 @@ describe.each(SETS)('ridge, %s form', (name) => {
     const rows = firstRows(train, train.count - 3);
     const labels = Array.from({ length: rows.count }, (_, i) => labelOf(targets, i));
     const fewer = singleLabelTargets(labels, golden.classes);
-    const { fit } = fitRidge(rows, fewer, exampleWeights(fewer, true), golden.ridge.lambda);
+    const { fit } = fitRidge(rows, fewer, exampleWeights(fewer, true), golden.ridge.lambda, algebra);
     expect(agreement(predict(fit, all), golden.balanced.predictions)).toBeGreaterThanOrEqual(PARITY);
   });
 
   it("gives the scores of scikit-learn's Ridge fitted without the example", async () => {
     const { golden, train, targets } = await readGoldenSet(name);
-    const { validation } = fitRidge(train, targets, equalWeights(targets), golden.ridge.lambda);
+    const { validation } = fitRidge(train, targets, equalWeights(targets), golden.ridge.lambda, algebra);
     for (const [i, scores] of golden.left_out.entries()) {
       for (const [k, score] of scores.entries()) {
         expect(Math.abs(validation.scores[i * golden.classes + k]! - score)).toBeLessThan(1e-9);
@@ -63,7 +65,7 @@ describe('leave-one-out scores', () => {
     const { rows, labels } = clusters(count, dimensions, 4);
     const targets = singleLabelTargets(labels, 4);
     const weights = exampleWeights(targets, true);
-    const { validation, regularization } = fitRidge(rows, targets, weights, null);
+    const { validation, regularization } = fitRidge(rows, targets, weights, null, algebra);
     const scores = new Float64Array(4);
     for (let left = 0; left < count; left++) {
       const kept = labels.flatMap((_label, i) => (i === left ? [] : [i]));
@@ -73,7 +75,7 @@ describe('leave-one-out scores', () => {
       );
       const own = Float64Array.from(kept, (i) => weights[i]!);
       scoreRow(
-        fitRidge(pick(rows, kept), without, own, regularization!.value).fit,
+        fitRidge(pick(rows, kept), without, own, regularization!.value, algebra).fit,
         rows.data,
         left * dimensions,
         scores,
@@ -85,7 +87,7 @@ describe('leave-one-out scores', () => {
 
   it('of the nearest mean equal those of means without each example', () => {
     const { rows, labels } = clusters(12, 8, 3);
-    const { validation } = fitNearestMean(rows, singleLabelTargets(labels, 3));
+    const { validation } = fitNearestMean(rows, singleLabelTargets(labels, 3), algebra);
     const scores = new Float64Array(3);
     for (let left = 0; left < 12; left++) {
       const kept = labels.flatMap((_label, i) => (i === left ? [] : [i]));
@@ -93,7 +95,7 @@ describe('leave-one-out scores', () => {
         kept.map((i) => labels[i]!),
         3,
       );
-      scoreRow(fitNearestMean(pick(rows, kept), without).fit, rows.data, left * 8, scores, 0);
+      scoreRow(fitNearestMean(pick(rows, kept), without, algebra).fit, rows.data, left * 8, scores, 0);
       for (let k = 0; k < 3; k++) expect(scores[k]).toBeCloseTo(validation.scores[left * 3 + k]!, 9);
     }
   });
@@ -103,7 +105,7 @@ describe.each(SETS)('logistic regression, %s set', (name) => {
   it('predicts as LogisticRegression does, with its probabilities', async () => {
     const { golden, all, train, targets } = await readGoldenSet(name);
     for (const [c, expected] of Object.entries(golden.logistic)) {
-      const { fit } = fitLogistic(train, targets, equalWeights(targets), Number(c));
+      const { fit } = fitLogistic(train, targets, equalWeights(targets), Number(c), algebra);
       expect(agreement(predict(fit, all), expected.predictions)).toBeGreaterThanOrEqual(PARITY);
       const scores = new Float64Array(fit.classes);
       for (const [i, probabilities] of expected.probabilities.entries()) {
@@ -117,7 +119,7 @@ describe.each(SETS)('logistic regression, %s set', (name) => {
 
 it.each(SETS)('the nearest mean predicts as NearestCentroid does: %s set', async (name) => {
   const { golden, all, train, targets } = await readGoldenSet(name);
-  const { fit } = fitNearestMean(train, targets);
+  const { fit } = fitNearestMean(train, targets, algebra);
   expect(agreement(predict(fit, all), golden.nearest_mean.predictions)).toBeGreaterThanOrEqual(PARITY);
 });
 

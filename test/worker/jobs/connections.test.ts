@@ -3,6 +3,7 @@ import { env } from 'cloudflare:test';
 import { expect, it } from 'vitest';
 import { R2ObjectStore } from '../../../model-store/r2-object-store.ts';
 import { readConfig } from '../../../worker/config.ts';
+import headKernels from '../../../worker/heads/kernels/heads.wasm';
 import { startStreamDigest } from '../../../worker/inference/stream-digest.ts';
 import { wasmModules } from '../../../worker/inference/wasm-modules.ts';
 import { ConcurrencyLimit } from '../../../worker/jobs/concurrency-limit.ts';
@@ -18,6 +19,7 @@ it('images are read as many at a time as their share, and read on while others a
   const { images } = createServices(readConfig({ ...env }), {
     models: new R2ObjectStore(env.MODELS),
     wasmModules,
+    headKernels,
     blobs: null,
     startDigest: startStreamDigest,
     cache: caches.default,

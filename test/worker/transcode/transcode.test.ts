@@ -3,6 +3,7 @@ import { env } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { R2ObjectStore } from '../../../model-store/r2-object-store.ts';
 import { readConfig } from '../../../worker/config.ts';
+import headKernels from '../../../worker/heads/kernels/heads.wasm';
 import { decodeImage } from '../../../worker/imaging/decode.ts';
 import { DEFAULT_LIMITS } from '../../../worker/imaging/limits.ts';
 import { startStreamDigest } from '../../../worker/inference/stream-digest.ts';
@@ -106,6 +107,7 @@ it('a classification says that its image was transcoded, and gives the memory ba
   const { classifier, budget } = createServices(readConfig({ ...env }), {
     models: new R2ObjectStore(env.MODELS),
     wasmModules,
+    headKernels,
     blobs: null,
     startDigest: startStreamDigest,
     cache: null,

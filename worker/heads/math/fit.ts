@@ -30,19 +30,3 @@ export interface Fitted {
     readonly tried: readonly { readonly value: number; readonly error: number }[];
   } | null;
 }
-
-/** Scores of one row of features: `out[at + k] = weight[k] x + bias[k]`. */
-export function scoreRow(
-  { classes, dimensions, weight, bias }: LinearFit,
-  features: ArrayLike<number>,
-  from: number,
-  out: Float64Array,
-  at: number,
-): void {
-  for (let k = 0; k < classes; k++) {
-    let sum = bias[k]!;
-    const row = k * dimensions;
-    for (let d = 0; d < dimensions; d++) sum += weight[row + d]! * features[from + d]!;
-    out[at + k] = sum;
-  }
-}

@@ -1,6 +1,7 @@
 /** A trained head: pooled features in, logits out. Pure. */
 import { applyFeatures, type FeatureTransform } from './features.ts';
 import { noveltyDistance } from './novelty.ts';
+import { rowProducts } from './row-products.ts';
 
 /** The label of pictures that are like none of the classes. */
 export const UNKNOWN_LABEL = 'unknown';
@@ -43,19 +44,10 @@ export function applyHead(head: HeadModel, embedding: Float32Array): Float32Arra
   const features = new Float32Array(dimensions);
   applyFeatures(head.features, embedding, features);
   const logits = new Float32Array(classes.length + (unknown === null ? 0 : 1));
+  rowProducts(weight, classes.length, features, logits);
   let max = Number.NEGATIVE_INFINITY;
   for (let k = 0; k < classes.length; k++) {
-    let a = bias[k]!;
-    let b = 0;
-    const row = k * dimensions;
-    let d = 0;
-    // Two sums: each waits for its own last addition only.
-    for (; d + 1 < dimensions; d += 2) {
-      a += weight[row + d]! * features[d]!;
-      b += weight[row + d + 1]! * features[d + 1]!;
-    }
-    if (d < dimensions) a += weight[row + d]! * features[d]!;
-    logits[k] = a + b;
+    logits[k] = logits[k]! + bias[k]!;
     max = Math.max(max, logits[k]!);
   }
   if (unknown !== null) {

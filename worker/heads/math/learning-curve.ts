@@ -1,7 +1,9 @@
 /** Accuracy by the number of examples a class: whether more pictures would help. Pure, deterministic. */
-import { type LinearFit, scoreRow } from './fit.ts';
+import type { LinearFit } from './fit.ts';
 import type { Rows } from './gram.ts';
+import type { LinearAlgebra } from './linear-algebra.ts';
 import { fitNearestMean } from './nearest-mean.ts';
+import { productsWithRows } from './products.ts';
 import { permutation, seededRandom } from './random.ts';
 import { fitRidge } from './ridge.ts';
 import { argmax, classCounts, exampleWeights, labelOf, singleLabelTargets, type Targets } from './targets.ts';
@@ -32,7 +34,12 @@ export interface LearningCurve {
 }
 
 /** Draws examples of every class, trains on them and tests on others. Null where an example may have several labels. */
-export function learningCurve(rows: Rows, targets: Targets, method: LearningCurve['method']): LearningCurve | null {
+export function learningCurve(
+  rows: Rows,
+  targets: Targets,
+  method: LearningCurve['method'],
+  algebra: LinearAlgebra,
+): LearningCurve | null {
   if (targets.multiLabel) return null;
   const { classes, count } = targets;
   const counts = classCounts(targets);
@@ -55,7 +62,7 @@ export function learningCurve(rows: Rows, targets: Targets, method: LearningCurv
           train.push(i);
         } else if (test.length < MAX_TESTED) test.push(i);
       }
-      hits += countHits(rows, labels, classes, train, test, method);
+      hits += countHits(rows, labels, classes, train, test, method, algebra);
       tested += test.length;
     }
     points.push({
@@ -69,32 +76,39 @@ export function learningCurve(rows: Rows, targets: Targets, method: LearningCurv
 }
 
 function countHits(
-  { data, dimensions }: Rows,
+  rows: Rows,
   labels: Int32Array,
   classes: number,
   train: readonly number[],
   test: readonly number[],
   method: LearningCurve['method'],
+  algebra: LinearAlgebra,
 ): number {
-  const chosen = new Float32Array(train.length * dimensions);
-  for (const [row, i] of train.entries()) {
-    chosen.set(data.subarray(i * dimensions, (i + 1) * dimensions), row * dimensions);
-  }
-  const rows = { data: chosen, count: train.length, dimensions };
+  const chosen = pick(rows, train);
   const targets = singleLabelTargets(
     train.map((i) => labels[i]!),
     classes,
   );
   const isSingle = train.length === classes;
-  const fit: LinearFit =
+  const { weight, bias }: LinearFit =
     method === 'ridge' && !isSingle
-      ? fitRidge(rows, targets, exampleWeights(targets, true), null).fit
-      : fitNearestMean(rows, targets).fit;
-  const scores = new Float64Array(classes);
+      ? fitRidge(chosen, targets, exampleWeights(targets, true), null, algebra).fit
+      : fitNearestMean(chosen, targets, algebra).fit;
   let hits = 0;
-  for (const i of test) {
-    scoreRow(fit, data, i * dimensions, scores, 0);
-    if (argmax(scores, 0, classes) === labels[i]) hits++;
-  }
+  productsWithRows(pick(rows, test), weight, algebra, (products, start, size) => {
+    for (let r = 0; r < size; r++) {
+      for (let k = 0; k < classes; k++) products[r * classes + k]! += bias[k]!;
+      if (argmax(products, r * classes, classes) === labels[test[start + r]!]) hits++;
+    }
+  });
   return hits;
+}
+
+/** Some of the rows. */
+function pick({ data, dimensions }: Rows, indexes: readonly number[]): Rows {
+  const picked = new Float32Array(indexes.length * dimensions);
+  for (const [row, i] of indexes.entries()) {
+    picked.set(data.subarray(i * dimensions, (i + 1) * dimensions), row * dimensions);
+  }
+  return { data: picked, count: indexes.length, dimensions };
 }

@@ -6,6 +6,7 @@
 import type { Fitted } from './fit.ts';
 import type { Rows } from './gram.ts';
 import { minimize } from './lbfgs.ts';
+import type { LinearAlgebra } from './linear-algebra.ts';
 import { type Span, spanOf, toFeatures } from './span.ts';
 import { classCounts, labelOf, type Targets } from './targets.ts';
 
@@ -21,10 +22,16 @@ const FOLD = { maxIterations: 200, gradientTolerance: 1e-3 };
  * Fits a logistic classifier.
  * @param c tried alone where given; else the one with the least held-out loss is chosen.
  */
-export function fitLogistic(rows: Rows, targets: Targets, weights: Float64Array, c: number | null): Fitted {
+export function fitLogistic(
+  rows: Rows,
+  targets: Targets,
+  weights: Float64Array,
+  c: number | null,
+  algebra: LinearAlgebra,
+): Fitted {
   const { count, dimensions, data } = rows;
   const { classes } = targets;
-  const span: Span | null = count <= dimensions ? spanOf(rows) : null;
+  const span: Span | null = count <= dimensions ? spanOf(rows, algebra) : null;
   const size = span?.rank ?? dimensions;
   const features = span?.coordinates ?? Float64Array.from(data);
   const problem: Problem = { features, size, targets, weights };

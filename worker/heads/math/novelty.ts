@@ -3,7 +3,10 @@
  * own distances, each to means that it is not in, so that the share of known pictures above it is stated. Pure.
  */
 import type { Rows } from './gram.ts';
+import type { LinearAlgebra } from './linear-algebra.ts';
 import { classSums } from './nearest-mean.ts';
+import { productsWithRows, squaredLength, squaredLengths } from './products.ts';
+import { rowProducts } from './row-products.ts';
 import { classCounts, type Targets } from './targets.ts';
 
 /** What tells known from unknown. */
@@ -27,8 +30,8 @@ export interface Novelty {
  * @param targetRate over 0, below 1.
  * @returns null where no class has two examples.
  */
-export function fitNovelty(rows: Rows, targets: Targets, targetRate: number): Novelty | null {
-  const { data, count, dimensions } = rows;
+export function fitNovelty(rows: Rows, targets: Targets, targetRate: number, algebra: LinearAlgebra): Novelty | null {
+  const { data, dimensions } = rows;
   const { classes, membership } = targets;
   const counts = classCounts(targets);
   const sums = classSums(rows, targets);
@@ -38,17 +41,27 @@ export function fitNovelty(rows: Rows, targets: Targets, targetRate: number): No
     const length = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
     for (let d = 0; d < dimensions; d++) means[k * dimensions + d] = length > 0 ? row[d]! / length : 0;
   }
+  const lengths = squaredLengths(sums, dimensions);
   const distances: number[] = [];
-  for (let i = 0; i < count; i++) {
-    let best = -1;
-    let estimable = true;
-    for (let k = 0; k < classes; k++) {
-      const isOwn = membership[i * classes + k] === 1;
-      if (isOwn && counts[k]! < 2) estimable = false;
-      best = Math.max(best, cosineToMean(data, i * dimensions, sums, k * dimensions, dimensions, isOwn ? 1 : 0));
+  productsWithRows(rows, sums, algebra, (products, start, size) => {
+    for (let r = 0; r < size; r++) {
+      const i = start + r;
+      const own = squaredLength(data, i * dimensions, dimensions);
+      let best = -1;
+      let estimable = true;
+      for (let k = 0; k < classes; k++) {
+        const isOwn = membership[i * classes + k] === 1;
+        if (isOwn && counts[k]! < 2) estimable = false;
+        const product = products[r * classes + k]!;
+        // Without the example itself: the sum s becomes s - x.
+        const cosine = isOwn
+          ? cosineOf(product - own, own, lengths[k]! - 2 * product + own)
+          : cosineOf(product, own, lengths[k]!);
+        best = Math.max(best, cosine);
+      }
+      if (estimable) distances.push(1 - best);
     }
-    if (estimable) distances.push(1 - best);
-  }
+  });
   if (distances.length === 0) return null;
   const sorted = Float64Array.from(distances).sort();
   const rank = Math.min(sorted.length, Math.ceil((sorted.length + 1) * (1 - targetRate)));
@@ -65,40 +78,19 @@ export function fitNovelty(rows: Rows, targets: Targets, targetRate: number): No
   };
 }
 
-/** Cosine of a row and a class's sum without `leave` times the row. */
-function cosineToMean(
-  data: Float32Array,
-  from: number,
-  sums: Float64Array,
-  row: number,
-  dimensions: number,
-  leave: number,
-): number {
-  let product = 0;
-  let own = 0;
-  let length = 0;
-  for (let d = 0; d < dimensions; d++) {
-    const x = data[from + d]!;
-    const mean = sums[row + d]! - leave * x;
-    product += x * mean;
-    own += x * x;
-    length += mean * mean;
-  }
-  return own > 0 && length > 0 ? product / Math.sqrt(own * length) : 0;
+function cosineOf(product: number, first: number, second: number): number {
+  return first > 0 && second > 0 ? Math.max(-1, Math.min(1, product / Math.sqrt(first * second))) : 0;
 }
 
 /** The distance of transformed features `[dimensions]` to the nearest mean. */
 export function noveltyDistance(means: Float32Array, features: Float32Array): number {
-  const dimensions = features.length;
-  let own = 0;
-  for (const x of features) own += x * x;
+  const own = squaredLength(features, 0, features.length);
   if (own === 0) return 1;
+  const count = means.length / features.length;
+  const products = new Float32Array(count);
+  rowProducts(means, count, features, products);
   // Not -1: the products are of features of any length.
   let best = Number.NEGATIVE_INFINITY;
-  for (let row = 0; row < means.length; row += dimensions) {
-    let product = 0;
-    for (let d = 0; d < dimensions; d++) product += means[row + d]! * features[d]!;
-    best = Math.max(best, product);
-  }
+  for (const product of products) best = Math.max(best, product);
   return 1 - best / Math.sqrt(own);
 }

@@ -1,5 +1,6 @@
 /** Ridge regression in the dual: a system of examples x examples, for fewer examples than dimensions. Pure. */
-import { gramOfRows } from './gram.ts';
+import { gramOfRows, gramValues } from './gram.ts';
+import { combinationValues, combineExamples } from './products.ts';
 import type { RidgeProblem, RidgeSolution } from './ridge-problem.ts';
 import {
   quadraticForm,
@@ -9,6 +10,7 @@ import {
   shift,
   solveRow,
   tridiagonalize,
+  tridiagonalValues,
 } from './tridiagonal.ts';
 
 /**
@@ -16,37 +18,36 @@ import {
  * `lambda alpha` and `1 - H_ii` is `lambda (K + lambda I)⁻¹_ii` less the intercept's share.
  */
 export function fitDual(problem: RidgeProblem): RidgeSolution {
-  const { rows, weights, centred, classes, targetMean } = problem;
-  const { count, dimensions, data } = rows;
+  const { rows, weights, centred, classes, algebra } = problem;
+  const { count, dimensions } = rows;
+  const own = [count * count, classes * count, classes * count, classes * dimensions];
+  algebra.reserve(...gramValues(count), ...tridiagonalValues(count), ...own, ...combinationValues(dimensions));
   const { gram, meanSquare, shares } = centredGram(problem);
   const raised = meanSquare > 0 ? meanSquare : 1;
   // The intercept's direction has eigenvalue 0 in K. Raised, it does not drown the others in (K + lambda I)⁻¹_ii; no target has a part in it.
   for (let i = 0; i < count; i++) {
     for (let j = 0; j < count; j++) gram[i * count + j]! += raised * Math.sqrt(shares[i]! * shares[j]!);
   }
-  const factorisation = tridiagonalize(gram, count);
-  const basis = new Float64Array(count * count);
+  const factorisation = tridiagonalize(gram, count, algebra);
+  const basis = algebra.float64(count * count);
   for (let i = 0; i < count; i++) basis[i * count + i] = 1;
   rotateRows(factorisation, basis, count);
   // Rows are classes here: each becomes one right-hand side.
-  const targets = new Float64Array(classes * count);
+  const targets = algebra.float64(classes * count);
   for (let i = 0; i < count; i++) {
     for (let k = 0; k < classes; k++) targets[k * count + i] = Math.sqrt(weights[i]!) * centred[i * classes + k]!;
   }
   rotateRows(factorisation, targets, classes);
 
-  const solve = (lambda: number): { alpha: Float64Array; kept: Float64Array } => {
-    const factor = shift(factorisation, lambda);
-    const alpha = targets.slice();
-    for (let k = 0; k < classes; k++) solveRow(factor, alpha, k * count);
-    rotateRowsBack(factorisation, alpha, classes);
-    return { alpha, kept: keptShares(factor, basis, shares, lambda, raised) };
-  };
-
+  const alpha = algebra.float64(classes * count);
   let best: { lambda: number; error: number; alpha: Float64Array; kept: Float64Array } | null = null;
   const tried: { value: number; error: number }[] = [];
   for (const lambda of problem.lambdas(meanSquare)) {
-    const { alpha, kept } = solve(lambda);
+    const factor = shift(factorisation, lambda);
+    alpha.set(targets);
+    for (let k = 0; k < classes; k++) solveRow(factor, alpha, k * count);
+    rotateRowsBack(factorisation, alpha, classes);
+    const kept = keptShares(factor, basis, shares, lambda, raised);
     let error = 0;
     for (let i = 0; i < count; i++) {
       const scale = lambda / (kept[i]! * Math.sqrt(weights[i]!));
@@ -54,26 +55,38 @@ export function fitDual(problem: RidgeProblem): RidgeSolution {
     }
     error /= count * classes;
     tried.push({ value: lambda, error });
-    if (best === null || error < best.error) best = { lambda, error, alpha, kept };
+    if (best === null || error < best.error) best = { lambda, error, alpha: alpha.slice(), kept };
   }
-  const { lambda, alpha, kept } = best!;
+  const { lambda, kept } = best!;
+  alpha.set(best!.alpha);
   const residuals = new Float64Array(count * classes);
-  const mean = new Float64Array(dimensions);
   for (let i = 0; i < count; i++) {
     const scale = lambda / (kept[i]! * Math.sqrt(weights[i]!));
     for (let k = 0; k < classes; k++) residuals[i * classes + k] = scale * alpha[k * count + i]!;
-    for (let d = 0; d < dimensions; d++) mean[d]! += shares[i]! * data[i * dimensions + d]!;
   }
-  const weight = new Float64Array(classes * dimensions);
+  return { fit: fitOf(problem, alpha, shares), lambda, tried, residuals };
+}
+
+/** The weights that `alpha`, `[classes, count]`, stands for; it is overwritten. */
+function fitOf(
+  { rows, weights, classes, targetMean, algebra }: RidgeProblem,
+  alpha: Float64Array,
+  shares: Float64Array,
+): RidgeSolution['fit'] {
+  const { count, dimensions, data } = rows;
+  const mean = new Float64Array(dimensions);
+  for (let i = 0; i < count; i++) {
+    for (let d = 0; d < dimensions; d++) mean[d]! += shares[i]! * data[i * dimensions + d]!;
+    for (let k = 0; k < classes; k++) alpha[k * count + i]! *= Math.sqrt(weights[i]!);
+  }
+  const combined = algebra.float64(classes * dimensions);
+  combineExamples(rows, alpha, classes, combined, algebra);
+  const weight = combined.slice();
   const bias = new Float64Array(classes);
   for (let k = 0; k < classes; k++) {
     const row = k * dimensions;
     let sum = 0;
-    for (let i = 0; i < count; i++) {
-      const coefficient = Math.sqrt(weights[i]!) * alpha[k * count + i]!;
-      sum += coefficient;
-      for (let d = 0; d < dimensions; d++) weight[row + d]! += coefficient * data[i * dimensions + d]!;
-    }
+    for (let i = 0; i < count; i++) sum += alpha[k * count + i]!;
     let offset = 0;
     for (let d = 0; d < dimensions; d++) {
       weight[row + d]! -= sum * mean[d]!;
@@ -81,17 +94,17 @@ export function fitDual(problem: RidgeProblem): RidgeSolution {
     }
     bias[k] = targetMean[k]! - offset;
   }
-  return { fit: { classes, dimensions, weight, bias }, lambda, tried, residuals };
+  return { classes, dimensions, weight, bias };
 }
 
 /** The Gram matrix of centred, weighted examples, from that of the examples. `shares`: each one's part of the mean. */
-function centredGram({ rows, weights }: RidgeProblem): {
+function centredGram({ rows, weights, algebra }: RidgeProblem): {
   gram: Float64Array;
   meanSquare: number;
   shares: Float64Array;
 } {
   const { count } = rows;
-  const gram = gramOfRows(rows);
+  const gram = gramOfRows(rows, algebra);
   let total = 0;
   for (const weight of weights) total += weight;
   const shares = weights.map((weight) => weight / total);

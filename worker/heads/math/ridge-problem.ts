@@ -1,6 +1,8 @@
 /** What both forms of ridge regression, primal and dual, are given and give. */
 import type { LinearFit } from './fit.ts';
 import type { Rows } from './gram.ts';
+import type { LinearAlgebra } from './linear-algebra.ts';
+import type { Targets } from './targets.ts';
 
 /** What both forms are given. */
 export interface RidgeProblem {
@@ -12,6 +14,8 @@ export interface RidgeProblem {
   /** `[classes]`. */
   readonly targetMean: Float64Array;
   readonly classes: number;
+  readonly targets: Targets;
+  readonly algebra: LinearAlgebra;
   /** Tried in turn; the first of the best is taken. */
   lambdas(meanSquare: number): readonly number[];
 }

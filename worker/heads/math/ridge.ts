@@ -6,6 +6,7 @@
  */
 import type { Fitted } from './fit.ts';
 import type { Rows } from './gram.ts';
+import type { LinearAlgebra } from './linear-algebra.ts';
 import { fitDual } from './ridge-dual.ts';
 import { fitPrimal } from './ridge-primal.ts';
 import type { RidgeProblem } from './ridge-problem.ts';
@@ -21,7 +22,13 @@ const MANY_MULTIPLICATIONS = 2e8;
  * Fits a ridge classifier.
  * @param lambda tried alone where given; else the one with the least squared leave-one-out error is chosen.
  */
-export function fitRidge(rows: Rows, targets: Targets, weights: Float64Array, lambda: number | null): Fitted {
+export function fitRidge(
+  rows: Rows,
+  targets: Targets,
+  weights: Float64Array,
+  lambda: number | null,
+  algebra: LinearAlgebra,
+): Fitted {
   const { count, dimensions } = rows;
   const { classes, membership } = targets;
   let total = 0;
@@ -42,6 +49,8 @@ export function fitRidge(rows: Rows, targets: Targets, weights: Float64Array, la
     centred,
     targetMean,
     classes,
+    targets,
+    algebra,
     lambdas(meanSquare) {
       if (lambda !== null) return [lambda];
       // Examples that are all the same leave nothing to scale by, and nothing to learn.

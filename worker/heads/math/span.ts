@@ -3,7 +3,8 @@
  * alone is fitted in as many dimensions as there are independent examples. Pivoted Cholesky decomposition of the Gram matrix;
  * Higham, "Accuracy and Stability of Numerical Algorithms", 10.3. Pure.
  */
-import { gramOfRows, type Rows } from './gram.ts';
+import { gramOfRows, gramValues, type Rows } from './gram.ts';
+import type { LinearAlgebra } from './linear-algebra.ts';
 
 /** What is left of an example's squared length, relative to the largest, below which it depends on those before it. */
 const TOLERANCE = 1e-10;
@@ -18,9 +19,10 @@ export interface Span {
 }
 
 /** Finds the coordinates. */
-export function spanOf(rows: Rows): Span {
+export function spanOf(rows: Rows, algebra: LinearAlgebra): Span {
   const { count } = rows;
-  const gram = gramOfRows(rows);
+  algebra.reserve(...gramValues(count));
+  const gram = gramOfRows(rows, algebra);
   const left = Float64Array.from({ length: count }, (_, i) => gram[i * count + i]!);
   const limit = TOLERANCE * Math.max(...left);
   const columns: Float64Array[] = [];

@@ -9,6 +9,7 @@ import type { Fitted } from './fit.ts';
 import type { Rows } from './gram.ts';
 import type { HeadModel } from './head-model.ts';
 import { learningCurve } from './learning-curve.ts';
+import type { LinearAlgebra } from './linear-algebra.ts';
 import { fitLogistic } from './logistic.ts';
 import { fitNearestMean } from './nearest-mean.ts';
 import { fitNovelty } from './novelty.ts';
@@ -63,15 +64,19 @@ export interface TrainingSet {
  * @throws HeadError `head_untrainable` where there are fewer than two classes with examples, a class has none, or a number is not
  * finite.
  */
-export function trainHead(set: TrainingSet, options: TrainingOptions): { head: HeadModel; report: HeadReport } {
+export function trainHead(
+  set: TrainingSet,
+  options: TrainingOptions,
+  algebra: LinearAlgebra,
+): { head: HeadModel; report: HeadReport } {
   const { targets, labels } = set;
   checkTrainable(set);
   const features = fitFeatures(options.features, set.rows);
   const rows = transformRows(features, set.rows);
   const method = resolveMethod(options.method, targets);
-  const fitted = fitBy(method, rows, targets, options);
+  const fitted = fitBy(method, rows, targets, options, algebra);
   const temperature = fitTemperature(fitted.validation.scores, targets);
-  const novelty = options.unknownRate === null ? null : fitNovelty(rows, targets, options.unknownRate);
+  const novelty = options.unknownRate === null ? null : fitNovelty(rows, targets, options.unknownRate, algebra);
   const report = makeReport({
     labels,
     exampleIds: set.exampleIds,
@@ -83,7 +88,7 @@ export function trainHead(set: TrainingSet, options: TrainingOptions): { head: H
     temperature,
     novelty,
     duplicates: duplicatesAcrossClasses(rows, targets),
-    learningCurve: learningCurve(rows, targets, method === 'nearest_mean' ? 'nearest_mean' : 'ridge'),
+    learningCurve: learningCurve(rows, targets, method === 'nearest_mean' ? 'nearest_mean' : 'ridge', algebra),
   });
   const head: HeadModel = {
     classes: labels,
@@ -102,11 +107,17 @@ function resolveMethod(method: Method, targets: Targets): Exclude<Method, 'auto'
   return !targets.multiLabel && Math.max(...classCounts(targets)) < 2 ? 'nearest_mean' : 'ridge';
 }
 
-function fitBy(method: Exclude<Method, 'auto'>, rows: Rows, targets: Targets, options: TrainingOptions): Fitted {
-  if (method === 'nearest_mean') return fitNearestMean(rows, targets);
+function fitBy(
+  method: Exclude<Method, 'auto'>,
+  rows: Rows,
+  targets: Targets,
+  options: TrainingOptions,
+  algebra: LinearAlgebra,
+): Fitted {
+  if (method === 'nearest_mean') return fitNearestMean(rows, targets, algebra);
   const weights = exampleWeights(targets, options.balanced);
-  if (method === 'logistic') return fitLogistic(rows, targets, weights, options.c);
-  return fitRidge(rows, targets, weights, options.lambda);
+  if (method === 'logistic') return fitLogistic(rows, targets, weights, options.c, algebra);
+  return fitRidge(rows, targets, weights, options.lambda, algebra);
 }
 
 function checkTrainable({ rows, targets, labels, exampleIds }: TrainingSet): void {
