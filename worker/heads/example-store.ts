@@ -189,6 +189,22 @@ export class ExampleStore {
     this.#sql.exec('DELETE FROM examples');
   }
 
+  /** Examples whose pictures cannot be had again: how many, and the first of them. @param kept whether uploads were kept. */
+  withoutPicture(kept: boolean): { count: number; first: string } {
+    return this.#sql
+      .exec<{ count: number; first: string }>(
+        `SELECT COUNT(*) AS count, COALESCE(MIN(id), '') AS first FROM examples
+           WHERE json_extract(source, '$.kind') NOT IN ('url', 'r2') AND NOT (? AND stored = 1)`,
+        kept ? 1 : 0,
+      )
+      .one();
+  }
+
+  /** Has every example wait to be embedded again. */
+  forgetEmbeddings(): void {
+    this.#sql.exec("UPDATE examples SET embedding = NULL, state = 'pending', attempts = 0, error = NULL");
+  }
+
   /** Every example that has an embedding, by id, one after the other. */
   *ready(): Generator<{ id: string; labels: readonly string[]; embedding: ArrayBuffer }> {
     const cursor = this.#sql.exec<{ id: string; labels: string; embedding: ArrayBuffer }>(

@@ -24,7 +24,7 @@ import type { HeadReport } from './math/report.ts';
 /** Bytes of heads that are kept; each holds its numbers as float32. */
 export const MAX_KEPT_BYTES = 8 * 1024 * 1024;
 
-/** That there is no head of a name is believed for so long, in ms: it may just be being made. */
+/** That there is no head or version of a name is believed for so long, in ms: it may just be being made. */
 const ABSENT_MAX_AGE_MS = 2_000;
 
 /** Look-ups that are kept; names that a guesser tries are among them. */
@@ -72,9 +72,9 @@ export class HeadLibrary {
     if (tenant === undefined || this.#options.modelNames.includes(name)) return null;
     const index = await this.index(tenant, name);
     if (index === null) return null;
-    const version = index.aliases[reference]?.version ?? reference;
-    const found = index.versions.find((each) => each.version === version);
-    if (found !== undefined) return { name, owner: index.owner, version: found };
+    // A version that is asked for by name may be newer than what is believed.
+    const found = findVersion(index, reference) ?? findVersion(await this.#newerIndex(tenant, name), reference);
+    if (found !== null) return { name, owner: index.owner, version: found };
     throw new ModelError('model_not_found', `head ${name} has no version "${reference}"`, {
       details: { model: name, version: reference },
     });
@@ -92,6 +92,13 @@ export class HeadLibrary {
     if (this.#indexes.size >= MAX_LOOKUPS) this.#indexes.clear();
     this.#indexes.set(id, { index, readAt: this.#options.now() });
     return index;
+  }
+
+  /** The index as it is, unless it has just been read. */
+  async #newerIndex(tenant: string, name: string): Promise<HeadIndex | null> {
+    const known = this.#indexes.get(`${tenant}/${name}`);
+    if (known !== undefined && this.#options.now() - known.readAt >= ABSENT_MAX_AGE_MS) this.forget(tenant, name);
+    return this.index(tenant, name);
   }
 
   /** Forgets what is known of a head: it was changed by this isolate. */
@@ -167,4 +174,9 @@ function parseIndex(value: unknown, name: string): HeadIndex {
   const result = headIndexSchema.safeParse(value);
   if (result.success) return result.data;
   throw new ModelError('invalid_manifest', `the index of head ${name}: ${result.error.issues[0]!.message}`);
+}
+
+function findVersion(index: HeadIndex | null, reference: string): HeadVersion | null {
+  const version = index?.aliases[reference]?.version ?? reference;
+  return index?.versions.find((each) => each.version === version) ?? null;
 }

@@ -121,7 +121,7 @@ export class HeadService {
     try {
       let made = !isNew;
       for await (const batch of this.#batches(settings, inputs, waitUntil)) {
-        accept(made ? await stub.add(batch) : await stub.create(settings, batch));
+        accept(made ? await stub.add(batch, settings.backbone) : await stub.create(settings, batch));
         made = true;
       }
       const status = await this.status(settings.owner, settings.name);
@@ -144,7 +144,7 @@ export class HeadService {
     const stub = this.stub(settings.owner, settings.name);
     const total = { added: 0, known: 0, ids: [] as string[] };
     for await (const batch of this.#batches(settings, inputs, waitUntil)) {
-      const answer = await stub.add(batch);
+      const answer = await stub.add(batch, settings.backbone);
       if (isRefusal(answer)) await this.#discardPictures(settings, batch);
       const { added, known, ids } = accept(answer);
       total.added += added;
@@ -152,6 +152,16 @@ export class HeadService {
       total.ids.push(...ids);
     }
     return total;
+  }
+
+  /**
+   * Puts a head on what a reference means now; its examples are embedded again.
+   * @throws HeadError `head_not_found`, `head_backbone_changed` where pictures were not kept, `head_limit_exceeded`; ModelError.
+   */
+  async changeBackbone(owner: string, name: string, reference: ModelReference): Promise<void> {
+    const { version, dimensions } = await this.describeBackbone(reference);
+    accept(await this.stub(owner, name).changeBackbone({ name: reference.name, version }, dimensions));
+    this.library.forget(owner, name);
   }
 
   /** Where a head is. @throws HeadError `head_not_found`. */

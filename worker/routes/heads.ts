@@ -18,7 +18,7 @@ import { readSmallJson, withBody } from './support/body-lease.ts';
 import {
   checkReserved,
   type HeadOptions,
-  headOptionsSchema,
+  headChangesSchema,
   newHeadFieldsSchema,
   newHeadSchema,
   readHeadRequest,
@@ -114,15 +114,18 @@ export const headsRoutes = new Hono<AppEnvironment>()
   .patch('/v1/heads/:head', async (c) => {
     const { name, settings } = await ownHead(c);
     const body = await readSmallJson(c);
-    const options = parseParameters(headOptionsSchema, new URL(c.req.url).searchParams, body);
-    const { heads } = c.var.services;
+    const { backbone, ...options } = parseParameters(headChangesSchema, new URL(c.req.url).searchParams, body);
+    const { heads, config } = c.var.services;
+    // First: where it is refused, nothing is changed.
+    if (backbone !== undefined) await heads.changeBackbone(tenantOf(c), name, parseModelReference(backbone, config));
     const changes = {
       training: trainingOf(options, settings.training),
       promotion: options.promote ?? settings.promotion,
       promotionMargin: options.promote_margin ?? settings.promotionMargin,
     };
     accept(await heads.stub(tenantOf(c), name).configure(changes));
-    return c.json(toAnswer(await heads.status(tenantOf(c), name)));
+    const status = await heads.status(tenantOf(c), name);
+    return c.json(toAnswer(status), status.counts.pending === 0 ? 200 : 202);
   })
   .delete('/v1/heads/:head', async (c) => {
     refuseParameters(c.req.url);

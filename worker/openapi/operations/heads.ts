@@ -4,7 +4,7 @@ import { headAliasRequestSchema, reportQuerySchema } from '../../routes/heads.ts
 import {
   examplesFieldsSchema,
   examplesRequestSchema,
-  headOptionsSchema,
+  headChangesSchema,
   newHeadFieldsSchema,
   newHeadSchema,
 } from '../../routes/support/head-request.ts';
@@ -102,9 +102,11 @@ export const HEADS: readonly Operation[] = [
     method: 'patch',
     path: '/v1/heads/:head',
     id: 'configureHead',
-    summary: 'Changes how a head is trained and when latest moves',
-    body: json(headOptionsSchema),
-    codes: changing,
+    summary:
+      'Changes how a head is trained, when latest moves, and its backbone: 202 where examples are embedded again',
+    body: json(headChangesSchema),
+    otherStatus: 202,
+    codes: [...changing, ...MODEL_CODES, 'head_backbone_changed', 'head_limit_exceeded'],
   },
   {
     ...head,

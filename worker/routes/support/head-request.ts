@@ -65,6 +65,16 @@ export const headOptionsSchema = z.strictObject({
 });
 export type HeadOptions = z.infer<typeof headOptionsSchema>;
 
+/** The body of `PATCH /v1/heads/{head}`. */
+export const headChangesSchema = z.strictObject({
+  ...headOptionsSchema.shape,
+  backbone: z
+    .string()
+    .max(130)
+    .optional()
+    .describe('Another version, or another backbone: every example is embedded again, from where its picture is.'),
+});
+
 const label = z.string().refine(isLabel, `must be 1 to ${HEAD_LIMITS.labelBytes} bytes without control characters`);
 const r2Reference = z.union([
   z.string().min(1).max(1024),
