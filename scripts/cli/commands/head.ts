@@ -5,9 +5,9 @@ import { parseArgs } from 'node:util';
 import { appendHead } from '../../../model-store/build/graph/append-head.ts';
 import { decodeOnnxModel } from '../../../model-store/onnx/decode.ts';
 import { encodeOnnxModel } from '../../../model-store/onnx/encode.ts';
-import { readSafetensors, tensorToFloat32 } from '../../../model-store/safetensors.ts';
+import { readSafetensors } from '../../../model-store/safetensors.ts';
 import { sha256Hex } from '../../../model-store/sha256.ts';
-import { ModelError, RequestError } from '../../../worker/errors.ts';
+import { RequestError } from '../../../worker/errors.ts';
 import { readHead, writeHead } from '../../../worker/heads/head-file.ts';
 import { FEATURE_KINDS, type FeatureKind } from '../../../worker/heads/math/features.ts';
 import { type HeadModel, headLabels } from '../../../worker/heads/math/head-model.ts';
@@ -19,6 +19,7 @@ import { ensureDefaultModel } from '../default-model.ts';
 import { evaluateHead, type HeadEvaluation } from '../heads/evaluate-head.ts';
 import { compileHeadAlgebra } from '../heads/head-algebra.ts';
 import { readLabelledSet } from '../heads/labelled-set.ts';
+import { headOfLinearLayer } from '../heads/linear-layer.ts';
 import { trainRemotely } from '../heads/train-remotely.ts';
 import { type LocalModel, openLocalModel } from '../local-model.ts';
 import { Progress } from '../progress.ts';
@@ -31,14 +32,15 @@ export const HELP = `usage: bit-edge head train DIR --name NAME [--out FOLDER] [
        bit-edge head train DIR --name NAME --url URL [--key bek_...] [options]
        bit-edge head eval FOLDER DIR [--backbone FOLDER]
        bit-edge head export FOLDER OUT.onnx [--backbone FOLDER]
-       bit-edge head import WEIGHTS.safetensors --name NAME --classes a,b,... --out FOLDER [--features l2|none]
+       bit-edge head import WEIGHTS.safetensors --name NAME --classes a,b,... --out FOLDER [--features F]
 
 train   a head on the pictures of DIR, whose folders are classes; writes head.safetensors and its report to FOLDER (default:
         heads/NAME). With --url a running deployment trains it and serves it.
 eval    accuracy of a head on other pictures.
 export  backbone and head as one ONNX file: pixel_values in, logits out; labels in OUT.onnx.labels.json.
 import  a linear layer of scikit-learn or torch as a head: tensors weight [classes, dimensions] and bias [classes]
-        (coef_ and intercept_ are known too).
+        (coef_ and intercept_ are known too, with one row for two classes; mean_ and scale_ with --features standardize).
+        --multi-label: each class is a question of its own.
   --backbone FOLDER   a version's folder, as "bit-edge import" leaves it. Default: the default model. With --url: name@version.
   --test DIR          measures the head on the pictures of DIR, too.
   --method M          ${METHODS.join(', ')}. Default: auto.
@@ -58,6 +60,7 @@ const OPTIONS = {
   features: { type: 'string', default: 'l2' },
   unknown: { type: 'string' },
   classes: { type: 'string' },
+  'multi-label': { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -155,33 +158,10 @@ async function importHead(file: string, values: Values): Promise<number> {
   if (name === undefined || out === undefined || text === undefined) {
     return wrongUsage('head', '--name, --classes and --out are needed', HELP);
   }
-  if (features === null || features === 'standardize') {
-    return wrongUsage('head', 'a linear layer is imported for l2 features or none', HELP);
-  }
+  if (features === null) return wrongUsage('head', `--features ${values.features} is unknown`, HELP);
   const classes = text.split(',');
   const { tensors } = readSafetensors(new Uint8Array(await readFile(file)), file);
-  const find = (...names: string[]): Float32Array => {
-    const tensor = names.map((each) => tensors.get(each)).find((each) => each !== undefined);
-    if (tensor !== undefined) return tensorToFloat32(tensor);
-    throw new ModelError('invalid_checkpoint', `${file} has no tensor ${names.join(' or ')}`);
-  };
-  const weight = find('weight', 'coef_');
-  const bias = find('bias', 'intercept_');
-  if (bias.length !== classes.length || weight.length % classes.length !== 0) {
-    throw new ModelError(
-      'invalid_checkpoint',
-      `${file}: ${weight.length} weights and ${bias.length} biases for ${classes.length} classes`,
-    );
-  }
-  const head: HeadModel = {
-    classes,
-    dimensions: weight.length / classes.length,
-    multiLabel: false,
-    features: { kind: features, mean: null, deviation: null },
-    weight,
-    bias,
-    unknown: null,
-  };
+  const head = headOfLinearLayer(tensors, file, classes, features, values['multi-label']);
   await mkdir(out, { recursive: true });
   await writeFile(join(out, HEAD_FILE), writeHead(head));
   print(
