@@ -114,7 +114,9 @@ describe('a head whose backbone gets another version', () => {
     for (const version of [before, after.aliases.latest]) {
       const asked = `http://localhost/v1/classify?model=moving@${version}`;
       const ask = async (): Promise<unknown> => (await SELF.fetch(asked, { method: 'POST', body: photo })).json();
-      await expect.poll(ask, { timeout: 25_000 }).toMatchObject({ model: { version }, predictions: [{ label: 'photo' }, {}] });
+      await expect
+        .poll(ask, { timeout: 25_000 })
+        .toMatchObject({ model: { version }, predictions: [{ label: 'photo' }, {}] });
     }
   });
 

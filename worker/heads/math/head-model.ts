@@ -1,4 +1,5 @@
 /** A trained head: pooled features in, logits out. Pure. */
+import { ModelError } from '../../errors.ts';
 import { applyFeatures, type FeatureTransform } from './features.ts';
 import { noveltyDistance } from './novelty.ts';
 import { rowProducts } from './row-products.ts';
@@ -38,6 +39,7 @@ export function headLabels({ classes, unknown }: HeadModel): readonly string[] {
  * unit of distance beyond the threshold, so that `unknown` is the best label exactly where the distance is over it.
  * @param embedding float32 `[dimensions]`.
  * @returns float32 `[labels]`.
+ * @throws ModelError `model_failed` where a logit is not finite.
  */
 export function applyHead(head: HeadModel, embedding: Float32Array): Float32Array {
   const { classes, dimensions, weight, bias, unknown } = head;
@@ -53,5 +55,8 @@ export function applyHead(head: HeadModel, embedding: Float32Array): Float32Arra
   if (unknown !== null) {
     logits[classes.length] = max + unknown.slope * (noveltyDistance(unknown.means, features) - unknown.threshold);
   }
-  return logits;
+  const bad = logits.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return logits;
+  // Numbers that overflow are no answer, and no verdict.
+  throw new ModelError('model_failed', `the head gave ${logits[bad]} for label ${bad}`);
 }

@@ -62,7 +62,7 @@ export interface TrainingSet {
 /**
  * Trains a head.
  * @throws HeadError `head_untrainable` where there are fewer than two classes with examples, a class has none, or a number is not
- * finite.
+ * finite, or of the head's own would not be.
  */
 export function trainHead(
   set: TrainingSet,
@@ -99,7 +99,15 @@ export function trainHead(
     bias: Float32Array.from(fitted.fit.bias, (value) => value / temperature),
     unknown: novelty === null ? null : { means: novelty.means, threshold: novelty.threshold, slope: novelty.slope },
   };
+  checkFinite(head);
   return { head, report };
+}
+
+/** Features may be finite and too large to work with. */
+function checkFinite({ weight, bias, features }: HeadModel): void {
+  const numbers = [weight, bias, features.mean ?? bias, features.deviation ?? bias];
+  if (numbers.every((values) => values.every(Number.isFinite))) return;
+  throw untrainable('the embeddings are so large that the head is not of finite numbers', {});
 }
 
 function resolveMethod(method: Method, targets: Targets): Exclude<Method, 'auto'> {
