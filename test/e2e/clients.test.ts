@@ -1,6 +1,6 @@
 /** The clients of docs/clients.md and the answer of the README, against a local deployment. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,9 +8,12 @@ import { promisify } from 'node:util';
 import { BitEdgeClient, BitEdgeError } from 'bit-edge/client';
 import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sha256Hex } from '../../model-store/sha256.ts';
+import { drawFruit, FRUIT } from '../../scripts/demo/draw-fruit.ts';
 import { drawLemon, LEMON_FILE } from '../../scripts/demo/lemon.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/start/dev-server.ts';
 import { seedDefaultModel } from '../../scripts/start/seed.ts';
+import { bitEdge } from '../support/command-line.ts';
 import { readPhoto } from '../support/photo.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -118,4 +121,35 @@ describe('the typed client', () => {
     expect(error).toBeInstanceOf(BitEdgeError);
     expect(error).toMatchObject({ problem: { status: 400, code: 'url_not_allowed' } });
   });
+});
+
+it('bit-edge head train --url: a folder of folders becomes a head that the deployment serves', async () => {
+  const pictures = join(state, 'pictures');
+  for (const fruit of FRUIT) {
+    await mkdir(join(pictures, fruit), { recursive: true });
+    // Over what one request embeds: the head is followed until it is ready.
+    for (let i = 0; i < 6; i++) await writeFile(join(pictures, fruit, `${i}.png`), drawFruit(fruit, i));
+  }
+  const args = ['head', 'train', pictures, '--name', 'fruit', '--url', server.url, '--unknown', '0.05', '--json'];
+  const trained = await bitEdge(args);
+  expect(trained, trained.stderr).toMatchObject({ exitCode: 0 });
+  const head = JSON.parse(trained.stdout) as {
+    state: string;
+    examples: object;
+    aliases: { latest: string };
+    versions: { sha256: string }[];
+  };
+  expect(head).toMatchObject({ state: 'ready', examples: { pending: 0, ready: 6 * FRUIT.length, failed: 0 } });
+  // Without a deployment the same pictures give the same bytes.
+  const out = join(state, 'head');
+  const here = await bitEdge(['head', 'train', pictures, '--name', 'fruit', '--out', out, '--unknown', '0.05']);
+  expect(here, here.stderr).toMatchObject({ exitCode: 0 });
+  expect(await sha256Hex(new Uint8Array(await readFile(join(out, 'head.safetensors'))))).toBe(head.versions[0]!.sha256);
+  const client = new BitEdgeClient({ baseUrl: server.url });
+  const answer = await client.classify(new Uint8Array(drawFruit(FRUIT[1]!, 40)), {
+    model: `fruit@${head.aliases.latest}`,
+  });
+  expect(answer.predictions.map(({ label }) => label).sort()).toEqual([...FRUIT, 'unknown'].sort());
+  const again = await bitEdge(args);
+  expect(again).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('conflict') });
 });
