@@ -37,11 +37,11 @@ export function memoryPanel({ memory }: RuntimeResult): string[] {
     const y = TOP_PX + index * ROW_PX;
     const limit = LEFT_PX + scale.at(wanted);
     const top = y + 28;
-    parts.push(text(LEFT_PX, y + 14, name, { bold: true }));
+    parts.push(text(LEFT_PX, y + 8, name, { bold: true }));
     parts.push(
       ...(found === null ? [text(LEFT_PX, top + 16, 'not measured', { fill: INK.muted })] : row(found, top, scale)),
     );
-    parts.push(targetLabel(limit, top - 8, `wanted: at most ${wanted} MiB`), targetLine(limit, top, BAR_PX));
+    parts.push(targetLabel(limit, top - 5, `wanted: at most ${wanted} MiB`), targetLine(limit, top, BAR_PX));
   }
   return parts;
 }
