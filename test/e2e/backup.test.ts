@@ -114,4 +114,4 @@ it('backup, deletion of everything, restore: models, aliases, policies, keys and
     stdout: expect.stringMatching(/^\d+ objects written, 0 were there, 0 kept/),
   });
   expect(await observe(await start(), token)).toEqual(before);
-});
+}, 300_000);
