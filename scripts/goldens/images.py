@@ -2,8 +2,9 @@
 
     python scripts/goldens/images.py test/fixtures/images/edge-cases.json
 
-Needs Pillow 12.3.0. A case that Pillow refuses carries the code that the decoders must give, chosen here by hand. Cases
-with `allow_truncated` are what Pillow gives under LOAD_TRUNCATED_IMAGES; without it they are truncated.
+Needs Pillow 12.3.0. A case that Pillow refuses carries the code that the decoders must give, chosen here by hand. `sha256_rgb` is always Pillow's; a
+case that is another picture here on purpose has `difference`, its name in scripts/conformance/differences.ts, and
+`sha256_ours`. Cases with `allow_truncated` are what Pillow gives under LOAD_TRUNCATED_IMAGES; without it they are truncated.
 """
 
 import base64
@@ -497,15 +498,28 @@ def truncated_cases():
 # ------------------------------------------------------------------------------------------------------------- golden
 
 
+def opened(data: bytes):
+    """Pillow's picture, upright."""
+    return ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+
+
 def expected(data: bytes):
-    """What the contract asks for, or None where Pillow refuses."""
+    """Size and hash of Pillow's RGB, or None where Pillow refuses."""
     try:
-        image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-        # Pillow clips 16-bit gray to 255 on its way to RGB; the contract is its high byte.
-        pixels = b"".join(bytes([v]) * 3 for v in image.tobytes()[1::2]) if image.mode == "I;16" else image.convert("RGB").tobytes()
+        image = opened(data)
+        pixels = image.convert("RGB").tobytes()
     except Exception:
         return None
     return image.size, hashlib.sha256(pixels).hexdigest()
+
+
+def deliberate(data: bytes) -> dict:
+    """Ours where it is another than Pillow's on purpose: 16-bit gray is clipped to 255 there, and is its high byte here."""
+    image = opened(data)
+    if image.mode != "I;16":
+        return {}
+    pixels = b"".join(bytes([v]) * 3 for v in image.tobytes()[1::2])
+    return {"difference": "png-gray-16", "sha256_ours": hashlib.sha256(pixels).hexdigest()}
 
 
 def stored(data: bytes) -> dict:
@@ -529,6 +543,7 @@ def main(path: str) -> None:
             case["error"] = code[0]
         else:
             (case["width"], case["height"]), case["sha256_rgb"] = result
+            case.update(deliberate(data))
         cases.append(case)
         if name.startswith("bmp") and not code and " offset " not in name and " at an odd place" not in name:
             bitmaps.append((name, data))

@@ -55,7 +55,13 @@ export async function attack({ seconds, atLeast = 0, seed, log }: AttackOptions)
   const counts: AttackCounts = { requests: 0, server_errors: 0, slow: 0, died: 0, leaked_mib: 0, lost: 0, doubled: 0 };
   const port = await findFreePort();
   const start = async (): Promise<DevServer> => {
-    const server = await startDevServer({ port, statePath: state, variables: { BODY_IDLE_MS: '3000' } });
+    const server = await startDevServer({
+      port,
+      statePath: state,
+      variables: { BODY_IDLE_MS: '3000' },
+      // What the server says where a connection is lost, so that a log tells whose fault it was.
+      onLine: (line) => /connection lost|rror:|restart|reload/i.test(line) && log(`server   ${line.slice(0, 300)}`),
+    });
     await waitUntilOk(`${server.url}/readyz`, READY_TIMEOUT_MS);
     return server;
   };

@@ -9,7 +9,11 @@ export interface EdgeCase {
   readonly zeros?: { readonly at: number; readonly count: number };
   readonly width?: number;
   readonly height?: number;
+  /** Of Pillow's picture. */
   readonly sha256_rgb?: string;
+  /** The deliberate difference that makes ours another picture, and that one. */
+  readonly difference?: string;
+  readonly sha256_ours?: string;
   /** The error's code, where Pillow refuses the file. */
   readonly error?: string;
   /** Decodes so only where what is missing may be filled. */

@@ -1,0 +1,110 @@
+/** `npm run conformance`: runs every comparison with a reference, counts by area, and writes docs/conformance.md. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import * as z from 'zod';
+import { AREAS, type Area } from './areas.ts';
+import { DIFFERENCES } from './differences.ts';
+import { type AreaCounts, conformancePage } from './page.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const PAGE = join(ROOT, 'docs/conformance.md');
+
+const HELP = `usage: npm run conformance -- [--json] [--check]
+
+Runs every comparison with a reference implementation and writes docs/conformance.md.
+--json   standard output is one JSON object, by area.  --check   writes nothing; a page that is not up to date is an error.
+Exit codes: 0 nothing differs but what is stated, 1 something does or the page is old, 2 wrong usage.
+`;
+
+/** What vitest's JSON reporter writes, as far as it is read. */
+const reportSchema = z.object({
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      message: z.string().optional(),
+      assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })),
+    }),
+  ),
+});
+type Report = z.infer<typeof reportSchema>;
+
+/** Runs the tests of all areas. */
+async function runTests(): Promise<Report> {
+  const folder = await mkdtemp(join(tmpdir(), 'bit-edge-conformance-'));
+  const file = join(folder, 'report.json');
+  try {
+    const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
+    const files = AREAS.flatMap(({ tests }) => tests);
+    const child = spawn(process.execPath, [vitest, 'run', '--reporter=json', `--outputFile=${file}`, ...files], {
+      cwd: ROOT,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    await new Promise((resolve, reject) => child.once('error', reject).once('exit', resolve));
+    return reportSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A comparison whose name says so is another answer on purpose: `... (deliberate: png-gray-16)`. */
+function deliberateId(fullName: string): string | null {
+  return /\(deliberate: ([a-z0-9-]+)\)/.exec(fullName)?.[1] ?? null;
+}
+
+/** The counts of one area. @throws Error where one of its files gave no test, or names a difference that is not in the list. */
+function countArea({ name, tests }: Area, { testResults }: Report): AreaCounts {
+  const deliberate: Record<string, number> = {};
+  const differ: string[] = [];
+  let agree = 0;
+  for (const test of tests) {
+    const results = testResults.filter((result) => result.name.startsWith(join(ROOT, test)));
+    if (results.length === 0) throw new Error(`${name}: there is no test in ${test}`);
+    for (const { name: file, message, assertionResults } of results) {
+      if (assertionResults.length === 0) differ.push(`${file}: ${message ?? 'no test'}`);
+      for (const { fullName, status } of assertionResults) {
+        const id = deliberateId(fullName);
+        if (status === 'failed') differ.push(fullName);
+        else if (status === 'passed' && id === null) agree++;
+        else if (status === 'passed' && id !== null) {
+          if (!DIFFERENCES.some((each) => each.id === id)) throw new Error(`${fullName}: "${id}" is in no list`);
+          deliberate[id] = (deliberate[id] ?? 0) + 1;
+        }
+      }
+    }
+  }
+  return { agree, deliberate, differ };
+}
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+if (values.help) {
+  process.stdout.write(HELP);
+} else {
+  const report = await runTests();
+  const counts = new Map(AREAS.map((area) => [area.name, countArea(area, report)] as const));
+  const page = conformancePage(AREAS, DIFFERENCES, counts);
+  const differ = [...counts.values()].flatMap((each) => each.differ);
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify(Object.fromEntries(counts), null, 2)}\n`);
+  } else {
+    for (const [name, { agree, deliberate, differ }] of counts) {
+      const onPurpose = Object.values(deliberate).reduce((sum, count) => sum + count, 0);
+      process.stdout.write(`${name.padEnd(16)}${agree} agree, ${onPurpose} deliberate, ${differ.length} differ\n`);
+    }
+  }
+  for (const name of differ) process.stderr.write(`differs: ${name}\n`);
+  const isOld = values.check && (await readFile(PAGE, 'utf8').catch(() => '')) !== page;
+  if (isOld) process.stderr.write('docs/conformance.md is old: npm run conformance writes it\n');
+  if (!values.check) await writeFile(PAGE, page);
+  process.exitCode = differ.length > 0 || isOld ? 1 : 0;
+}

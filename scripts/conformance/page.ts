@@ -1,0 +1,52 @@
+/** docs/conformance.md, from the areas, the differences and the counts of a run. Pure. */
+import type { Area } from './areas.ts';
+import type { Difference } from './differences.ts';
+
+/** What a run of an area came to. */
+export interface AreaCounts {
+  readonly agree: number;
+  /** Comparisons that are another answer on purpose, by the id of their difference. */
+  readonly deliberate: Readonly<Record<string, number>>;
+  /** Names of comparisons that differ for no stated reason. */
+  readonly differ: readonly string[];
+}
+
+/** Rows of the page's first table. */
+export function areaRow({ name, what, reference }: Area, { agree, deliberate, differ }: AreaCounts): string {
+  const onPurpose = Object.values(deliberate).reduce((sum, count) => sum + count, 0);
+  const tried = agree + onPurpose + differ.length;
+  return `| ${[name, what, reference, tried, agree, onPurpose, differ.length].join(' | ')} |`;
+}
+
+/** Rows of its second table. */
+export function differenceRow({ id, area, reference, ours, why }: Difference): string {
+  return `| ${[`\`${id}\``, area, reference, ours, why].join(' | ')} |`;
+}
+
+/** The page. */
+export function conformancePage(
+  areas: readonly Area[],
+  differences: readonly Difference[],
+  counts: ReadonlyMap<string, AreaCounts>,
+): string {
+  const none: AreaCounts = { agree: 0, deliberate: {}, differ: [] };
+  return `# Conformance
+
+What is held against a reference, which one, and how much of it agrees. \`npm run conformance\` runs the comparisons and writes
+this page; \`-- --json\` prints the counts. A comparison is one test: its expected value comes from the reference, by a script in
+\`scripts/goldens/\` or by the package itself, never from our own output. Corpora that are not ours to publish come on top of it
+(\`test/conformance/corpora.test.ts\`).
+
+| area | what | reference | tried | agree | deliberate | differ |
+| ---- | ---- | --------- | ----- | ----- | ---------- | ------ |
+${areas.map((area) => areaRow(area, counts.get(area.name) ?? none)).join('\n')}
+
+## Deliberate differences
+
+The one list. Whatever else differs is a defect.
+
+| name | area | the reference | here | why |
+| ---- | ---- | ------------- | ---- | --- |
+${differences.map(differenceRow).join('\n')}
+`;
+}
