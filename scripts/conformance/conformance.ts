@@ -13,6 +13,9 @@ import { type AreaCounts, conformancePage } from './page.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PAGE = join(ROOT, 'docs/conformance.md');
 
+/** Of a test; a loaded machine is no difference. */
+const TIMEOUT_MS = 180_000;
+
 const HELP = `usage: npm run conformance -- [--json] [--check]
 
 Runs every comparison with a reference implementation and writes docs/conformance.md.
@@ -39,7 +42,9 @@ async function runTests(): Promise<Report> {
   try {
     const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
     const files = AREAS.flatMap(({ tests }) => tests);
-    const child = spawn(process.execPath, [vitest, 'run', '--reporter=json', `--outputFile=${file}`, ...files], {
+    const patience = [`--testTimeout=${TIMEOUT_MS}`, `--hookTimeout=${TIMEOUT_MS}`];
+    const options = ['run', '--reporter=json', `--outputFile=${file}`, ...patience];
+    const child = spawn(process.execPath, [vitest, ...options, ...files], {
       cwd: ROOT,
       stdio: ['ignore', 'ignore', 'inherit'],
     });

@@ -4,9 +4,9 @@
  */
 import { ModelError } from '../../../worker/errors.ts';
 import type { RandomAccessFile } from '../../checkpoint-directory.ts';
-import { makeCheckpoint, type WeightTensor } from './checkpoint.ts';
+import { type LazyTensor, loadCheckpoint } from './checkpoint.ts';
 import { ARRAY_FIELDS, inferConfig, PUBLISHED_NUM_GROUPS } from './infer-config.ts';
-import { kernelToOihw, type NpyArray, readNpz } from './npz.ts';
+import { kernelToOihw, type NpyEntry, readNpz } from './npz.ts';
 import { configOrigins, type ReadNetwork } from './provenance.ts';
 
 /** HF's number of each convolution of a unit, by Google's letter. */
@@ -18,7 +18,7 @@ const CONVOLUTIONS: Readonly<Record<string, number>> = { a: 1, b: 2, c: 3 };
  */
 export async function readGoogle(file: RandomAccessFile): Promise<ReadNetwork> {
   const arrays = await readNpz(file);
-  const weights = new Map<string, WeightTensor>();
+  const weights = new Map<string, LazyTensor>();
   const sources = new Map<string, string>();
   for (const [source, array] of arrays) {
     const name = huggingFaceName(source);
@@ -27,7 +27,8 @@ export async function readGoogle(file: RandomAccessFile): Promise<ReadNetwork> {
     weights.set(name, toWeight(name, array, `${file.name}: ${source}`));
   }
   const config = inferConfig(weights, file.name, { numGroups: PUBLISHED_NUM_GROUPS, globalPadding: null });
-  const checkpoint = makeCheckpoint(config, weights, file.name, (name) => sources.get(name) ?? googleName(name));
+  const describe = (name: string): string => sources.get(name) ?? googleName(name);
+  const checkpoint = await loadCheckpoint(config, weights, file.name, describe);
   const origins = configOrigins(config, (field) => {
     if (field === 'id2label') return { from: 'the weights have no names', assumed: true };
     return { from: ARRAY_FIELDS.has(field) ? 'the weights' : 'every BiT of big_transfer' };
@@ -64,16 +65,22 @@ function googleName(name: string): string {
   return `${unit}/${letter}/${layer[3] === 'conv' ? 'standardized_conv2d/kernel' : `group_norm/${parameter}`}`;
 }
 
-function toWeight(name: string, array: NpyArray, what: string): WeightTensor {
-  if (name === 'classifier.1.weight' && array.shape.length === 4) {
-    const { shape, data } = kernelToOihw(array, what);
-    if (shape[2] === 1 && shape[3] === 1) return { shape: shape.slice(0, 2), data };
+function toWeight(name: string, array: NpyEntry, what: string): LazyTensor {
+  const { shape } = array;
+  if (shape.length === 4 && !name.includes('norm') && !name.endsWith('.bias')) {
+    const [height, width, inputs, outputs] = shape as [number, number, number, number];
+    const isMatrix = name === 'classifier.1.weight' && height === 1 && width === 1;
+    return {
+      shape: isMatrix ? [outputs, inputs] : [outputs, inputs, height, width],
+      read: async () => kernelToOihw(await array.read(), what).data,
+    };
   }
-  if (array.shape.length === 4 && !name.includes('norm') && !name.endsWith('.bias')) return kernelToOihw(array, what);
   // Vectors may come with leading axes of one.
-  const shape = array.shape.filter((size) => size !== 1);
-  if (shape.length > 1) throw new ModelError('invalid_checkpoint', `${what}: shape [${array.shape}] is no vector`);
-  return { shape: [array.data.length], data: array.data };
+  if (shape.filter((size) => size !== 1).length > 1) {
+    throw new ModelError('invalid_checkpoint', `${what}: shape [${shape}] is no vector`);
+  }
+  const count = shape.reduce((product, size) => product * size, 1);
+  return { shape: [count], read: async () => (await array.read()).data };
 }
 
 function unknownArray(file: string, source: string): ModelError {

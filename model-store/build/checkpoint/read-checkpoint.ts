@@ -3,6 +3,7 @@
  */
 import { ModelError } from '../../../worker/errors.ts';
 import { type CheckpointDirectory, readJsonFile } from '../../checkpoint-directory.ts';
+import { fromBigTransfer, isBigTransfer } from './big-transfer.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { readGoogle } from './google.ts';
 import { fromHuggingFace } from './huggingface.ts';
@@ -60,12 +61,20 @@ export async function readCheckpoint(directory: CheckpointDirectory, file: strin
   const source = await openWeights(directory, name);
   try {
     const { tensors, files, notes } = source;
-    const kind = isTimm([...tensors.keys()]) ? 'timm' : 'huggingface';
-    const network = await (kind === 'timm' ? fromTimm : fromHuggingFace)(tensors, json, files.join(', '));
+    const kind = kindOf([...tensors.keys()]);
+    const network = await READERS[kind](tensors, json, files.join(', '));
     return found(kind, network, files, notes, await readPreprocessor(directory, kind, json));
   } finally {
     await source.close();
   }
+}
+
+/** By the names of their tensors. */
+const READERS = { timm: fromTimm, google: fromBigTransfer, huggingface: fromHuggingFace } as const;
+
+function kindOf(names: readonly string[]): FoundCheckpoint['kind'] {
+  if (isTimm(names)) return 'timm';
+  return isBigTransfer(names) ? 'google' : 'huggingface';
 }
 
 function found(

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type BodyMemory, readBody } from '../../../worker/routes/support/request-body.ts';
+import { JobError, RequestError } from '../../../worker/errors.ts';
+import { type BodyMemory, endBody, readBody } from '../../../worker/routes/support/request-body.ts';
 import { testBodyMemory } from '../../support/body-memory.ts';
 
 const LIMIT = 300_000;
@@ -58,5 +59,42 @@ describe('readBody', () => {
   it('refuses an empty body', async () => {
     await expect(readBody(request(new Uint8Array(0), 0), memory())).rejects.toMatchObject({ code: 'empty_body' });
     await expect(readBody(request(new Uint8Array(0), null), memory())).rejects.toMatchObject({ code: 'empty_body' });
+  });
+});
+
+describe('endBody', () => {
+  /** Reads that are answered, 1,000 bytes each, of a body of 10,000. */
+  function body() {
+    let left = 10_000;
+    const state = { read: 0, cancelled: false };
+    const source = {
+      async read(buffer: ArrayBuffer) {
+        const length = Math.min(left, 1000);
+        left -= length;
+        state.read += length;
+        return { buffer, length };
+      },
+      async cancel() {
+        state.cancelled = true;
+      },
+    };
+    return { state, source };
+  }
+
+  it.each([
+    ['a bad request', new RequestError('invalid_body', 'no'), 10_000],
+    ['a key in use', new JobError('idempotency_in_progress', 'no'), 10_000],
+    ['a client that stalls', new RequestError('body_timeout', 'no'), 0],
+    ['a defect', new TypeError('no'), 0],
+  ])('lets a body through that is refused for %s', async (_, error, read) => {
+    const { state, source } = body();
+    await endBody(source, error, 1_000_000);
+    expect(state).toEqual({ read, cancelled: read === 0 });
+  });
+
+  it('lets no more through than a body may have', async () => {
+    const { state, source } = body();
+    await endBody(source, new RequestError('body_too_large', 'no'), 3000);
+    expect(state).toEqual({ read: 3000, cancelled: true });
   });
 });

@@ -3,7 +3,7 @@ import { type ByteSource, openByteSource } from '../../../model-store/byte-sourc
 import { contentEncodingOf, inflateBody, inflatedLimit } from '../../body/content-encoding.ts';
 import { type BodyDeadlines, withDeadlines } from '../../body/deadlines.ts';
 import { readGrowing } from '../../body/growing-read.ts';
-import { RequestError } from '../../errors.ts';
+import { AppError, RequestError } from '../../errors.ts';
 import { type JsonLimits, JsonShape } from '../../json-shape.ts';
 
 /** Media types whose body is taken as the image itself; curl's `--data-binary` sends the form type. */
@@ -90,7 +90,7 @@ const DRAIN_BYTES = 64 * 1024;
  */
 export async function endBody(source: ByteSource, error: unknown, maxBytes: number): Promise<void> {
   try {
-    if (error instanceof RequestError && error.code !== 'body_timeout') {
+    if (error instanceof AppError && error.code !== 'body_timeout') {
       let memory = new ArrayBuffer(DRAIN_BYTES);
       for (let bytes = 0; bytes < maxBytes; ) {
         const { buffer, length } = await source.read(memory, 0);

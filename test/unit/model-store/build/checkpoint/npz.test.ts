@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { kernelToOihw, readNpz } from '../../../../../model-store/build/checkpoint/npz.ts';
+import { kernelToOihw, type NpyArray, readNpz } from '../../../../../model-store/build/checkpoint/npz.ts';
 import { memoryFile } from '../../../../../model-store/checkpoint-directory.ts';
 import { crc32 } from '../../../../../model-store/crc32.ts';
 
@@ -9,7 +9,16 @@ const read = (name: string) => new Uint8Array(readFileSync(new URL(name, fixture
 const expected: { shapes: Record<string, number[]>; values: Record<string, number[]>; oihw: number[] } = JSON.parse(
   readFileSync(new URL('npz.json', fixtures), 'utf8'),
 );
-const open = (bytes: Uint8Array) => readNpz(memoryFile('test.npz', bytes));
+/** Every array, read. */
+async function open(bytes: Uint8Array): Promise<Map<string, NpyArray>> {
+  const arrays = new Map<string, NpyArray>();
+  for (const [name, entry] of await readNpz(memoryFile('test.npz', bytes))) {
+    const array = await entry.read();
+    expect(array.shape).toEqual(entry.shape);
+    arrays.set(name, array);
+  }
+  return arrays;
+}
 
 /** Overwrites bytes at the first place where `pattern` occurs. */
 function patched(bytes: Uint8Array, pattern: number[], at: number, ...values: number[]): Uint8Array {
