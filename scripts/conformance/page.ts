@@ -33,9 +33,9 @@ export function conformancePage(
   return `# Conformance
 
 What is held against a reference, which one, and how much of it agrees. \`npm run conformance\` runs the comparisons and writes
-this page; \`-- --json\` prints the counts. A comparison is one test: its expected value comes from the reference, by a script in
-\`scripts/goldens/\` or by the package itself, never from our own output. Corpora that are not ours to publish come on top of it
-(\`test/conformance/corpora.test.ts\`).
+this page; \`-- --json\` prints the counts. Counted are the tests that hold an area against its reference: expected values come from
+it, by a script in \`scripts/goldens/\` or by the package itself, never from our own output; some check limits on the way. Corpora
+that are not ours to publish come on top of it (\`test/conformance/corpora.test.ts\`).
 
 | area | what | reference | tried | agree | deliberate | differ |
 | ---- | ---- | --------- | ----- | ----- | ---------- | ------ |

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../worker/errors.ts';
 import { decodeImage, decodeRows, estimateDecodeBytes, readInfo } from '../../../worker/imaging/decode.ts';
 import { countAllocations } from '../../support/count-allocations.ts';
-import { EDGE_CASES, edgeCaseBytes } from '../../support/edge-cases.ts';
+import { EDGE_CASES, type EdgeCase, edgeCaseBytes } from '../../support/edge-cases.ts';
 import { CollectingSink, sha256 } from '../../support/rgb-image.ts';
 
 const accepted = EDGE_CASES.filter((each) => each.error === undefined && each.allow_truncated !== true);
@@ -11,13 +11,13 @@ const filled = EDGE_CASES.filter((each) => each.allow_truncated === true);
 const refused = EDGE_CASES.filter((each) => each.error !== undefined);
 
 /** Names say where ours is another picture on purpose. */
-const named = accepted.map((each) => ({
-  ...each,
-  title: each.difference === undefined ? each.name : `${each.name} (deliberate: ${each.difference})`,
-}));
+const named = accepted.map((each): [string, EdgeCase] => [
+  each.difference === undefined ? each.name : `${each.name} (deliberate: ${each.difference})`,
+  each,
+]);
 
 describe('files that Pillow decodes', () => {
-  it.each(named)('$title', async (each) => {
+  it.each(named)('%s', async (_, each) => {
     const bytes = edgeCaseBytes(each);
     const image = await decodeImage(bytes);
     expect([image.width, image.height]).toEqual([each.width, each.height]);
