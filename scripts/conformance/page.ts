@@ -1,6 +1,7 @@
 /** docs/conformance.md, from the areas, the differences and the counts of a run. Pure. */
 import type { Area } from './areas.ts';
 import type { Difference } from './differences.ts';
+import { markdownTable } from './markdown-table.ts';
 
 /** What a run of an area came to. */
 export interface AreaCounts {
@@ -11,16 +12,11 @@ export interface AreaCounts {
   readonly differ: readonly string[];
 }
 
-/** Rows of the page's first table. */
-export function areaRow({ name, what, reference }: Area, { agree, deliberate, differ }: AreaCounts): string {
+/** A row of the page's first table. */
+function areaRow({ name, what, reference }: Area, { agree, deliberate, differ }: AreaCounts): string[] {
   const onPurpose = Object.values(deliberate).reduce((sum, count) => sum + count, 0);
-  const tried = agree + onPurpose + differ.length;
-  return `| ${[name, what, reference, tried, agree, onPurpose, differ.length].join(' | ')} |`;
-}
-
-/** Rows of its second table. */
-export function differenceRow({ id, area, reference, ours, why }: Difference): string {
-  return `| ${[`\`${id}\``, area, reference, ours, why].join(' | ')} |`;
+  const counts = [agree + onPurpose + differ.length, agree, onPurpose, differ.length];
+  return [name, what, reference, ...counts.map(String)];
 }
 
 /** The page. */
@@ -37,16 +33,18 @@ this page; \`-- --json\` prints the counts. Counted are the tests that hold an a
 it, by a script in \`scripts/goldens/\` or by the package itself, never from our own output; some check limits on the way. Corpora
 that are not ours to publish come on top of it (\`test/conformance/corpora.test.ts\`).
 
-| area | what | reference | tried | agree | deliberate | differ |
-| ---- | ---- | --------- | ----- | ----- | ---------- | ------ |
-${areas.map((area) => areaRow(area, counts.get(area.name) ?? none)).join('\n')}
+${markdownTable(
+  ['area', 'what', 'reference', 'tried', 'agree', 'deliberate', 'differ'],
+  areas.map((area) => areaRow(area, counts.get(area.name) ?? none)),
+)}
 
 ## Deliberate differences
 
 The one list. Whatever else differs is a defect.
 
-| name | area | the reference | here | why |
-| ---- | ---- | ------------- | ---- | --- |
-${differences.map(differenceRow).join('\n')}
+${markdownTable(
+  ['name', 'area', 'the reference', 'here', 'why'],
+  differences.map(({ id, area, reference, ours, why }) => [`\`${id}\``, area, reference, ours, why]),
+)}
 `;
 }

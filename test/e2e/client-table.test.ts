@@ -21,6 +21,7 @@ import { Webhook as SvixWebhook } from 'svix';
 import * as undici from 'undici';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import * as z from 'zod';
+import { markdownTable } from '../../scripts/conformance/markdown-table.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/start/dev-server.ts';
 import { seedDefaultModel } from '../../scripts/start/seed.ts';
 import { encodeInferRequest } from '../../worker/oip/infer-request.ts';
@@ -285,7 +286,7 @@ const written: readonly Client[] = [
 it('every client gets the label of /v1/classify in every way it has, and docs/clients.md says so', {
   timeout: 300_000,
 }, async () => {
-  const rows: string[] = [];
+  const rows: string[][] = [];
   const failed: string[] = [];
   for (const { name, how, ways } of [...(await packages()), ...written, ...(await forms())]) {
     const cells: string[] = [];
@@ -294,12 +295,12 @@ it('every client gets the label of /v1/classify in every way it has, and docs/cl
       if (label !== undefined && label !== best) failed.push(`${name}, ${way}: ${label}`);
       cells.push(label === undefined ? '' : 'yes');
     }
-    rows.push(`| ${[name, how, ...cells].join(' | ')} |`);
+    rows.push([name, how, ...cells]);
   }
   expect(failed).toEqual([]);
-  const table = [`| client | how | ${WAYS.join(' | ')} |`, `| --- | --- |${' --- |'.repeat(WAYS.length)}`, ...rows];
+  const table = markdownTable(['client', 'how', ...WAYS], rows);
   const page = await readFile(PAGE, 'utf8');
-  const current = `${page.split(START)[0]}${START}\n\n${table.join('\n')}\n`;
+  const current = `${page.split(START)[0]}${START}\n\n${table}\n`;
   if (process.env.BIT_EDGE_WRITE_PAGES === '1') await writeFile(PAGE, current);
   else expect(page).toBe(current);
 });
