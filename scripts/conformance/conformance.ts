@@ -4,8 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import * as z from 'zod';
+import { runScript } from '../process/run-script.ts';
 import { AREAS, type Area } from './areas.ts';
 import { DIFFERENCES } from './differences.ts';
 import { type AreaCounts, conformancePage } from './page.ts';
@@ -16,7 +16,7 @@ const PAGE = join(ROOT, 'docs/conformance.md');
 /** Of a test; a loaded machine is no difference. */
 const TIMEOUT_MS = 180_000;
 
-const HELP = `usage: npm run conformance -- [--json] [--check]
+const USAGE = `usage: npm run conformance -- [--json] [--check]
 
 Runs every comparison with a reference implementation and writes docs/conformance.md.
 --json   standard output is one JSON object, by area.  --check   writes nothing; a page that is not up to date is an error.
@@ -84,32 +84,29 @@ function countArea({ name, tests }: Area, { testResults }: Report): AreaCounts {
   return { agree, deliberate, differ };
 }
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    check: { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
+await runScript(
+  {
+    name: 'conformance',
+    usage: USAGE,
+    options: { json: { type: 'boolean', default: false }, check: { type: 'boolean', default: false } },
   },
-});
-
-if (values.help) {
-  process.stdout.write(HELP);
-} else {
-  const report = await runTests();
-  const counts = new Map(AREAS.map((area) => [area.name, countArea(area, report)] as const));
-  const page = conformancePage(AREAS, DIFFERENCES, counts);
-  const differ = [...counts.values()].flatMap((each) => each.differ);
-  if (values.json) {
-    process.stdout.write(`${JSON.stringify(Object.fromEntries(counts), null, 2)}\n`);
-  } else {
-    for (const [name, { agree, deliberate, differ }] of counts) {
-      const onPurpose = Object.values(deliberate).reduce((sum, count) => sum + count, 0);
-      process.stdout.write(`${name.padEnd(16)}${agree} agree, ${onPurpose} deliberate, ${differ.length} differ\n`);
+  async (values) => {
+    const report = await runTests();
+    const counts = new Map(AREAS.map((area) => [area.name, countArea(area, report)] as const));
+    const page = conformancePage(AREAS, DIFFERENCES, counts);
+    const differ = [...counts.values()].flatMap((each) => each.differ);
+    if (values.json) {
+      process.stdout.write(`${JSON.stringify(Object.fromEntries(counts), null, 2)}\n`);
+    } else {
+      for (const [name, { agree, deliberate, differ: differing }] of counts) {
+        const onPurpose = Object.values(deliberate).reduce((sum, count) => sum + count, 0);
+        process.stdout.write(`${name.padEnd(16)}${agree} agree, ${onPurpose} deliberate, ${differing.length} differ\n`);
+      }
     }
-  }
-  for (const name of differ) process.stderr.write(`differs: ${name}\n`);
-  const isOld = values.check && (await readFile(PAGE, 'utf8').catch(() => '')) !== page;
-  if (isOld) process.stderr.write('docs/conformance.md is old: npm run conformance writes it\n');
-  if (!values.check) await writeFile(PAGE, page);
-  process.exitCode = differ.length > 0 || isOld ? 1 : 0;
-}
+    for (const name of differ) process.stderr.write(`differs: ${name}\n`);
+    const isOld = values.check && (await readFile(PAGE, 'utf8').catch(() => '')) !== page;
+    if (isOld) process.stderr.write('docs/conformance.md is old: npm run conformance writes it\n');
+    if (!values.check) await writeFile(PAGE, page);
+    return differ.length > 0 || isOld ? 1 : 0;
+  },
+);
