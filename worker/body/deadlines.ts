@@ -15,8 +15,8 @@ export interface BodyDeadlines {
 }
 
 /**
- * A source that fails where its client takes too long.
- * @throws RequestError `body_timeout`, from `read`.
+ * A source that fails where its client takes too long, or leaves: that is the client's doing, not a defect.
+ * @throws RequestError `body_timeout`, `invalid_body`, from `read`.
  */
 export function withDeadlines(source: ByteSource, deadlines: BodyDeadlines): ByteSource {
   let bytes = 0;
@@ -35,7 +35,11 @@ export function withDeadlines(source: ByteSource, deadlines: BodyDeadlines): Byt
             new RequestError('body_timeout', `${what}, after ${bytes} bytes`, { details: { bytes, limit_ms: limit } }),
           );
         });
-        source.read(buffer, offset).then(resolve, reject).finally(callOff);
+        const brokeOff = (cause: unknown): void => {
+          const message = `the body broke off after ${bytes} bytes`;
+          reject(new RequestError('invalid_body', message, { details: { bytes }, cause }));
+        };
+        source.read(buffer, offset).then(resolve, brokeOff).finally(callOff);
       });
       waitedMs += now() - start;
       bytes += filled.length;

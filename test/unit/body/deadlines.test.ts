@@ -43,6 +43,25 @@ function source(): { timed: ByteSource; pass(ms: number): Promise<void> } {
 }
 
 describe('withDeadlines', () => {
+  it('says that a body broke off whose client left, and how far it came', async () => {
+    let reads = 0;
+    const timed = withDeadlines(
+      {
+        async read(buffer) {
+          if (reads++ > 0) throw new Error('Network connection lost.');
+          return { buffer, length: 7 };
+        },
+        cancel: async () => {},
+      },
+      { idleMs: 100, totalMs: 250, now: () => clock, after: () => () => {} },
+    );
+    await timed.read(new ArrayBuffer(8), 0);
+    await expect(timed.read(new ArrayBuffer(8), 0)).rejects.toMatchObject({
+      code: 'invalid_body',
+      details: { bytes: 7 },
+    });
+  });
+
   it('lets a byte through that comes just in time, and refuses one that does not', async () => {
     const { timed, pass } = source();
     const first = timed.read(new ArrayBuffer(1), 0);
