@@ -1,11 +1,13 @@
 /**
  * `npm run soak -- --heads 200`: so many concurrent additions to one head while the worker is killed between them; every request
- * is repeated until it is answered. Then: no example lost, none doubled, and the version is the one that these examples give.
+ * is repeated until it is answered. Then: no example lost, none doubled, and the version is the one that these examples give. The
+ * same for pictures that are embedded behind a 202.
  */
 import { rm } from 'node:fs/promises';
 import { makeTemporaryFolder } from '../process/ending.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../start/dev-server.ts';
 import { seedDefaultModel } from '../start/seed.ts';
+import { type PicturesSoak, soakPictures } from './heads-pictures.ts';
 
 const DIMENSIONS = 1024;
 const CLASSES = 8;
@@ -31,6 +33,7 @@ export interface HeadsSoak {
   readonly doubled: number;
   /** Versions whose number of examples is not what their training saw, and a last one that differs from one trained at once. */
   readonly inconsistent: number;
+  readonly pictures: PicturesSoak;
 }
 
 /** Runs the soak. */
@@ -53,9 +56,12 @@ export async function soakHeads(
       try {
         const response = await fetch(`${server.url}${path}`, {
           method,
-          ...(body === undefined
-            ? {}
-            : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+          ...(body instanceof FormData
+            ? // A repeated request goes on where the first one ended.
+              { body, headers: { 'idempotency-key': path } }
+            : body === undefined
+              ? {}
+              : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
         });
         if (response.ok) return (await response.json()) as T;
         if (response.status < 500)
@@ -100,7 +106,17 @@ export async function soakHeads(
     const newest = head.versions[0]!;
     const isWhole = newest.version === whole.versions[0]!.version && head.aliases.latest === newest.version;
     say(`head     ${stored} examples, ${head.versions.length} versions, latest ${head.aliases.latest}`);
+    const pictures = await soakPictures({
+      url: () => server.url,
+      call,
+      say,
+      async restart() {
+        await server.kill();
+        server = await start();
+      },
+    });
     const report: HeadsSoak = {
+      pictures,
       additions,
       kills: KILLS,
       repeated,
@@ -112,6 +128,10 @@ export async function soakHeads(
       ...(report.lost > 0 ? [`${report.lost} examples are lost`] : []),
       ...(report.doubled > 0 ? [`${report.doubled} examples are there twice`] : []),
       ...(report.inconsistent > 0 ? ['the version is not the one that its examples give'] : []),
+      ...(pictures.lost > 0 ? [`${pictures.lost} pictures are lost`] : []),
+      ...(pictures.doubled > 0 ? [`${pictures.doubled} pictures are there twice`] : []),
+      ...(pictures.failed > 0 ? [`${pictures.failed} pictures failed`] : []),
+      ...(pictures.inconsistent > 0 ? ['the version is not the one that its pictures give'] : []),
     ];
     return { report, problems };
   } finally {
