@@ -30,7 +30,8 @@ interface Job {
 interface ResultLine {
   readonly index: number;
   readonly engine: string;
-  readonly predictions: readonly { readonly index: number; readonly score: number }[];
+  readonly predictions: readonly { readonly label: string; readonly index: number; readonly score: number }[];
+  readonly embedding: string;
 }
 
 beforeAll(async () => {
@@ -79,14 +80,16 @@ async function importGpuAlone(out: string): Promise<string> {
   return out;
 }
 
-async function submit(): Promise<string> {
+function post(path: string, body: object): Promise<Response> {
+  const headers = { 'content-type': 'application/json' };
+  return fetch(`${server.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+}
+
+async function submit(
+  job: object = { model: NAME, parameters: { top_k: 7, function_to_apply: 'none' } },
+): Promise<string> {
   const inputs = Array.from({ length: PICTURES }, (_, index) => ({ r2: key(index) }));
-  const parameters = { top_k: 7, function_to_apply: 'none' };
-  const response = await fetch(`${server.url}/v1/jobs`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ model: NAME, inputs, parameters }),
-  });
+  const response = await post('/v1/jobs', { ...job, inputs });
   expect(response.status).toBe(202);
   return ((await response.json()) as Job).id;
 }
@@ -113,6 +116,20 @@ describe.skipIf(!BACKEND_INSTALLED)(`a version for GPU backends alone${SKIP_REAS
         expect(prediction.score).toBeCloseTo(GOLDENS.random.logits[index]![prediction.index]!, 1);
       }
     }
+  });
+
+  test('is the backbone of heads: its features come back, and the head is applied at the edge', async () => {
+    const embedded = await results(await submit({ task: 'embed', model: NAME }));
+    const embeddings = embedded.map(({ embedding }) => embedding);
+    // A class a picture: each is nearest to its own.
+    const classes = embeddings.map((embedding, index) => ({ label: `picture ${index}`, embeddings: [embedding] }));
+    const made = await post('/v1/heads', { name: 'on-gpu', backbone: NAME, method: 'nearest_mean', classes });
+    expect(made.status, await made.text()).toBe(201);
+    const lines = await results(await submit({ model: 'on-gpu', parameters: { top_k: 1 } }));
+    expect(lines.map(({ engine }) => engine)).toEqual(new Array(PICTURES).fill('gpu'));
+    expect(lines.map(({ predictions: [best] }) => best!.label)).toEqual(classes.map(({ label }) => label));
+    const again = await results(await submit({ task: 'embed', model: 'on-gpu' }));
+    expect(again.map(({ embedding }) => embedding)).toEqual(embeddings);
   });
 
   test('waits for a backend that is down: nothing fails, and nothing is answered by WASM', async () => {
