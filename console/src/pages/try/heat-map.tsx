@@ -56,10 +56,12 @@ export function HeatMap({ activation: { map, label }, crop }: HeatMapProps) {
   useLayoutEffect(() => {
     const context = canvas.current?.getContext('2d');
     if (context == null || typeof map.data === 'string') return;
-    const most = Math.max(...map.data, 1e-9);
+    // Where every place speaks for the label, from the weakest on: else all of the picture is red.
+    const least = Math.max(0, Math.min(...map.data));
+    const range = Math.max(Math.max(...map.data) - least, 1e-9);
     const pixels = new ImageData(width, height);
     for (const [at, value] of map.data.entries()) {
-      const strength = Math.max(0, value) / most;
+      const strength = Math.max(0, value - least) / range;
       pixels.data.set([255, Math.round(210 * (1 - strength)), 0, Math.round(190 * strength)], 4 * at);
     }
     context.putImageData(pixels, 0, 0);
