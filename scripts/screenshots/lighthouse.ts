@@ -9,9 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { makeTemporaryFolder } from '../process/ending.ts';
 import { runScript } from '../process/run-script.ts';
-import { CHROMIUM_PATH, hasChromium } from '../screenshots/browser.ts';
 import { findFreePort, startDevServer, waitUntilOk } from '../start/dev-server.ts';
 import { seedDefaultModel } from '../start/seed.ts';
+import { CHROMIUM_PATH, hasChromium } from './browser.ts';
 
 const LIGHTHOUSE = 'lighthouse@13.5.0';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
