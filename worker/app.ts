@@ -27,6 +27,7 @@ import { moderateRoute } from './routes/moderate.ts';
 import { policiesRoute } from './routes/policies.ts';
 import { reviewsRoute } from './routes/reviews.ts';
 import { webhooksRoute } from './routes/webhooks.ts';
+import { workRoutes } from './routes/work.ts';
 import { workersAiRoutes } from './routes/workers-ai.ts';
 import type { AppEnvironment, Services } from './services.ts';
 
@@ -90,6 +91,7 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
   app.route('/', headsRoutes);
   app.route('/', headExamplesRoutes);
   app.route('/', jobsRoutes);
+  app.route('/', workRoutes);
   app.route('/', moderateRoute);
   app.route('/', webhooksRoute);
   app.route('/', reviewsRoute);

@@ -74,7 +74,8 @@ export type JobErrorCode =
   | 'invalid_manifest_line'
   | 'idempotency_conflict'
   | 'idempotency_in_progress'
-  | 'backend_unavailable';
+  | 'backend_unavailable'
+  | 'lease_lost';
 
 /** Codes about heads and their examples. */
 export type HeadErrorCode =

@@ -31,6 +31,7 @@ function servicesOf(env: Env): Services {
     jobsBucket: env.JOBS,
     jobs: env.BULK_JOB,
     jobDirectories: env.JOB_DIRECTORY,
+    workBoard: env.WORK_BOARD,
     bindings: { ...env },
   });
   return services;
@@ -52,4 +53,5 @@ export default {
 
 export { BulkJob } from './jobs/bulk-job.ts';
 export { JobDirectory } from './jobs/job-directory.ts';
+export { WorkBoard } from './jobs/work/work-board.ts';
 export { ModerationLedger } from './moderation/ledger/moderation-ledger.ts';

@@ -78,6 +78,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, Mapping>> = {
     title: 'A request with this idempotency key is being received',
   },
   backend_unavailable: { status: 503, blame: 'service', title: 'The GPU backend does not answer' },
+  lease_lost: { status: 409, blame: 'request', title: 'The lease is not held' },
   head_not_found: { status: 404, blame: 'request', title: 'The head is unknown' },
   example_not_found: { status: 404, blame: 'request', title: 'The example is unknown' },
   head_untrainable: { status: 422, blame: 'request', title: 'The head cannot be trained on these examples' },

@@ -28,6 +28,9 @@ import type { JobServices } from './jobs/consumer.ts';
 import type { JobDirectory } from './jobs/job-directory.ts';
 import { JobService } from './jobs/job-service.ts';
 import { readJobSettings } from './jobs/job-settings.ts';
+import { boardOf, type WorkBoard } from './jobs/work/work-board.ts';
+import { WorkService } from './jobs/work/work-service.ts';
+import { readWorkSettings, type WorkSettings } from './jobs/work/work-settings.ts';
 import type { ModerationLedger } from './moderation/ledger/moderation-ledger.ts';
 import { ModerationService } from './moderation/service.ts';
 import { readModerationSettings } from './moderation/settings.ts';
@@ -110,6 +113,11 @@ export interface Services {
   readonly images: ImageReader;
   readonly moderation: ModerationService;
   readonly jobs: JobService;
+  /** What GPU workers pull. */
+  readonly work: WorkService;
+  readonly workSettings: WorkSettings;
+  /** API keys without a memory: one that is revoked is not believed once more. */
+  readonly freshKeys: KeyStore;
   /** What the queue consumer of bulk jobs works with. */
   readonly jobServices: JobServices;
 }
@@ -143,6 +151,7 @@ export interface Platform {
   readonly jobsBucket: R2Bucket;
   readonly jobs: DurableObjectNamespace<BulkJob>;
   readonly jobDirectories: DurableObjectNamespace<JobDirectory>;
+  readonly workBoard: DurableObjectNamespace<WorkBoard>;
   /** `caches.default`; null for none. */
   readonly cache: HttpCache | null;
   readonly analytics: AnalyticsSink | null;
@@ -260,6 +269,7 @@ export function createServices(config: Config, platform: Platform): Services {
     readiness,
     models,
     keys,
+    freshKeys: new KeyStore(models, 0, () => Date.now()),
     metrics,
     statistics: new StatisticsLog(),
     resultCache,
@@ -279,7 +289,10 @@ interface JobParts {
   readonly limits: ImageLimits;
 }
 
-function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' | 'jobServices'> {
+function createJobs(
+  platform: Platform,
+  parts: JobParts,
+): Pick<Services, 'jobs' | 'jobServices' | 'work' | 'workSettings'> {
   const { models, blobs, bindings } = platform;
   const { budget, heads, classifier, images, moderation, limits } = parts;
   const settings = readJobSettings(bindings);
@@ -303,9 +316,18 @@ function createJobs(platform: Platform, parts: JobParts): Pick<Services, 'jobs' 
       directories: platform.jobDirectories,
       heads,
       models,
+      isAttended: async () => boardOf(platform.workBoard).isAttended(),
       startDigest: platform.startDigest,
       now,
     }),
+    work: new WorkService({
+      jobs: platform.jobs,
+      boards: platform.workBoard,
+      images,
+      models,
+      now,
+    }),
+    workSettings: readWorkSettings(bindings),
     jobServices: {
       settings,
       jobs: platform.jobs,

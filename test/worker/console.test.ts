@@ -62,7 +62,7 @@ it('says what a caller without a key may do: all on localhost, nothing elsewhere
   expect(local.headers.get('cache-control')).toBe('no-store');
   expect(await local.json()).toEqual({
     id: 'anonymous',
-    scopes: ['classify', 'embed', 'jobs', 'moderate', 'heads', 'admin'],
+    scopes: ['classify', 'embed', 'jobs', 'moderate', 'heads', 'admin', 'work'],
     rate_tier: null,
   });
   const remote = await SELF.fetch('https://bit.example/v1/key');

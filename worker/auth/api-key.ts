@@ -5,8 +5,8 @@
 import * as z from 'zod';
 import { sha256Hex } from '../../model-store/sha256.ts';
 
-/** What a key may be used for; `admin` is for aliases and warming, and does not include the others. */
-export const SCOPES = ['classify', 'embed', 'jobs', 'moderate', 'heads', 'admin'] as const;
+/** What a key may be used for; `admin` is for aliases and warming, `work` for GPU workers; neither includes the others. */
+export const SCOPES = ['classify', 'embed', 'jobs', 'moderate', 'heads', 'admin', 'work'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** Which rate limit applies; each is a binding of its own. */

@@ -94,6 +94,38 @@ export function createUrlPolicy(options: UrlPolicyOptions = {}): UrlPolicy {
   };
 }
 
+/** A policy as JSON. */
+export interface UrlRules {
+  readonly protocols: readonly string[];
+  readonly ports: readonly number[];
+  readonly allow_hosts: readonly string[];
+  readonly deny_hosts: readonly string[];
+  readonly exempt_origins: readonly string[];
+}
+
+/** Writes a policy down. */
+export function describeUrlPolicy(policy: UrlPolicy): UrlRules {
+  const pattern = ({ host, below }: HostPattern): string => (below ? `*.${host}` : host);
+  return {
+    protocols: [...policy.protocols],
+    ports: [...policy.ports],
+    allow_hosts: policy.allowHosts.map(pattern),
+    deny_hosts: policy.denyHosts.map(pattern),
+    exempt_origins: [...policy.exemptOrigins],
+  };
+}
+
+/** The policy that was written down. @throws ConfigurationError as `createUrlPolicy`. */
+export function urlPolicyOf(rules: UrlRules): UrlPolicy {
+  return createUrlPolicy({
+    protocols: rules.protocols,
+    ports: rules.ports,
+    allowHosts: rules.allow_hosts,
+    denyHosts: rules.deny_hosts,
+    exemptOrigins: rules.exempt_origins,
+  });
+}
+
 /**
  * Parses and judges an absolute URL.
  * @returns The parsed URL without its fragment; fetch its `href`, never the text.

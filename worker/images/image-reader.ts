@@ -2,7 +2,7 @@
 import { discard } from '../../model-store/byte-source.ts';
 import type { Bindings } from '../bindings.ts';
 import type { FetchFunction } from '../fetch/safe-fetch.ts';
-import type { UrlPolicy } from '../fetch/url-policy.ts';
+import { describeUrlPolicy, type UrlPolicy, type UrlRules } from '../fetch/url-policy.ts';
 import type { ImageBucket } from './image-buckets.ts';
 import { type ImageLocation, locateImage } from './image-location.ts';
 import { findBucket, readImage } from './read-image.ts';
@@ -42,6 +42,11 @@ export class ImageReader {
   /** Buckets that images are read from; the first is the default. */
   get buckets(): readonly ImageBucket[] {
     return this.#options.buckets;
+  }
+
+  /** Which URLs are fetched, for those who fetch in this deployment's place. */
+  get urlRules(): UrlRules {
+    return describeUrlPolicy(this.#options.urlPolicy);
   }
 
   /** Where a named image is; see `locateImage`. @throws RequestError `invalid_body`; FetchError `url_not_allowed`. */

@@ -65,6 +65,8 @@ export interface AcceptParts {
   /** Of models and heads: what a name stands for. */
   readonly heads: Pick<HeadService, 'versionOf' | 'library'>;
   readonly models: ObjectStore;
+  /** True where a GPU worker was heard of lately. */
+  isAttended(): Promise<boolean>;
   readonly startDigest: StartDigest;
   now(): number;
 }
@@ -177,9 +179,9 @@ export class JobAcceptance {
     const found = await heads.library.find({ ...model, reference: version });
     const network = found?.version.backbone ?? { name: model.name, version };
     const manifest = await readManifest(models, network.name, network.version);
-    if (isForGpuAlone(manifest) && (settings.engine === 'wasm' || settings.backendUrl === null)) {
-      throw forGpuAlone(manifest);
-    }
+    const hasGpu = settings.engine !== 'wasm' && (settings.backendUrl !== null || (await this.#parts.isAttended()));
+    const isGpuAlone = isForGpuAlone(manifest);
+    if (isGpuAlone && !hasGpu) throw forGpuAlone(manifest);
     const source = await this.#source(inputs, watch);
     return {
       id: this.#id,
@@ -188,7 +190,12 @@ export class JobAcceptance {
       ...(found === null ? {} : { head: { tenant: this.#tenant, backbone: network } }),
       parameters,
       source,
-      chunkItems: chunkItems(this.#job, manifest.variants[manifest.default_variant]!, settings),
+      ...(manifest.variants.gpu === undefined ? {} : { gpu: isGpuAlone ? 'alone' : 'able' }),
+      chunkItems: chunkItems(
+        this.#job,
+        manifest.variants[manifest.default_variant]!,
+        hasGpu || settings.engine === 'gpu' ? 'gpu' : 'wasm',
+      ),
       callbackUrl,
       ...(traceparent === undefined ? {} : { traceparent }),
       createdAtMs: now(),
@@ -233,12 +240,8 @@ export class JobAcceptance {
 }
 
 /** Items of a chunk: as many as are worth a message, and as their lines have room for. */
-function chunkItems(
-  { task, parameters }: NewJob,
-  { macs, outputs }: Variant,
-  { engine, backendUrl }: JobSettings,
-): number {
-  const chunkMacs = CHUNK_MACS[engine === 'gpu' || (engine === 'auto' && backendUrl !== null) ? 'gpu' : 'wasm'];
+function chunkItems({ task, parameters }: NewJob, { macs, outputs }: Variant, engine: keyof typeof CHUNK_MACS): number {
+  const chunkMacs = CHUNK_MACS[engine];
   const byCost = Math.max(MIN_CHUNK_ITEMS, Math.min(MAX_CHUNK_ITEMS, Math.floor(chunkMacs / Math.max(1, macs))));
   const pooled = outputs.find(({ name }) => name === 'pooler_output')?.shape ?? [];
   const features = pooled.reduce((product: number, size) => product * (typeof size === 'number' ? size : 1), 1);

@@ -1,15 +1,11 @@
 /** One item of a job: its image, its answer, its line of the results. */
-import type { FunctionToApply } from '../../model-store/bit-config.ts';
-import { manifestFunction } from '../../model-store/manifest.ts';
 import { ModelError } from '../errors.ts';
-import { isTransientFetch } from '../fetch/transient-failure.ts';
-import { encodeFloats } from '../float-encoding.ts';
 import type { ImageReader, ReadingLimit } from '../images/image-reader.ts';
 import type { Inference } from '../inference/classifier.ts';
-import { activate, topK } from '../inference/scores.ts';
 import { Judge } from '../moderation/judge.ts';
 import type { ModerationService } from '../moderation/service.ts';
-import { isRetryable, toAppError } from '../problem.ts';
+import { failureOf } from './item-failure.ts';
+import { embeddingOf, predictionsOf } from './network-answer.ts';
 import type { ItemOutcome, JobSpecification, LeasedItem } from './records.ts';
 
 /** Who runs the network: WASM here, or a GPU elsewhere. */
@@ -59,10 +55,7 @@ export async function answerItem(
     return { index, status: 'succeeded', line };
   } catch (error) {
     if (stops(error)) throw error;
-    const { code } = toAppError(error);
-    const message = error instanceof Error ? error.message : String(error);
-    const status = isRetryable(error) || isTransientFetch(error) ? 'retry' : 'failed';
-    return { index, status, error: { code, message } };
+    return failureOf(index, error);
   }
 }
 
@@ -85,14 +78,10 @@ async function answer(
   }
   if (task === 'embed') {
     const { outputs } = await engine.infer(bytes, ['pooler_output'], { exact });
-    const embedding = float32(outputs.get('pooler_output'));
-    return { model, embedding: encodeFloats(embedding, 'base64'), dimensions: embedding.length };
+    return { model, ...embeddingOf(float32(outputs.get('pooler_output'))) };
   }
   const inference = await engine.infer(bytes, ['logits'], { exact });
-  const asked = parameters.function_to_apply as FunctionToApply | undefined;
-  const functionToApply = asked ?? manifestFunction(inference.model.manifest);
-  const scores = activate(float32(inference.outputs.get('logits')), functionToApply);
-  return { model, predictions: topK(scores, inference.model.labels, Number(parameters.top_k)) };
+  return { model, ...predictionsOf(float32(inference.outputs.get('logits')), inference.model, parameters) };
 }
 
 function float32(tensor: ReturnType<Inference['outputs']['get']>): Float32Array {

@@ -24,6 +24,9 @@ import {
   type Refusal,
 } from './records.ts';
 import { Throughput } from './throughput.ts';
+import type { RecordedWork, WorkOutcome } from './work/records.ts';
+import { boardOf, type WorkBoard } from './work/work-board.ts';
+import { isAnswerTo, workedLine } from './worked-line.ts';
 
 /** Chunks whose lines are moved to R2 in one turn of the alarm. */
 const COMPACT_CHUNKS = 32;
@@ -36,6 +39,7 @@ export interface BulkJobEnv {
   readonly JOBS: R2Bucket;
   readonly JOBS_QUEUE: Queue<ChunkMessage>;
   readonly JOB_DIRECTORY: DurableObjectNamespace<JobDirectory>;
+  readonly WORK_BOARD: DurableObjectNamespace<WorkBoard>;
 }
 
 interface Header {
@@ -136,6 +140,23 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
     return true;
   }
 
+  /** Writes down what a GPU worker says of items, as `report` does; the lines are made here, of what the job knows itself. */
+  async recordWork(chunk: number, work: readonly WorkOutcome[]): Promise<RecordedWork> {
+    const header = await this.ctx.storage.get<Header>('header');
+    if (header === undefined || isOver(header.state)) return { over: true, pending: 0 };
+    const { specification } = header;
+    const unfit = work.find((each) => each.status === 'succeeded' && !isAnswerTo(specification.task, each.answer));
+    if (unfit !== undefined) return { unfit: unfit.index };
+    const ids = this.#chunks.ids(chunk);
+    const outcomes = work.map((each): ItemOutcome => {
+      if (each.status !== 'succeeded') return each;
+      const { index, answer } = each;
+      return { index, status: 'succeeded', line: workedLine(index, ids.get(index), specification.model, answer) };
+    });
+    const wanted = await this.report(chunk, outcomes);
+    return { over: !wanted, pending: this.#chunks.pending(chunk) };
+  }
+
   /** A message of this chunk was given up by the queue: it is sent again, or its items fail. */
   async abandonDispatch(chunk: number): Promise<void> {
     const header = await this.ctx.storage.get<Header>('header');
@@ -213,7 +234,7 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
     let current = header;
     if (!isOver(current.state)) {
       current = await this.#ingest(current);
-      this.#chunks.takeBackSilent(now - this.#settings.silenceMs);
+      await this.#takeBackSilent(current, now);
     }
     const [, compacted] = await Promise.all([
       isOver(current.state) ? undefined : this.#dispatch(current),
@@ -270,9 +291,25 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
     const { id } = header.specification;
     // Noted before they are sent: what is sent and not noted would be sent twice, what is noted and not sent goes silent.
     this.#chunks.markDispatched(chunks, Date.now());
+    if (isForWorkers(header.specification, this.#settings)) {
+      if (await this.#board().post(id, chunks, mayFallBack(header.specification, this.#settings))) return;
+    }
     for (let at = 0; at < chunks.length; at += MAX_BATCH_MESSAGES) {
       const batch = chunks.slice(at, at + MAX_BATCH_MESSAGES);
       await this.env.JOBS_QUEUE.sendBatch(batch.map((chunk) => ({ body: { v: 1, job: id, chunk } })));
+    }
+  }
+
+  /** Sends silent chunks again, but for those that the board looks after: no worker has come for them, or one is at work. */
+  async #takeBackSilent({ specification }: Header, now: number): Promise<void> {
+    const silent = this.#chunks.silent(now - this.#settings.silenceMs);
+    if (silent.length === 0) return;
+    const onBoard = isForWorkers(specification, this.#settings)
+      ? await this.#board().holding(specification.id, silent)
+      : [];
+    for (const chunk of silent) {
+      if (onBoard.includes(chunk)) this.#chunks.touch(chunk, now);
+      else this.#chunks.takeBack(chunk);
     }
   }
 
@@ -345,6 +382,10 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
     return this.env.JOB_DIRECTORY.get(this.env.JOB_DIRECTORY.idFromName(header.directory));
   }
 
+  #board(): DurableObjectStub<WorkBoard> {
+    return boardOf(this.env.WORK_BOARD);
+  }
+
   async #put(header: Header): Promise<void> {
     await this.ctx.storage.put('header', header);
   }
@@ -353,6 +394,16 @@ export class BulkJob extends DurableObject<BulkJobEnv> {
 /** Prefix of a job's objects in the jobs bucket. */
 export function jobPrefix(id: string): string {
   return `jobs/${id}/`;
+}
+
+/** True where GPU workers can answer the job's chunks, and may. */
+function isForWorkers({ gpu, head, task }: JobSpecification, { engine }: JobSettings): boolean {
+  return engine !== 'wasm' && gpu !== undefined && head === undefined && task !== 'moderate';
+}
+
+/** True where the queue's consumer can answer them too: with WASM, or a backend that it calls. */
+function mayFallBack({ gpu }: JobSpecification, { engine, backendUrl }: JobSettings): boolean {
+  return backendUrl !== null || (engine === 'auto' && gpu !== 'alone');
 }
 
 function isOver(state: JobState): boolean {

@@ -187,11 +187,33 @@ export class ChunkStore {
 
   /** Takes back every chunk that was sent before `beforeMs` and is silent since. @returns how many. */
   takeBackSilent(beforeMs: number): number {
-    const silent = this.#sql
-      .exec<{ chunk: number }>('SELECT chunk FROM chunks WHERE pending > 0 AND dispatched_at <= ?', beforeMs)
-      .toArray();
-    for (const { chunk } of silent) this.takeBack(chunk);
+    const silent = this.silent(beforeMs);
+    for (const chunk of silent) this.takeBack(chunk);
     return silent.length;
+  }
+
+  /** Chunks that were sent before `beforeMs` and of which nothing was heard since. */
+  silent(beforeMs: number): number[] {
+    return this.#sql
+      .exec<{ chunk: number }>('SELECT chunk FROM chunks WHERE pending > 0 AND dispatched_at <= ?', beforeMs)
+      .toArray()
+      .map(({ chunk }) => chunk);
+  }
+
+  /** Items of a chunk without an outcome. */
+  pending(chunk: number): number {
+    return this.#row(chunk)?.pending ?? 0;
+  }
+
+  /** The client's names of a chunk's items, by their index; those that have one. */
+  ids(chunk: number): Map<number, string> {
+    const row = this.#row(chunk);
+    const ids = new Map<number, string>();
+    if (row === undefined) return ids;
+    (JSON.parse(row.inputs) as (JobInput | null)[]).forEach((input, offset) => {
+      if (input?.id !== undefined) ids.set(row.first + offset, input.id);
+    });
+    return ids;
   }
 
   /** The items of a chunk that have no outcome yet. */

@@ -51,6 +51,8 @@ export interface JobSpecification {
   };
   readonly parameters: Readonly<Record<string, string | number | boolean>>;
   readonly source: InputSource;
+  /** Whether GPU workers can run the network, or they alone; absent where it has no variant for them. */
+  readonly gpu?: 'able' | 'alone';
   /** Items a chunk. */
   readonly chunkItems: number;
   readonly callbackUrl: string | null;

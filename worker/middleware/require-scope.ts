@@ -26,6 +26,19 @@ export function requireScope(scope: Scope): MiddlewareHandler<AppEnvironment> {
   };
 }
 
+/**
+ * Lets a GPU worker through. Its key is read anew with every call, so that a revoked one is not believed once more, and it has no rate:
+ * it belongs to the operator, and what it calls is bounded by the work that there is.
+ * @throws RequestError `unauthorized`, `forbidden`, `auth_not_configured`.
+ */
+export const requireWorker: MiddlewareHandler<AppEnvironment> = async function checkWorkersKey(c, next) {
+  const { freshKeys, config } = c.var.services;
+  const principal = await authenticate(credentialsOf(c), 'work', config.authMode, freshKeys, Date.now());
+  c.set('tenant', principal.id);
+  c.set('scopes', principal.scopes);
+  await next();
+};
+
 /** What a request says about who it is from. */
 export function credentialsOf(c: Context<AppEnvironment>): Credentials {
   // Requests that came through Cloudflare's network have this header, whatever the deployment's variables say.

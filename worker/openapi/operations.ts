@@ -9,6 +9,7 @@ import { MODELS } from './operations/models.ts';
 import { MODERATION } from './operations/moderation.ts';
 import { SERVICE } from './operations/service.ts';
 import { WEBHOOKS } from './operations/webhooks.ts';
+import { WORK } from './operations/work.ts';
 import { WORKERS_AI } from './operations/workers-ai.ts';
 
 /** The whole table. */
@@ -17,6 +18,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...MODELS,
   ...HEADS,
   ...JOBS,
+  ...WORK,
   ...MODERATION,
   ...WEBHOOKS,
   ...HUGGING_FACE,

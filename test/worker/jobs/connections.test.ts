@@ -30,6 +30,7 @@ it('images are read as many at a time as their share, and read on while others a
     jobsBucket: env.JOBS,
     jobs: env.BULK_JOB,
     jobDirectories: env.JOB_DIRECTORY,
+    workBoard: env.WORK_BOARD,
     bindings: { ...env },
   });
   await env.UPLOADS.put('incoming/one', new Uint8Array(10));

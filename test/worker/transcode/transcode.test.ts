@@ -118,6 +118,7 @@ it('a classification says that its image was transcoded, and gives the memory ba
     jobsBucket: env.JOBS,
     jobs: env.BULK_JOB,
     jobDirectories: env.JOB_DIRECTORY,
+    workBoard: env.WORK_BOARD,
     bindings: { ...env },
   });
   const reference = { name, reference: 'latest' };
