@@ -17,7 +17,7 @@ const NOMINAL_PICTURE_PX = 512;
 
 /** How to load. */
 export interface LoadOptions {
-  readonly files: ModelFiles;
+  readonly files: Pick<ModelFiles, 'materialize'>;
   readonly engine: Engine;
   readonly providers: readonly Provider[];
   readonly threads: number;
@@ -35,7 +35,11 @@ export interface LoadedModel {
  * The manifest of a version, or null where the version does not exist.
  * @throws ModelError `invalid_manifest`, naming the key.
  */
-export async function readStoredManifest(files: ModelFiles, name: string, version: string): Promise<Manifest | null> {
+export async function readStoredManifest(
+  files: Pick<ModelFiles, 'readText'>,
+  name: string,
+  version: string,
+): Promise<Manifest | null> {
   const key = manifestKey(name, version);
   const text = await files.readText(key);
   if (text === null) return null;

@@ -1,14 +1,11 @@
 /** A model store in R2, or any bucket behind the S3 API. Files are downloaded once, verified, and kept in a local cache. */
-import { createHash, randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { FileReference } from '../../model-store/manifest.ts';
 import { ModelError } from '../../worker/errors.ts';
 import type { StoreConfig } from '../config.ts';
-import { checkHash, type ModelFiles, verifyFile } from './model-files.ts';
+import { type ModelFiles, verifyFile } from './model-files.ts';
+import { saveVerified } from './save-verified.ts';
 import { signRequest } from './sigv4.ts';
 
 const ATTEMPTS = 3;
@@ -58,33 +55,7 @@ export function s3Files(config: StoreConfig & { kind: 's3' }, hooks: S3Hooks): M
     if (response.status === 404 || response.body === null) {
       throw new ModelError('model_unavailable', `${key}: not in the bucket`, { details: { key } });
     }
-    const hash = createHash('sha256');
-    let bytes = 0;
-    const count = new Transform({
-      transform(chunk: Buffer, _, done) {
-        hash.update(chunk);
-        bytes += chunk.byteLength;
-        // A file longer than announced is cut off here, so that it cannot fill the disk.
-        done(
-          bytes > file.bytes
-            ? new ModelError('model_corrupt', `${key}: longer than the manifest's ${file.bytes} bytes`)
-            : null,
-          chunk,
-        );
-      },
-    });
-    const temporary = `${target}.${randomUUID()}.part`;
-    try {
-      await pipeline(
-        Readable.fromWeb(response.body as import('node:stream/web').ReadableStream),
-        count,
-        createWriteStream(temporary),
-      );
-      checkHash(key, file, bytes, hash.digest('hex'));
-      await rename(temporary, target);
-    } finally {
-      await rm(temporary, { force: true });
-    }
+    await saveVerified(response, key, file, target);
   }
 
   return {

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { writeModel } from '../support/gpu-model.ts';
 import { BACKEND_INSTALLED, SKIP_REASON, startBackend, untilReady } from '../support/gpu-process.ts';
@@ -42,6 +44,11 @@ describe.skipIf(!BACKEND_INSTALLED)(`the container image${SKIP_REASON}`, () => {
       await untilReady(backend);
       backend.process.kill('SIGTERM');
       expect(await backend.exit).toBe(0);
+      const run = promisify(execFile);
+      const usage = await run(process.execPath, ['gpu-backend/work/run.ts', '--help'], { cwd: app });
+      expect(usage.stdout).toContain('npm run gpu -- work');
+      const thread = run(process.execPath, ['gpu-backend/work/decode-thread.ts'], { cwd: app });
+      await expect(thread).rejects.toThrow('runs as a worker thread only');
     } finally {
       await rm(app, { recursive: true });
     }
