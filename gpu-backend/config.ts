@@ -102,7 +102,7 @@ function readStore(env: Environment): StoreConfig {
   if (match === null) throw new ConfigurationError(`GPU_STORE: "${store}" is neither a folder nor s3://bucket/prefix`);
   const endpoint = required(env, 'GPU_S3_ENDPOINT');
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol)) {
-    throw new ConfigurationError(`GPU_S3_ENDPOINT: "${endpoint}" is no http(s) address`);
+    throw new ConfigurationError(`GPU_S3_ENDPOINT: "${endpoint}" is not an http(s) address`);
   }
   return {
     kind: 's3',
@@ -147,7 +147,7 @@ function integer(env: Environment, name: string, fallback: number, least: number
   if (!value) return fallback;
   const number = /^\d{1,13}$/.test(value) ? Number(value) : Number.NaN;
   if (!(number >= least && number <= most)) {
-    throw new ConfigurationError(`${name}: "${value}" is no whole number from ${least} to ${most}`);
+    throw new ConfigurationError(`${name}: "${value}" is not a whole number from ${least} to ${most}`);
   }
   return number;
 }

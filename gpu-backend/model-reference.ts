@@ -17,7 +17,9 @@ export function parseModelReference(variable: string, item: string): ModelRefere
   const [name = '', selector, ...rest] = item.split('@');
   const valid = NAME_PATTERN.test(name) && (selector === undefined || selector === '*' || NAME_PATTERN.test(selector));
   if (!valid || rest.length > 0) {
-    throw new ConfigurationError(`${variable}: "${item.slice(0, 140)}" is no name, name@version, name@alias or name@*`);
+    throw new ConfigurationError(
+      `${variable}: "${item.slice(0, 140)}" is not a name, name@version, name@alias or name@*`,
+    );
   }
   return { name, selector: selector ?? null };
 }

@@ -28,7 +28,10 @@ export interface SignatureTensor extends TensorMetadata {
 export function signatureOf(variant: Variant): ModelSignature {
   const convert = ({ name, dtype, shape }: TensorSpecification): SignatureTensor => {
     if (typeof shape[0] !== 'string') {
-      throw new ModelError('invalid_manifest', `tensor "${name}": the first of [${shape}] is no free batch dimension`);
+      throw new ModelError(
+        'invalid_manifest',
+        `tensor "${name}": the first of [${shape}] is not a free batch dimension`,
+      );
     }
     return { name, datatype: DATATYPES[dtype], shape: shape.map((each) => (typeof each === 'string' ? -1 : each)) };
   };

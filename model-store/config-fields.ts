@@ -56,7 +56,7 @@ export function judgeField(
   if (meant !== undefined) {
     return {
       kind: 'error',
-      message: `is no field of BitConfig; is ${meant} meant? Remove it if it does not change the network`,
+      message: `is not a field of BitConfig; is ${meant} meant? Remove it if it does not change the network`,
     };
   }
   return { kind: 'warning', message: `${name}: no field of BitConfig; ignored, as transformers ignores it` };

@@ -18,7 +18,7 @@ export const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,63}$/;
  */
 export function checkName(kind: 'model' | 'version' | 'alias', name: string): string {
   if (!NAME_PATTERN.test(name)) {
-    throw new ModelError('model_not_found', `"${name.slice(0, 80)}" is no ${kind} name: 1 to 64 of a-z 0-9 . _ -`, {
+    throw new ModelError('model_not_found', `"${name.slice(0, 80)}" is not a ${kind} name: 1 to 64 of a-z 0-9 . _ -`, {
       details: { [kind]: name.slice(0, 80) },
     });
   }

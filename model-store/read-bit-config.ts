@@ -129,7 +129,7 @@ function readLabels(raw: Fields, file: string, classifierRows: number | undefine
   const { id2label } = raw;
   if (id2label === undefined || id2label === null) return defaultLabels(raw.num_labels ?? 2);
   const indices = Object.keys(id2label).map((key) => {
-    if (!/^(0|[1-9]\d{0,6})$/.test(key)) throw invalid(file, 'id2label', `"${key.slice(0, 80)}" is no index`);
+    if (!/^(0|[1-9]\d{0,6})$/.test(key)) throw invalid(file, 'id2label', `"${key.slice(0, 80)}" is not an index`);
     return Number(key);
   });
   const count = indices.length;

@@ -245,7 +245,7 @@ function parseEntry(
   if (!isRecord(value)) throw invalid(`${file}: tensor "${name}" is not an object`);
   const { dtype, shape, data_offsets: offsets } = value;
   if (!isDtype(dtype)) throw invalid(`${file}: tensor "${name}": dtype ${JSON.stringify(dtype)} is not supported`);
-  if (!isCountArray(shape)) throw invalid(`${file}: tensor "${name}": shape ${JSON.stringify(shape)} is no shape`);
+  if (!isCountArray(shape)) throw invalid(`${file}: tensor "${name}": shape ${JSON.stringify(shape)} is not a shape`);
   if (!isCountArray(offsets) || offsets.length !== 2) {
     throw invalid(`${file}: tensor "${name}": data_offsets ${JSON.stringify(offsets)} are not [begin, end]`);
   }

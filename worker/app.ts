@@ -111,7 +111,7 @@ export function createApp(services: (env: Env) => Services): Hono<AppEnvironment
     }
     c.var.record.code = methods.length === 0 ? 'not_found' : 'method_not_allowed';
     if (methods.length === 0) {
-      const error = new RequestError('not_found', `there is nothing at ${c.req.path.slice(0, 200)}`);
+      const error = new RequestError('not_found', `no route matches ${c.req.path.slice(0, 200)}`);
       return errorResponse(error, c.var.requestId, c.req.path);
     }
     const message = `${c.req.method} is not allowed at ${c.req.path}; allowed: ${methods.join(', ')}`;

@@ -76,7 +76,7 @@ function tensorBlock(kind: 'input' | 'output', tensor: TensorSpecification, labe
   if (typeof tensor.shape[0] !== 'string') {
     throw new ModelError(
       'invalid_manifest',
-      `tensor "${tensor.name}": the first of [${tensor.shape}] is no free batch`,
+      `tensor "${tensor.name}": the first of [${tensor.shape}] is not a free batch dimension`,
     );
   }
   const dims = tensor.shape.slice(1).map((dimension) => (typeof dimension === 'string' ? -1 : dimension));

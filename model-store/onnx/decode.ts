@@ -139,7 +139,8 @@ function decodeLocation(tensor: string, location: ReadonlyMap<string, string>): 
   const integer = (key: string): number => {
     const text = location.get(key) ?? '0';
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    if (Number.isNaN(value)) throw new ModelError('model_corrupt', `tensor ${tensor}: ${key} "${text}" is no number`);
+    if (Number.isNaN(value))
+      throw new ModelError('model_corrupt', `tensor ${tensor}: ${key} "${text}" is not a number`);
     return value;
   };
   return { path, offset: integer('offset'), bytes: integer('length') };

@@ -119,7 +119,7 @@ describe('bad input to POST /v1/classify', () => {
     ['an empty body', () => post(new Uint8Array(0)), 400, 'empty_body', {}],
     ['text', () => post('hello, world', '', { 'content-type': 'image/png' }), 415, 'unrecognized_image', {}],
     [
-      'a content type that is no image',
+      'a content type that is not an image',
       () => post(photo, '', { 'content-type': 'text/html' }),
       415,
       'unsupported_media_type',

@@ -134,7 +134,7 @@ describe('Hugging Face', () => {
 
   const refused: [string, BodyInit, Record<string, string>, number, RegExp][] = [
     ['/models/nobody', new Uint8Array(8), {}, 404, /nobody/],
-    ['/models/%20', new Uint8Array(8), {}, 404, /no model name/],
+    ['/models/%20', new Uint8Array(8), {}, 404, /not a model name/],
     ['/models/bit-tiny-200', '{"inputs":"%"}', JSON_TYPE, 400, /base64/],
     ['/models/bit-tiny-200', '{"inputs":"AAAA","parameters":{"topk":1}}', JSON_TYPE, 400, /"topk"/],
     ['/models/bit-tiny-200', '{"inputs":"AAAA","options":{"wait":1}}', JSON_TYPE, 400, /"options.wait"/],
@@ -262,7 +262,7 @@ describe('Open Inference Protocol v2', () => {
     ['no inputs', { inputs: [] }, 400, /inputs/],
     ['an unknown input', { inputs: [{ ...image, name: 'x' }] }, 400, /send one of/],
     ['a wrong type', { inputs: [{ ...image, datatype: 'FP32', data: [1] }] }, 400, /BYTES \[N\]/],
-    ['bytes that are no image', { inputs: [image] }, 415, /./],
+    ['bytes that are not an image', { inputs: [image] }, 415, /./],
     [
       'a wrong shape',
       { inputs: [{ name: 'pixel_values', datatype: 'FP32', shape: [1, 3, 1, 0], data: [] }] },

@@ -215,7 +215,7 @@ describe('what cannot be is refused', () => {
       'head_backbone_changed',
     ],
     [
-      'a value that is no float32',
+      'a value that is not float32',
       { classes: [{ label: 'a', embeddings: [[1e300]] }, classOf('b', 1, 1)] },
       400,
       'invalid_parameter',

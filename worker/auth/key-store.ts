@@ -18,7 +18,7 @@ interface Cached<T> {
 function parseRecord(text: string, id: string): ApiKeyRecord {
   const result = apiKeyRecordSchema.safeParse(parseJson(text));
   if (result.success) return result.data;
-  throw new AppError('internal_error', `${apiKeyObjectKey(id)} is no key record`);
+  throw new AppError('internal_error', `${apiKeyObjectKey(id)} is not a key record`);
 }
 
 function parseJson(text: string): unknown {

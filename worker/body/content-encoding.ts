@@ -57,7 +57,7 @@ export function inflateBody(body: Uint8Array, encoding: ContentEncoding, maxByte
     inflated = inflaterOf(body, encoding)(body, { maxOutputLength: limit + SLACK_BYTES });
   } catch (cause) {
     if (isTooLarge(cause)) throw tooLarge;
-    throw new RequestError('invalid_body', `the body of ${body.byteLength} bytes is no whole ${encoding} stream`, {
+    throw new RequestError('invalid_body', `the body of ${body.byteLength} bytes is not a whole ${encoding} stream`, {
       cause,
     });
   }

@@ -107,7 +107,7 @@ export function parseHostPattern(text: string): HostPattern {
   const isAddress = host.startsWith('[') || /^[0-9.]+$/.test(host);
   const isName = !isAddress && host.split('.').every((label) => LABEL_PATTERN.test(label));
   if (canonical !== host || (below ? !isName : !isName && !isAddress)) {
-    throw new ConfigurationError(`"${text}" is no host pattern: expected example.com or *.example.com`, {
+    throw new ConfigurationError(`"${text}" is not a host pattern: expected example.com or *.example.com`, {
       details: { pattern: text.slice(0, 300) },
     });
   }

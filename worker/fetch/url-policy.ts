@@ -80,7 +80,7 @@ export function createUrlPolicy(options: UrlPolicyOptions = {}): UrlPolicy {
   const exemptOrigins = new Set<string>();
   for (const origin of options.exemptOrigins ?? []) {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
-      throw new ConfigurationError(`"${origin}" is no origin: expected scheme://host[:port]`);
+      throw new ConfigurationError(`"${origin}" is not an origin: expected scheme://host[:port]`);
     }
     exemptOrigins.add(origin);
   }
@@ -182,7 +182,8 @@ export function judgeRedirect(location: string, base: URL, policy: UrlPolicy): U
  */
 export function judgeResolvedAddress(address: string, host: string): void {
   const bytes = parseIpv4(address) ?? parseIpv6(address);
-  if (bytes === null) throw refuse('malformed_host', `host "${host}" resolves to "${address}", which is no address`);
+  if (bytes === null)
+    throw refuse('malformed_host', `host "${host}" resolves to "${address}", which is not an address`);
   const range = specialRange(bytes);
   if (range !== null) throw refuse(range, `host "${host}" resolves to ${address} (${range})`);
 }
@@ -210,9 +211,9 @@ function splitAuthority(authority: string): { host: string; port: string } {
     throw refuse('non_ascii_host', 'its host is not ASCII; write an international name in its xn-- form');
   }
   const parts = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/.exec(authority);
-  if (parts === null) throw refuse('malformed', `"${authority}" is no host and port`);
+  if (parts === null) throw refuse('malformed', `"${authority}" is not a host and port`);
   const [, host, port] = parts;
-  if (port !== undefined && !/^[1-9][0-9]{0,4}$/.test(port)) throw refuse('port', `"${port}" is no port`);
+  if (port !== undefined && !/^[1-9][0-9]{0,4}$/.test(port)) throw refuse('port', `"${port}" is not a port`);
   if (host === undefined || host === '') throw refuse('malformed', 'it has no host');
   if (host.endsWith('.')) throw refuse('trailing_dot', `host "${host}" ends in a dot`);
   return { host: host.toLowerCase(), port: port ?? '' };

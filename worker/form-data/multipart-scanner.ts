@@ -153,5 +153,5 @@ export class MultipartScanner {
 }
 
 function malformed(what: string): RequestError {
-  return new RequestError('invalid_body', `the body is no valid multipart/form-data: ${what}`);
+  return new RequestError('invalid_body', `the body is not valid multipart/form-data: ${what}`);
 }

@@ -82,7 +82,7 @@ export function detectFormat(bytes: Uint8Array): ImageFormat {
   const first = Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
   throw new ImageError(
     'unrecognized_image',
-    `${bytes.length} bytes starting with ${first} are no image format that is known; send JPEG, PNG, WebP, GIF or BMP`,
+    `${bytes.length} bytes starting with ${first} are not a known image format; send JPEG, PNG, WebP, GIF or BMP`,
   );
 }
 

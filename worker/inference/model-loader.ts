@@ -169,5 +169,5 @@ export function checkLabels(value: unknown, manifest: Manifest): readonly string
   ) {
     return value;
   }
-  throw new ModelError('model_corrupt', `${manifest.labels.path} is no array of ${manifest.num_labels} strings`);
+  throw new ModelError('model_corrupt', `${manifest.labels.path} is not an array of ${manifest.num_labels} strings`);
 }

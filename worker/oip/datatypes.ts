@@ -67,7 +67,7 @@ export function elementCount(name: string, shape: readonly number[]): number {
   let count = 1;
   for (const dimension of shape) {
     if (!Number.isSafeInteger(dimension) || dimension < 0) {
-      throw new RequestError('invalid_body', `tensor "${name}": dimension ${dimension} of [${shape}] is no count`, {
+      throw new RequestError('invalid_body', `tensor "${name}": dimension ${dimension} of [${shape}] is not a count`, {
         details: { tensor: name, shape },
       });
     }

@@ -89,7 +89,7 @@ function flatten(name: string, shape: readonly number[], data: unknown, count: n
       `tensor "${name}": ${found}; shape [${shape}] needs a flat array of ${count} or nested arrays of that shape`,
       { details: { tensor: name, shape, expected: count } },
     );
-  if (!Array.isArray(data)) throw mismatch('"data" is no array');
+  if (!Array.isArray(data)) throw mismatch('"data" is not an array');
   if (!data.some(Array.isArray)) {
     if (data.length !== count) throw mismatch(`"data" has ${data.length} elements`);
     return data;

@@ -144,7 +144,7 @@ export function readTensors(entries: readonly TensorEntry[], binary: Uint8Array)
       );
     }
     if (!isDatatype(datatype)) {
-      throw new RequestError('invalid_body', `tensor "${name}": "${datatype.slice(0, 40)}" is no data type we know`);
+      throw new RequestError('invalid_body', `tensor "${name}": "${datatype.slice(0, 40)}" is not a data type we know`);
     }
     const size = entry.parameters?.binary_data_size;
     if ((size === undefined) === (entry.data === undefined)) {

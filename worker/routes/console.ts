@@ -58,5 +58,5 @@ async function answerFile(c: Context<AppEnvironment>, path: string): Promise<Res
 }
 
 function notFound(c: Context<AppEnvironment>): RequestError {
-  return new RequestError('not_found', `there is nothing at ${c.req.path.slice(0, 200)}`);
+  return new RequestError('not_found', `no route matches ${c.req.path.slice(0, 200)}`);
 }

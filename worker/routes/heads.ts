@@ -236,7 +236,7 @@ async function indexOf(c: Context<AppEnvironment>, name: string): Promise<{ read
 function aliasOf(c: Context<AppEnvironment>): string {
   const alias = c.req.param('alias') ?? '';
   if (NAME_PATTERN.test(alias)) return alias;
-  throw new RequestError('invalid_parameter', `"${alias.slice(0, 80)}" is no alias: 1 to 64 of a-z 0-9 . _ -`, {
+  throw new RequestError('invalid_parameter', `"${alias.slice(0, 80)}" is not an alias: 1 to 64 of a-z 0-9 . _ -`, {
     details: { parameter: 'alias' },
   });
 }

@@ -75,7 +75,7 @@ function checkShapes(
     }
   }
   for (const name of tensors.keys()) {
-    if (!shapes.has(name)) throw invalid(file, describe(name), 'is no part of the network that the config describes');
+    if (!shapes.has(name)) throw invalid(file, describe(name), 'is not part of the network that the config describes');
   }
 }
 

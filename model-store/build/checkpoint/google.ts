@@ -77,14 +77,14 @@ function toWeight(name: string, array: NpyEntry, what: string): LazyTensor {
   }
   // Vectors may come with leading axes of one.
   if (shape.filter((size) => size !== 1).length > 1) {
-    throw new ModelError('invalid_checkpoint', `${what}: shape [${shape}] is no vector`);
+    throw new ModelError('invalid_checkpoint', `${what}: shape [${shape}] is not a vector`);
   }
   const count = shape.reduce((product, size) => product * size, 1);
   return { shape: [count], read: async () => (await array.read()).data };
 }
 
 function unknownArray(file: string, source: string): ModelError {
-  return new ModelError('invalid_checkpoint', `${file}: array "${source}" is no part of a BiT network`, {
+  return new ModelError('invalid_checkpoint', `${file}: array "${source}" is not part of a BiT network`, {
     details: { file, tensor: source },
   });
 }

@@ -133,7 +133,8 @@ export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
  * @throws ModelError `invalid_checkpoint` where it has not four dimensions.
  */
 export function kernelToOihw(array: NpyArray, what: string): { shape: number[]; data: Float32Array } {
-  if (array.shape.length !== 4) throw invalid(`${what}: shape [${array.shape}] is no kernel [height, width, in, out]`);
+  if (array.shape.length !== 4)
+    throw invalid(`${what}: shape [${array.shape}] is not a kernel [height, width, in, out]`);
   const [height, width, inputs, outputs] = array.shape as [number, number, number, number];
   const [strideH, strideW, strideI, strideO] = array.fortranOrder
     ? [1, height, height * width, height * width * inputs]

@@ -116,7 +116,7 @@ async function readIndex(directory: CheckpointDirectory, name: string): Promise<
   return new Map(
     Object.entries(map).map(([tensor, shard]) => {
       if (typeof shard !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(shard) || !isWeightsFile(shard)) {
-        throw invalid(`${name}: weight_map.${tensor}: ${JSON.stringify(shard)} is no file name of weights`);
+        throw invalid(`${name}: weight_map.${tensor}: ${JSON.stringify(shard)} is not a file name of weights`);
       }
       return [tensor, shard];
     }),

@@ -1,4 +1,4 @@
-/** `bit-edge alias`: lets an alias name a version, or shows a model's aliases. */
+/** `bit-edge alias`: points an alias at a version, or shows a model's aliases. */
 import { parseArgs } from 'node:util';
 import { listAliases, moveAlias } from '../../../model-store/versions.ts';
 import { withStore } from '../store/open-store.ts';
@@ -7,8 +7,8 @@ import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './
 /** What `--help` prints. */
 export const HELP = `usage: bit-edge alias NAME [ALIAS VERSION] [--remote | --store DIR]
 
-Lets ALIAS of model NAME name VERSION, in one write. Workers that serve NAME@ALIAS follow within a minute, without a redeploy.
-With NAME alone: shows its aliases and what they named before.
+Points ALIAS of model NAME at VERSION, in one write. Workers that serve NAME@ALIAS follow within twice ALIAS_MAX_AGE_MS (20 s by
+default), without a redeploy. With NAME alone: shows its aliases and the versions they pointed at before.
 ${STORE_HELP}`;
 
 /** Runs the command. */

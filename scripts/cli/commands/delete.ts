@@ -7,7 +7,7 @@ import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './
 /** What `--help` prints. */
 export const HELP = `usage: bit-edge delete NAME VERSION [--remote | --store DIR]
 
-Deletes a version, its manifest first. Refused where an alias names it.
+Deletes a version, its manifest first. Refused while an alias points at it.
 ${STORE_HELP}`;
 
 /** Runs the command. */

@@ -119,6 +119,7 @@ async function readStored(path: string): Promise<Uint8Array> {
 
 function wholeNumber(option: string, text: string, least: number): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= least)) throw new ConfigurationError(`${option}: "${text}" is no whole number of at least ${least}`);
+  if (!(value >= least))
+    throw new ConfigurationError(`${option}: "${text}" is not a whole number of at least ${least}`);
   return value;
 }

@@ -9,10 +9,10 @@ const UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_60
 /** What `--help` prints. */
 export const HELP = `usage: bit-edge gc [--older-than 24h] [--dry-run] [--remote | --store DIR]
 
-Deletes the files of versions that have no manifest and were not written to for a while: what interrupted publishes left. The age
+Deletes the files of versions that have no manifest and were not written to for a while: the leftovers of interrupted publishes. The age
 must be longer than any publish takes.
   --older-than AGE   a number and s, m, h or d. Default: 24h
-  --dry-run          only says what would be deleted.
+  --dry-run          prints what would be deleted.
 ${STORE_HELP}`;
 
 /** Runs the command. */

@@ -84,7 +84,7 @@ export async function run(args: readonly string[]): Promise<number> {
   if (action === 'import' && second === undefined) return importHead(first, values);
   if (action === 'eval' && second !== undefined) return evaluate(first, second, values);
   if (action === 'export' && second !== undefined) return exportHead(first, second, values);
-  return wrongUsage('head', `"${positionals.join(' ')}" is no action with its arguments`, HELP);
+  return wrongUsage('head', `"${positionals.join(' ')}" is not an action with its arguments`, HELP);
 }
 
 async function train(folder: string, values: Values): Promise<number> {

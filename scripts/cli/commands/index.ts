@@ -50,17 +50,17 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'alias',
-    summary: 'lets an alias name a version',
+    summary: 'points an alias at a version, or lists aliases',
     load: () => import('./alias.ts'),
   },
   {
     name: 'list',
-    summary: 'what is in the model store',
+    summary: 'lists the versions in the model store',
     load: () => import('./list.ts'),
   },
   {
     name: 'rollback',
-    summary: 'lets an alias name the version it named before',
+    summary: 'points an alias back at its previous version',
     load: () => import('./rollback.ts'),
   },
   {
@@ -70,7 +70,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'gc',
-    summary: 'removes what unfinished publishes left',
+    summary: 'removes the leftovers of unfinished publishes',
     load: () => import('./gc.ts'),
   },
   {
@@ -85,7 +85,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'decode',
-    summary: 'images to upright RGB8: size and SHA-256, one JSON line a file',
+    summary: 'images to upright RGB8: size and SHA-256, one JSON line per file',
     load: () => import('./decode.ts'),
   },
   {
@@ -125,12 +125,12 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'destroy',
-    summary: 'takes a deployment away: worker, queues, empty buckets',
+    summary: 'deletes a deployment: worker, queues, empty buckets',
     load: () => import('./destroy.ts'),
   },
   {
     name: 'doctor',
-    summary: 'what is wrong with this machine or a deployment, and the line that mends it',
+    summary: 'checks this machine or a deployment, and prints the command that fixes each finding',
     load: () => import('./doctor.ts'),
   },
   {

@@ -8,8 +8,8 @@ import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './
 /** What `--help` prints. */
 export const HELP = `usage: bit-edge list [NAME] [--remote | --store DIR]
 
-Lists the versions of every model, or of NAME, with their size, variants and aliases. "unfinished" marks what an interrupted
-publish left: publish again, or let "bit-edge gc" remove it.
+Lists the versions of every model, or of NAME, with their size, variants and aliases. "unfinished" marks the leftovers of an
+interrupted publish: publish again, or remove them with "bit-edge gc".
 ${STORE_HELP}`;
 
 /** Runs the command. */

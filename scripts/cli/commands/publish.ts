@@ -33,7 +33,7 @@ export const HELP = `usage: bit-edge publish OUT [--alias latest]... [--remote |
 Publishes the version that "bit-edge import" left in OUT: files first, the manifest last, then the aliases. A publish that was
 interrupted can be run again; what is there already is skipped. A published version never changes. It is run once on a picture
 first, as the worker would: what does not answer is refused.
-  --alias NAME       lets this alias name the version; may be given several times.
+  --alias NAME       points this alias at the version; may be given several times.
   --memory-mib N     MEMORY_BUDGET_BYTES of the deployment in MiB, default ${DEFAULT_MEMORY_BUDGET_BYTES / MIB}: a version that such an isolate cannot serve
                      is refused, unless it is for GPU backends alone (import --variants gpu).
   --engine NAME      INFERENCE_ENGINE of the deployment: auto (default), bit or onnxruntime. What a version takes depends on it.

@@ -1,4 +1,4 @@
-/** `bit-edge rollback`: lets an alias name what it named before. */
+/** `bit-edge rollback`: points an alias back at its previous version. */
 import { parseArgs } from 'node:util';
 import { rollback } from '../../../model-store/versions.ts';
 import { withStore } from '../store/open-store.ts';
@@ -7,8 +7,8 @@ import { print, STORE_HELP, STORE_OPTIONS, toStoreOptions, wrongUsage } from './
 /** What `--help` prints. */
 export const HELP = `usage: bit-edge rollback NAME [--alias latest] [--remote | --store DIR]
 
-Lets the alias of model NAME name the version that it named before; run it again to go back further. Versions deleted since are
-passed over. To go to a version of your choice, use "bit-edge alias".
+Points the alias of model NAME back at its previous version; run it again to go back further. Versions deleted since are skipped.
+To choose the version, use "bit-edge alias".
   --alias NAME       default: latest
 ${STORE_HELP}`;
 

@@ -42,7 +42,7 @@ export async function readFolderVocabulary(folder: string): Promise<Vocabulary> 
 }
 
 function toVocabulary(manifest: Manifest, labels: unknown): Vocabulary {
-  if (!Array.isArray(labels)) throw new ModelError('model_corrupt', `${manifest.labels.path} is no array`);
+  if (!Array.isArray(labels)) throw new ModelError('model_corrupt', `${manifest.labels.path} is not an array`);
   const variant = manifest.variants[manifest.default_variant];
   const shape = variant?.outputs.find(({ name }) => name === EMBEDDING_OUTPUT)?.shape ?? [];
   const length = shape

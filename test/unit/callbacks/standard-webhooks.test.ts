@@ -142,7 +142,7 @@ describe('keys and headers', () => {
     '',
     'whsec_',
     'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa==',
-    'a passphrase that is no base64',
+    'a passphrase that is not base64',
     'whsec_not base64!',
     `whsec_${Buffer.alloc(23).toString('base64')}`,
     `whsec_${Buffer.alloc(65).toString('base64')}`,

@@ -137,7 +137,7 @@ it('a tar with long names gives them', async () => {
 it.each([
   ['nothing', new Uint8Array(600)],
   ['a picture', new Uint8Array(2000).fill(0xff)],
-])('%s is no archive with pictures', async (_, bytes) => {
+])('%s is not an archive with pictures', async (_, bytes) => {
   const pictures = openArchive(bytes);
   if (bytes[0] === 0) expect(await pictures).toEqual([]);
   else await expect(pictures).rejects.toMatchObject({ code: 'invalid_body' });

@@ -46,7 +46,7 @@ describe('detectFormat', () => {
   });
 
   it.each(['', 'B', 'hello, world', 'RIFF\x10\0\0\0WAVEfmt ', '\x89PNG\r\n', '<html><body><svg>', 'GIF88a'])(
-    'says that %j is no image',
+    'says that %j is not an image',
     (start) => {
       let error: unknown;
       try {

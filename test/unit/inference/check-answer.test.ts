@@ -13,7 +13,7 @@ describe('checkAnswer', () => {
   it.each([
     ['fewer logits than labels', answer('logits', [1, 2])],
     ['more logits than labels', answer('logits', [1, 2, 3, 4])],
-    ['a logit that is no number', answer('logits', [1, Number.NaN, 3])],
+    ['a logit that is not a number', answer('logits', [1, Number.NaN, 3])],
     ['an infinite logit', answer('logits', [1, Number.NEGATIVE_INFINITY, 3])],
     ['infinities that cancel each other out', answer('pooler_output', [Number.POSITIVE_INFINITY, -1 / 0])],
   ])('refuses %s', (_, outputs) => {

@@ -65,7 +65,7 @@ describe('tensors', () => {
     ['[[[1,2]]]', '1 entries at depth 1'],
     ['[[[1,2,5]],[[4]]]', 'uneven at depth 3'],
     ['[1,2,4]', '3 elements'],
-    ['7', 'no array'],
+    ['7', 'not an array'],
     ['[1,2,4,128]', 'element 3 is 128: no INT8'],
     ['[1,2,4,0.5]', 'element 3 is 0.5: no INT8'],
     ['[1,2,4,"5"]', 'element 3 is "5": no INT8'],
@@ -176,7 +176,7 @@ describe('messages', () => {
   test.each([
     ['{"inputs":[]}', 'inputs'],
     ['{"inputs":[{"name":"x","shape":[1],"datatype":"FP32"}]}', 'give either'],
-    ['{"inputs":[{"name":"x","shape":[1],"datatype":"FP8","data":[1]}]}', '"FP8" is no data type'],
+    ['{"inputs":[{"name":"x","shape":[1],"datatype":"FP8","data":[1]}]}', '"FP8" is not a data type'],
     ['{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1],"parameters":{"a":[]}}]}', 'parameters.a'],
     ['{"inputs":[{"name":"x","shape":"1","datatype":"FP32","data":[1]}]}', 'inputs.0.shape'],
     ['[1]', 'must be an object'],

@@ -290,7 +290,11 @@ describe('API keys', () => {
 
 describe('images that cannot be judged', () => {
   it.each([
-    ['are no image', () => new Response('<html>', { headers: { 'content-type': 'image/png' } }), 'unrecognized_image'],
+    [
+      'are not an image',
+      () => new Response('<html>', { headers: { 'content-type': 'image/png' } }),
+      'unrecognized_image',
+    ],
     ['are gone', () => new Response(null, { status: 404 }), 'fetch_failed'],
     ['are of another type', () => new Response('x', { headers: { 'content-type': 'text/html' } }), 'fetch_failed'],
   ])('because they %s end as moderation.failed with the verdict for errors', async (_, response, code) => {

@@ -52,7 +52,7 @@ export async function readPolicy(store: ObjectStore, { name, reference }: Policy
 }
 
 /**
- * Publishes a version, whose labels have been checked, and lets an alias name it.
+ * Publishes a version, whose labels have been checked, and points an alias at it.
  * @param text The file, byte for byte what is stored.
  * @param alias Null: no alias is moved.
  * @param now RFC 3339.

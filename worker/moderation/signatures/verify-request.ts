@@ -146,7 +146,7 @@ function header(request: SignedRequest, name: string): string {
 
 function parseTimestamp(text: string, name: string): number {
   if (!/^[0-9]{1,12}$/.test(text)) {
-    throw new ModerationError('timestamp_out_of_range', `${name} "${text.slice(0, 40)}" is no number of seconds`);
+    throw new ModerationError('timestamp_out_of_range', `${name} "${text.slice(0, 40)}" is not a number of seconds`);
   }
   return Number(text);
 }

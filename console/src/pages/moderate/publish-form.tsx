@@ -1,4 +1,4 @@
-/** Publishes a changed policy as a new version, and lets an alias name it. */
+/** Publishes a changed policy as a new version, and points an alias at it. */
 import { useState } from 'preact/hooks';
 import type { PublishedPolicy } from '../../../../client/index.ts';
 import type { Policy } from '../../../../worker/moderation/policy/schema.ts';

@@ -72,7 +72,7 @@ const GLOBALS: ReadonlyMap<string, PickleValue> = new Map<string, PickleValue>([
   ),
   entry('torch._utils._rebuild_tensor_v3', ([storage, offset, shape, strides, , , dtype]) => {
     if (dtype instanceof TorchDtype) return rebuildTensor(storage, offset, shape, strides, dtype);
-    throw new PickleError(`${dtype === undefined ? 'nothing' : describeValue(dtype)} is no element type`);
+    throw new PickleError(`${dtype === undefined ? 'nothing' : describeValue(dtype)} is not an element type`);
   }),
   entry('torch._utils._rebuild_parameter', parameter),
   entry('torch._utils._rebuild_parameter_with_state', parameter),
@@ -136,12 +136,12 @@ function makeList([items]: readonly PickleValue[]): PickleList {
 
 function sequence(value: PickleValue): readonly PickleValue[] {
   if (value instanceof PickleList || value instanceof PickleTuple) return value.items;
-  throw new PickleError(`${describeValue(value)} is no sequence`);
+  throw new PickleError(`${describeValue(value)} is not a sequence`);
 }
 
 /** How protocol 2 spells bytes: `encode(text, 'latin1')`. */
 function encode([text]: readonly PickleValue[]): Uint8Array {
-  if (typeof text !== 'string') throw new PickleError('bytes that are no text');
+  if (typeof text !== 'string') throw new PickleError('bytes that are not text');
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 

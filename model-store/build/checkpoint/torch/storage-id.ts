@@ -14,7 +14,7 @@ export function readStorageId(id: PickleValue): TorchStorage {
   const [kind, type, key, , count, view = null] = id instanceof PickleTuple ? id.items : [];
   if (kind === 'module') throw new PickleError('a pickled module; save its state_dict() instead');
   if (kind !== 'storage' || !(type instanceof TorchStorageType)) {
-    throw new PickleError(`persistent id ${describeValue(id)} is no storage`);
+    throw new PickleError(`persistent id ${describeValue(id)} is not a storage`);
   }
   // The key is part of a member's name.
   if (typeof key !== 'string' || !/^[\w-]{1,64}$/.test(key)) {

@@ -83,13 +83,13 @@ export function rebuildTensor(
   strides: PickleValue | undefined,
   dtype: TorchDtype | null,
 ): TorchTensor {
-  if (!(storage instanceof TorchStorage)) throw new PickleError(`${describe(storage)} is no storage`);
+  if (!(storage instanceof TorchStorage)) throw new PickleError(`${describe(storage)} is not a storage`);
   const elements = dtype ?? storage.type.elements;
   if (elements === null) throw new PickleError(`${storage.description} has no element type`);
   const sizes = readSizes(shape, 'shape');
   const steps = readSizes(strides, 'strides');
   if (typeof offset !== 'number' || !Number.isSafeInteger(offset) || offset < 0) {
-    throw new PickleError(`offset ${describe(offset)} is no offset`);
+    throw new PickleError(`offset ${describe(offset)} is not an offset`);
   }
   if (steps.length !== sizes.length) throw new PickleError(`strides [${steps}] for shape [${sizes}]`);
   const count = sizes.reduce((product, size) => product * size, 1);

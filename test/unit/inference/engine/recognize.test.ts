@@ -180,8 +180,8 @@ describe('is refused as corrupt', () => {
 describe('weights that are not what the graph says', () => {
   test.each([
     ['a scale below zero', 's0.0.conv1.scales', -1],
-    ['a scale that is no number', 's0.0.conv1.scales', Number.NaN],
-    ['a weight of a norm that is no number', 's0.0.norm1.weight', Number.POSITIVE_INFINITY],
+    ['a scale that is not a number', 's0.0.conv1.scales', Number.NaN],
+    ['a weight of a norm that is not a number', 's0.0.norm1.weight', Number.POSITIVE_INFINITY],
     ['a norm whose parameters do not repeat', 's0.0.norm1.bias', 0.123],
     ['a pool that puts zeros elsewhere', 'embedder.pooler.zeros', 1],
   ])('%s', async (_what, name, value) => {

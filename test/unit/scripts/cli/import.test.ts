@@ -222,10 +222,10 @@ describe('bit-edge import', () => {
 
   it.each([
     ['a source that is not there', ['nowhere'], 'nowhere: no such file or folder'],
-    ['what is no pickle of torch', ['pytorch_model.bin'], 'pytorch_model.bin: pickle refused at byte 0'],
+    ['what is not a pickle of torch', ['pytorch_model.bin'], 'pytorch_model.bin: pickle refused at byte 0'],
     ['labels of another number', [FIXTURE, '--labels', 'three.txt'], '3 labels; the network has 7'],
     ['an output that the network has not', [FIXTURE, '--outputs', 'logits,stage9'], 'output "stage9" is not one of'],
-    ['a bad name', [FIXTURE, '--name', 'My Model'], 'is no model name'],
+    ['a bad name', [FIXTURE, '--name', 'My Model'], 'is not a model name'],
     ['a calibration folder without pictures', [FIXTURE, '--calibrate', 'empty'], 'no JPEG, PNG, WebP, GIF or BMP'],
     ['pictures for a grey network', ['test/fixtures/bit/width2-gray', '--calibrate', 'pictures'], 'num_channels: 1'],
     ['bytes for a grey network', ['test/fixtures/bit/width2-gray', '--variants', 'fp32,gpu'], 'num_channels: 1'],

@@ -195,7 +195,7 @@ describe('the store commands', () => {
   it.each([
     ['a folder that is not there', ['publish', '/nowhere'], 'invalid_manifest: /nowhere/manifest.json'],
     ['a version that is not there', ['alias', 'tiny', 'latest', '9'], 'model_not_found: tiny has no version "9"'],
-    ['a name that cannot be', ['delete', '../x', '1'], 'is no model name'],
+    ['a name that cannot be', ['delete', '../x', '1'], 'is not a model name'],
   ])('fail with one line about %s', async (_, args, message) => {
     const result = await bitEdge([...args, '--store', join(root, 'empty')]);
     expect(result).toMatchObject({ exitCode: 1, stdout: '' });

@@ -166,7 +166,7 @@ export class GraphReader {
   #constant(name: string, dtype: OnnxTensorReference['dtype'], rank: number): OnnxTensorReference {
     const constant = this.#constants.get(name);
     if (constant?.dtype !== dtype || constant.shape.length !== rank) {
-      throw new NotRecognized('pattern', `"${name}" is no constant ${dtype} of ${rank} dimensions`);
+      throw new NotRecognized('pattern', `"${name}" is not a constant ${dtype} of ${rank} dimensions`);
     }
     return constant;
   }

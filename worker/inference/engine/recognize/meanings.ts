@@ -42,7 +42,7 @@ export class Meanings {
     const meaning = this.#byName.get(name);
     if (meaning?.kind === 'map') return meaning;
     if (meaning?.kind === 'norm') return { map: floatOf(meaning.norm, meaning.rectified, name), layout: 'rows' };
-    throw new NotRecognized('pattern', `"${name}" is no float32 map`);
+    throw new NotRecognized('pattern', `"${name}" is not a float32 map`);
   }
 
   /** How many values a row of averages averages. @throws NotRecognized. */

@@ -86,7 +86,7 @@ describe('readHuggingFace', () => {
           new Map([...tensors, ['extra', float32Tensor([1], new Float32Array(1))]]),
         ),
       },
-      'tensor "extra" is no part',
+      'tensor "extra" is not part',
     ],
     [
       'weights that are not finite',
@@ -121,7 +121,7 @@ describe('readHuggingFace', () => {
     [
       'a shard outside the directory',
       (map: Record<string, string>) => (map['bit.norm.bias'] = '../a.safetensors'),
-      'is no file name',
+      'is not a file name',
     ],
   ])('refuses an index that names %s', async (_, change, message) => {
     await expect(readHuggingFace(sharded(change))).rejects.toThrowError(message);

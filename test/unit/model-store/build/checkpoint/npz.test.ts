@@ -58,7 +58,7 @@ describe('readNpz', () => {
 
   const deflated = read('deflated.npz');
   it.each([
-    ['a file that is no zip', new Uint8Array(1000), 'not a zip file'],
+    ['a file that is not a zip', new Uint8Array(1000), 'not a zip file'],
     ['an empty file', new Uint8Array(0), 'not a zip file'],
     ['an archive that is cut off', deflated.subarray(0, deflated.length - 30), 'not a zip file'],
     ['pickled objects', read('objects.npz'), 'pickled object'],

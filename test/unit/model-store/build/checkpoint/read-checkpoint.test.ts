@@ -218,7 +218,7 @@ describe('readCheckpoint', () => {
     const batchNorm = new Map([...tensors, ['norm.running_mean', float32Tensor([256], new Float32Array(256))]]);
     await expect(
       readCheckpoint(memoryDirectory({ 'model.safetensors': writeSafetensors(batchNorm) }), null),
-    ).rejects.toThrowError('"norm.running_mean" is no part');
+    ).rejects.toThrowError('"norm.running_mean" is not part');
     const deep = new Map([...tensors].map(([name, tensor]) => [name.replace('stem.conv.', 'stem.conv1.'), tensor]));
     await expect(
       readCheckpoint(memoryDirectory({ 'model.safetensors': writeSafetensors(deep) }), null),

@@ -92,7 +92,7 @@ export async function runAsWorker(
     );
     return new Map(
       [...results].map(([name, { shape, data }]) => {
-        if (!(data instanceof Float32Array)) throw new Error(`${name} is no float32`);
+        if (!(data instanceof Float32Array)) throw new Error(`${name} is not float32`);
         return [name, { shape, data }];
       }),
     );
