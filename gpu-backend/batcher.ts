@@ -40,7 +40,7 @@ interface Entry<T, R> extends Queued<T> {
 /** Batches under way at once: one runs, one waits in the device's queue. */
 const MAX_UNDERWAY = 2;
 
-/** See the file's header. `T` is a request, `R` its result. */
+/** `T` is a request, `R` its result. */
 export class Batcher<T, R> {
   readonly #policy: BatchPolicy;
   readonly #hooks: BatcherHooks<T, R>;

@@ -1,7 +1,6 @@
 /** Memory for request bodies: what is being read or waits may not exceed a limit. Pure. */
 import { RuntimeError } from '../worker/errors.ts';
 
-/** See the file's header. */
 export class ByteBudget {
   readonly #limit: number;
   #taken = 0;

@@ -4,7 +4,6 @@ import { RuntimeError } from '../worker/errors.ts';
 /** A moment of a process's life. */
 export type Phase = 'starting' | 'ready' | 'draining';
 
-/** See the file's header. */
 export class Lifecycle {
   #phase: Phase = 'starting';
   #accepted = 0;

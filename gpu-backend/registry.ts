@@ -28,7 +28,6 @@ interface Entry {
   readonly versions: Map<string, ServedModel>;
 }
 
-/** See the file's header. */
 export class Registry {
   readonly #options: RegistryOptions;
   readonly #entries = new Map<string, Entry>();

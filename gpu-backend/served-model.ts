@@ -27,7 +27,6 @@ export function sessionName(name: string, version: string): string {
   return `${name}/${version}`;
 }
 
-/** See the file's header. */
 export class ServedModel {
   readonly name: string;
   readonly version: string;

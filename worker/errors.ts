@@ -111,7 +111,11 @@ export interface AppErrorOptions {
   readonly cause?: unknown;
 }
 
-/** The one error type that crosses module borders; its `code` is stable API. */
+/**
+ * The one error type that crosses module borders; its `code` is stable API.
+ * @example
+ * throw new ImageError('image_too_large', 'image is 9000x9000 = 81.0 MP; limit 50 MP', { details: { width: 9000, height: 9000 } });
+ */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
@@ -126,69 +130,37 @@ export class AppError extends Error {
   }
 }
 
-/** A request that is malformed, not allowed, or names something that is not there. */
-export class RequestError extends AppError {
-  declare readonly code: RequestErrorCode;
-  constructor(code: RequestErrorCode, message: string, options?: AppErrorOptions) {
+/** An error whose codes are those of one kind. Not generic itself: `instanceof AppError` then knows the type of `code`. */
+abstract class KindOfError<Code extends ErrorCode> extends AppError {
+  declare readonly code: Code;
+  constructor(code: Code, message: string, options?: AppErrorOptions) {
     super(code, message, options);
   }
 }
+
+/** A request that is malformed, not allowed, or names something that is not there. */
+export class RequestError extends KindOfError<RequestErrorCode> {}
 
 /** Encoded image bytes that cannot or may not be decoded. */
-export class ImageError extends AppError {
-  declare readonly code: ImageErrorCode;
-  constructor(code: ImageErrorCode, message: string, options?: AppErrorOptions) {
-    super(code, message, options);
-  }
-}
+export class ImageError extends KindOfError<ImageErrorCode> {}
 
 /** A model that is missing, broken, too large, or cannot do what is asked of it. */
-export class ModelError extends AppError {
-  declare readonly code: ModelErrorCode;
-  constructor(code: ModelErrorCode, message: string, options?: AppErrorOptions) {
-    super(code, message, options);
-  }
-}
+export class ModelError extends KindOfError<ModelErrorCode> {}
 
 /** The isolate is at a limit or its runtime failed; the same request may succeed later. */
-export class RuntimeError extends AppError {
-  declare readonly code: RuntimeErrorCode;
-  constructor(code: RuntimeErrorCode, message: string, options?: AppErrorOptions) {
-    super(code, message, options);
-  }
-}
+export class RuntimeError extends KindOfError<RuntimeErrorCode> {}
 
 /** A remote image that may not be fetched, or could not be. */
-export class FetchError extends AppError {
-  declare readonly code: FetchErrorCode;
-  constructor(code: FetchErrorCode, message: string, options?: AppErrorOptions) {
-    super(code, message, options);
-  }
-}
+export class FetchError extends KindOfError<FetchErrorCode> {}
 
 /** A policy, signature or webhook that is refused. */
-export class ModerationError extends AppError {
-  declare readonly code: ModerationErrorCode;
-  constructor(code: ModerationErrorCode, message: string, options?: AppErrorOptions) {
-    super(code, message, options);
-  }
-}
+export class ModerationError extends KindOfError<ModerationErrorCode> {}
 
 /** A bulk job that is missing, in the wrong state, or badly described. */
-export class JobError extends AppError {
-  declare readonly code: JobErrorCode;
-  constructor(code: JobErrorCode, message: string, options?: AppErrorOptions) {
-    super(code, message, options);
-  }
-}
+export class JobError extends KindOfError<JobErrorCode> {}
 
 /** A head that is missing, cannot be trained, or is too large. */
-export class HeadError extends AppError {
-  declare readonly code: HeadErrorCode;
-  constructor(code: HeadErrorCode, message: string, options?: AppErrorOptions) {
-    super(code, message, options);
-  }
-}
+export class HeadError extends KindOfError<HeadErrorCode> {}
 
 /** A deployment variable that is missing or wrong; named in the message. */
 export class ConfigurationError extends AppError {

@@ -17,7 +17,7 @@ import { ImageReader } from './images/image-reader.ts';
 import type { ImageLimits } from './imaging/limits.ts';
 import { Classifier } from './inference/classifier.ts';
 import { MemoryBudget } from './inference/memory-budget.ts';
-import { BASELINE_BYTES, decodeHeadroomBytes, modelRoomBytes } from './inference/memory-plan.ts';
+import { BASELINE_BYTES, modelRoomBytes } from './inference/memory-plan.ts';
 import { ModelHost } from './inference/model-host.ts';
 import { Readiness } from './inference/readiness.ts';
 import { type HttpCache, ResultCache } from './inference/result-cache.ts';
@@ -31,6 +31,7 @@ import { readJobSettings } from './jobs/job-settings.ts';
 import { boardOf, type WorkBoard } from './jobs/work/work-board.ts';
 import { WorkService } from './jobs/work/work-service.ts';
 import { readWorkSettings, type WorkSettings } from './jobs/work/work-settings.ts';
+import { bodyHeadroomBytes, imageRoom, likelyLoadRoom, unknownLoadRoom } from './memory-policy.ts';
 import type { ModerationLedger } from './moderation/ledger/moderation-ledger.ts';
 import { ModerationService } from './moderation/service.ts';
 import { readModerationSettings } from './moderation/settings.ts';
@@ -39,45 +40,6 @@ import type { AnalyticsSink, RequestRecord } from './observability/request-recor
 import type { Traceparent } from './observability/trace.ts';
 import { StatisticsLog } from './oip/triton.ts';
 import type { ImageService } from './transcode/transcode.ts';
-
-/** Share of the budget that bodies leave to a model that only they name, until one is loaded: those who hold a body wait for it. */
-const COLD_MODEL_SHARE = 0.6;
-
-type MemoryServices = Pick<Services, 'budget' | 'host' | 'config'>;
-
-/** What a load takes where only the body says of which model: a share of the budget, until one is loaded. */
-function unknownLoadRoom({ budget, host, config }: MemoryServices): () => number {
-  const model = Math.ceil(COLD_MODEL_SHARE * (config.memoryBudgetBytes - BASELINE_BYTES));
-  return () => Math.max(0, model - host.committedHeapBytes - budget.growthBytes);
-}
-
-/** The same, and at least what the default model's takes: it is likely to be the one. */
-export async function likelyLoadRoom(services: MemoryServices): Promise<() => number> {
-  const { host, config } = services;
-  const share = unknownLoadRoom(services);
-  try {
-    const room = await host.loadRoom(config.defaultModel, config.defaultModelVersion);
-    return () => Math.max(share(), room());
-  } catch {
-    // The body may name another model; if it does not, loading this one says what is wrong with it.
-    return share;
-  }
-}
-
-/**
- * What bodies must leave free: room to decode one, and to load the model that they wait for.
- * @param loadRoom what that load takes.
- */
-export function bodyHeadroomBytes({ budget }: Pick<Services, 'budget'>, loadRoom: () => number): number {
-  const load = loadRoom();
-  return load + decodeHeadroomBytes(budget.capacityBytes - load);
-}
-
-/** The largest image that has room beside the model, in bytes. */
-export function imageRoom({ budget, config }: Pick<Services, 'budget' | 'config'>, loadRoom: () => number): number {
-  const room = budget.capacityBytes - bodyHeadroomBytes({ budget }, loadRoom);
-  return Math.min(config.maxBodyBytes, Math.max(0, room));
-}
 
 /** A lease older than this belongs to a request that is gone: longer than any load, body or decode takes. */
 const MAX_LEASE_AGE_MS = 180_000;

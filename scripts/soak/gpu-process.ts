@@ -8,7 +8,6 @@ import { waitUntilOk } from '../start/dev-server.ts';
 const MAIN = fileURLToPath(new URL('../../gpu-backend/main.ts', import.meta.url));
 const READY_TIMEOUT_MS = 120_000;
 
-/** See the file's header. */
 export class GpuProcess {
   readonly url: string;
   readonly #environment: Readonly<Record<string, string>>;

@@ -44,7 +44,6 @@ export interface PendingExample {
 
 const COLUMNS = 'id, labels, sha256, source, state, stored, attempts, error, created_at';
 
-/** See the file's header. */
 export class ExampleStore {
   readonly #sql: SqlStorage;
 

@@ -47,7 +47,6 @@ export interface HeadLibraryOptions {
   now(): number;
 }
 
-/** See the file's header. */
 export class HeadLibrary {
   readonly #options: HeadLibraryOptions;
   readonly #indexes = new Map<string, { readonly index: HeadIndex | null; readonly readAt: number }>();

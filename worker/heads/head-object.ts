@@ -37,7 +37,7 @@ export interface HeadWork extends EmbeddingWork, TrainingWork {
   readonly debounceMs: number;
 }
 
-/** See the file's header. Methods are called over RPC by routes. */
+/** Methods are called over RPC by routes. */
 export abstract class HeadObject extends DurableObject<Env> {
   readonly #examples: ExampleStore;
   readonly #versions: VersionStore;

@@ -7,6 +7,7 @@ import { AppError, HeadError, ModelError, RequestError } from '../errors.ts';
 import type { ImageLocation } from '../images/image-location.ts';
 import type { ImageReader } from '../images/image-reader.ts';
 import type { Classifier, ModelReference } from '../inference/classifier.ts';
+import { float32Output } from '../inference/float32-output.ts';
 import type { ModelHost, WaitUntil } from '../inference/model-host.ts';
 import { exampleIdOf } from './example-id.ts';
 import type { PendingExample } from './example-store.ts';
@@ -56,7 +57,6 @@ export interface HeadServiceOptions {
   acquire(bytes: number, what: string): Promise<{ release(): void }>;
 }
 
-/** See the file's header. */
 export class HeadService {
   readonly #options: HeadServiceOptions;
 
@@ -296,9 +296,7 @@ export class HeadService {
   async #embed({ backbone }: HeadSettings, bytes: Uint8Array, waitUntil: WaitUntil): Promise<Uint8Array> {
     const reference = { name: backbone.name, reference: backbone.version };
     const { outputs } = await this.#options.classifier.infer(bytes, reference, [POOLED], {}, waitUntil);
-    const pooled = outputs.get(POOLED);
-    if (pooled?.type !== 'float32') throw new ModelError('unsupported_output', `the graph gave no float32 ${POOLED}`);
-    return bytesOf(pooled.data);
+    return bytesOf(float32Output(outputs, POOLED).data);
   }
 
   /** Called by a head's alarm. */

@@ -31,7 +31,6 @@ export interface Progress {
 
 const NOTHING: Progress = { revision: 0, trainedRevision: 0, unpublished: false, error: null };
 
-/** See the file's header. */
 export class VersionStore {
   readonly #sql: SqlStorage;
 

@@ -17,6 +17,7 @@ import {
   toDecodable,
 } from '../transcode/transcode.ts';
 import { checkAnswer } from './check-answer.ts';
+import { float32Output } from './float32-output.ts';
 import type { Tensor } from './inference-session.ts';
 import type { Lease, MemoryBudget } from './memory-budget.ts';
 import type { ModelHost, WaitUntil } from './model-host.ts';
@@ -190,9 +191,10 @@ export function classificationOf(
   { model, outputs, image, timing }: Inference,
   options: Pick<ClassifyOptions, 'topK' | 'functionToApply'>,
 ): Classification {
-  const logits = outputs.get('logits');
-  if (logits?.type !== 'float32') throw new ModelError('model_failed', 'the graph gave no float32 logits');
-  const scores = activate(logits.data, options.functionToApply ?? manifestFunction(model.manifest));
+  const scores = activate(
+    float32Output(outputs, 'logits').data,
+    options.functionToApply ?? manifestFunction(model.manifest),
+  );
   return {
     model: { name: model.manifest.name, version: model.manifest.version },
     predictions: topK(scores, model.labels, options.topK),

@@ -41,7 +41,7 @@ export interface InferCall {
   readonly signal?: AbortSignal;
 }
 
-/** See the file's header. One client a backend; it may be shared among concurrent callers. */
+/** One client a backend; it may be shared among concurrent callers. */
 export class BackendClient {
   readonly #transport: BackendTransport;
 

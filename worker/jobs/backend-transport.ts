@@ -68,7 +68,6 @@ export interface Call<T> {
   readonly read: (answer: Answer) => T;
 }
 
-/** See the file's header. */
 export class BackendTransport {
   readonly #options: BackendOptions;
   readonly #base: string;

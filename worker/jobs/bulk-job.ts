@@ -67,7 +67,7 @@ export interface ResultsPage {
   readonly over: boolean;
 }
 
-/** See the file's header. Methods are called over RPC by routes and the queue consumer. */
+/** Methods are called over RPC by routes and the queue consumer. */
 export class BulkJob extends DurableObject<BulkJobEnv> {
   readonly #chunks: ChunkStore;
   readonly #settings: JobSettings;

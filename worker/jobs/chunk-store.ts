@@ -84,7 +84,7 @@ export interface ChunkResults {
   readonly lines: readonly string[];
 }
 
-/** See the file's header. Not shared: each method runs in one turn of its Durable Object. */
+/** Not shared: each method runs in one turn of its Durable Object. */
 export class ChunkStore {
   readonly #sql: SqlStorage;
 

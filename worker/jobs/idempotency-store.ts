@@ -50,7 +50,7 @@ export type Reservation =
 
 type Row = { job: string; request: string | null; content: string | null; specification: string | null };
 
-/** See the file's header. Times are ms since the epoch. */
+/** Times are ms since the epoch. */
 export class IdempotencyStore {
   readonly #sql: SqlStorage;
   /** When uploads were heard of, by key. In memory on purpose: after a restart no upload is going on. */

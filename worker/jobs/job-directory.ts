@@ -38,7 +38,6 @@ export interface DirectoryPage {
 
 type Row = { id: string; created_at: number; task: JobTask; model: string; state: JobState };
 
-/** See the file's header. */
 export class JobDirectory extends DurableObject<object> {
   readonly #sql: SqlStorage;
   readonly #keys: IdempotencyStore;

@@ -14,7 +14,6 @@ export interface JobServiceOptions extends AcceptParts {
   readonly directories: DurableObjectNamespace<JobDirectory>;
 }
 
-/** See the file's header. */
 export class JobService {
   readonly #options: JobServiceOptions;
 

@@ -11,7 +11,6 @@ import { readChoice, readNumber, readText } from '../variables.ts';
 /** Who answers: the GPU backend and WASM where it is down, the GPU backend alone, or WASM alone. */
 export type JobEngine = 'auto' | 'gpu' | 'wasm';
 
-/** See each member. */
 export interface JobSettings {
   /** `JOB_ENGINE`, default `auto`. */
   readonly engine: JobEngine;

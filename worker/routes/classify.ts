@@ -27,5 +27,4 @@ export const classifyTask: ImageTask<ClassifyParameters, ClassifyAnswer> = {
   },
 };
 
-/** The route. */
 export const classifyRoute = imageTaskRoute(classifyTask);

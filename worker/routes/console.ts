@@ -37,7 +37,6 @@ export function answerConsolePage(c: Context<AppEnvironment>): Promise<Response>
   return answerFile(c, '/index.html');
 }
 
-/** The routes. */
 export const consoleRoutes = new Hono<AppEnvironment>().get('/console/*', (c) => answerFile(c, c.req.path));
 for (const path of CONSOLE_PAGES) consoleRoutes.get(path, answerConsolePage);
 

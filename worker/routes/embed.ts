@@ -1,6 +1,7 @@
 /** `POST /v1/embed`: images in, the pooled features of the last stage out (`pooler_output`). */
-import { ModelError } from '../errors.ts';
+
 import { type EncodedFloats, encodeFloats, l2Normalize } from '../float-encoding.ts';
+import { float32Output } from '../inference/float32-output.ts';
 import { type ImageTask, imageTaskRoute, type TaskAnswer } from './support/image-task.ts';
 import { type EmbedParameters, embedParametersSchema } from './support/parameters.ts';
 
@@ -33,9 +34,8 @@ export const embedTask: ImageTask<EmbedParameters, EmbedAnswer> = {
       { exact, signal: c.req.raw.signal },
       (promise) => c.executionCtx.waitUntil(promise),
     );
-    const output = outputs.get(EMBEDDING_OUTPUT);
-    if (output?.type !== 'float32') throw new ModelError('model_failed', 'the graph gave no float32 embedding');
-    const embedding = normalize ? l2Normalize(output.data) : output.data;
+    const { data } = float32Output(outputs, EMBEDDING_OUTPUT);
+    const embedding = normalize ? l2Normalize(data) : data;
     const { name, version } = model.manifest;
     return {
       model: { name, version },
@@ -47,5 +47,4 @@ export const embedTask: ImageTask<EmbedParameters, EmbedAnswer> = {
   },
 };
 
-/** The route. */
 export const embedRoute = imageTaskRoute(embedTask);

@@ -1,6 +1,7 @@
 /** `POST /v1/features`: images in, feature maps of the backbone's stages out (`BitBackbone`), as far as the version's graph gives them. */
-import { ModelError } from '../errors.ts';
+
 import { type EncodedFloats, encodeFloats } from '../float-encoding.ts';
+import { float32Output } from '../inference/float32-output.ts';
 import { imageTaskRoute, type TaskAnswer } from './support/image-task.ts';
 import { type FeaturesParameters, featuresParametersSchema } from './support/parameters.ts';
 
@@ -13,7 +14,6 @@ interface FeaturesAnswer extends TaskAnswer {
   }[];
 }
 
-/** The route. */
 export const featuresRoute = imageTaskRoute<FeaturesParameters, FeaturesAnswer>({
   path: '/v1/features',
   name: 'features',
@@ -33,9 +33,8 @@ export const featuresRoute = imageTaskRoute<FeaturesParameters, FeaturesAnswer>(
     return {
       model: { name, version },
       features: names.map((output) => {
-        const tensor = outputs.get(output);
-        if (tensor?.type !== 'float32') throw new ModelError('model_failed', `the graph gave no float32 ${output}`);
-        return { name: output, shape: tensor.shape.slice(1), data: encodeFloats(tensor.data, encoding) };
+        const { shape, data } = float32Output(outputs, output);
+        return { name: output, shape: shape.slice(1), data: encodeFloats(data, encoding) };
       }),
       image: info,
       timing,

@@ -36,7 +36,6 @@ export const relabelSchema = z.strictObject({
   labels: z.array(z.string()).min(1).max(HEAD_LIMITS.labelsPerExample).optional(),
 });
 
-/** The routes. */
 export const headExamplesRoutes = new Hono<AppEnvironment>()
   .use('/v1/heads/:head/examples/*', requireScope('heads'))
   .post('/v1/heads/:head/examples', async (c) => {

@@ -40,7 +40,7 @@ export const reportQuerySchema = z.strictObject({ format: z.enum(['json', 'markd
 /** `PUT /v1/heads/{name}/aliases/{alias}`. */
 export const headAliasRequestSchema = z.strictObject({ version: z.string().regex(NAME_PATTERN, 'must be a version') });
 
-/** The routes. `{head}` is a name, `name@version` or `name@alias`. */
+/** `{head}` is a name, `name@version` or `name@alias`. */
 export const headsRoutes = new Hono<AppEnvironment>()
   .use('/v1/heads/*', requireScope('heads'))
   .post('/v1/heads', (c) =>

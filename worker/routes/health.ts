@@ -3,7 +3,6 @@ import { Hono } from 'hono';
 import { RuntimeError } from '../errors.ts';
 import type { AppEnvironment } from '../services.ts';
 
-/** The routes. */
 export const healthRoutes = new Hono<AppEnvironment>()
   .get('/healthz', (c) => c.json({ status: 'ok' }))
   .get('/readyz', (c) => {

@@ -95,7 +95,7 @@ const infer: Handler<AppEnvironment> = async (c) => {
   });
 };
 
-/** The routes. Health and metadata need no key, as the protocol's probes send none. */
+/** Health and metadata need no key, as the protocol's probes send none. */
 export const inferenceProtocolRoutes = new Hono<AppEnvironment>()
   .get('/v2', (c) => {
     refuseParameters(c.req.url);

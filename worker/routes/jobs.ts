@@ -1,4 +1,5 @@
 /** `/v1/jobs`: bulk jobs, from acceptance to results. */
+
 import { type Context, Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import * as z from 'zod';
@@ -6,6 +7,7 @@ import { openByteSource } from '../../model-store/byte-source.ts';
 import { findReceiver } from '../callbacks/callback-settings.ts';
 import { RequestError } from '../errors.ts';
 import { judgeUrl } from '../fetch/url-policy.ts';
+import { r2ReferenceSchema } from '../images/image-location.ts';
 import type { NewInputs } from '../jobs/accept-job.ts';
 import {
   JOB_TASKS,
@@ -49,19 +51,14 @@ const JSON_LIMITS: JsonLimits = {
   bulk: { member: 'inputs', maxValues: 10 * MAX_JSON_INPUTS, maxContainers: 2 * MAX_JSON_INPUTS + 1 },
 };
 
-const r2Reference = z.union([
-  z.string().min(1).max(1024),
-  z.strictObject({ bucket: z.string().min(1).max(63), key: z.string().min(1).max(1024) }),
-]);
-
 /** The JSON body of `POST /v1/jobs`: one of `inputs`, `manifest` and `prefix`. */
 export const newJobSchema = z.strictObject({
   task: z.enum(JOB_TASKS).default('classify'),
   model: z.string().optional(),
   parameters: z.record(z.string(), z.json()).default({}),
   inputs: z.array(z.unknown()).min(1).max(MAX_JSON_INPUTS).optional(),
-  manifest: z.strictObject({ r2: r2Reference, format: z.enum(['ndjson', 'csv']).default('ndjson') }).optional(),
-  prefix: z.strictObject({ r2: r2Reference }).optional(),
+  manifest: z.strictObject({ r2: r2ReferenceSchema, format: z.enum(['ndjson', 'csv']).default('ndjson') }).optional(),
+  prefix: z.strictObject({ r2: r2ReferenceSchema }).optional(),
   callback_url: z.string().max(2048).optional(),
 });
 
@@ -93,7 +90,6 @@ export const resultsSchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100_000).default(10_000),
 });
 
-/** The routes. */
 export const jobsRoutes = new Hono<AppEnvironment>()
   .use('/v1/jobs/*', requireScope('jobs'))
   .use('/v1/jobs/:id/*', async function recordJob(c, next) {
@@ -232,7 +228,7 @@ function namedInputs(body: z.infer<typeof newJobSchema>, c: Context<AppEnvironme
   const given = [inputs, manifest, prefix].filter((each) => each !== undefined).length;
   if (given !== 1) throw new RequestError('invalid_body', 'the job must have one of "inputs", "manifest" and "prefix"');
   const defaultBucket = c.var.services.jobs.settings.buckets[0]?.name ?? '';
-  const locate = (r2: z.infer<typeof r2Reference>) =>
+  const locate = (r2: z.infer<typeof r2ReferenceSchema>) =>
     typeof r2 === 'string' ? { bucket: defaultBucket, key: r2 } : r2;
   if (manifest !== undefined) return { kind: 'manifest', ...locate(manifest.r2), format: manifest.format };
   if (prefix !== undefined) {

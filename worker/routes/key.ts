@@ -5,7 +5,6 @@ import { credentialsOf } from '../middleware/require-scope.ts';
 import type { AppEnvironment } from '../services.ts';
 import { refuseParameters } from './support/parameters.ts';
 
-/** The route. */
 export const keyRoute = new Hono<AppEnvironment>().get('/v1/key', async (c) => {
   refuseParameters(c.req.url);
   const { keys, config } = c.var.services;

@@ -25,7 +25,7 @@ import { parseParameters, refuseParameters } from './support/parameters.ts';
 /** `PUT /v1/models/{name}/aliases/{alias}`. */
 export const aliasRequestSchema = z.strictObject({ version: z.string().regex(NAME_PATTERN, 'must be a version') });
 
-/** The routes. `{model}` is a name, `name@version` or `name@alias`. */
+/** `{model}` is a name, `name@version` or `name@alias`. */
 export const modelsRoute = new Hono<AppEnvironment>()
   .get('/v1/models', async (c) => {
     refuseParameters(c.req.url);

@@ -55,7 +55,6 @@ export const decisionsParametersSchema = z.strictObject({
   cursor: z.string().max(300).optional(),
 });
 
-/** The routes. */
 export const moderateRoute = new Hono<AppEnvironment>()
   .use('/v1/moderate', requireScope('moderate'))
   .use('/v1/decisions/*', requireScope('moderate'))

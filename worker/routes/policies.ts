@@ -31,7 +31,6 @@ export const newPolicySchema = z.strictObject({
   alias: z.string().nullable().default('latest'),
 });
 
-/** The routes. */
 export const policiesRoute = new Hono<AppEnvironment>()
   .get('/v1/policies/:policy', requireScope('moderate'), async (c) => {
     refuseParameters(c.req.url);

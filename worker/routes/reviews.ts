@@ -37,7 +37,6 @@ export const reviewRequestSchema = z.strictObject({
   note: z.string().max(1000).optional(),
 });
 
-/** The routes. */
 export const reviewsRoute = new Hono<AppEnvironment>()
   .use('/v1/reviews/*', requireScope('moderate'))
   .get('/v1/reviews', async (c) => {

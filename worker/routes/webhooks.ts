@@ -49,7 +49,6 @@ export const rejudgeParametersSchema = z.strictObject({ source: z.string().max(3
 /** `POST /v1/webhooks/endpoints/enable`. */
 export const enableParametersSchema = z.strictObject({ source: z.string().max(32), url: z.string().max(2048) });
 
-/** The routes. */
 export const webhooksRoute = new Hono<AppEnvironment>()
   // Deliveries prove themselves by signature; looking at them and sending them again takes a key.
   .on(

@@ -29,6 +29,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['worker/routes/support'],
   ['worker/middleware'],
   ['worker/services.ts'],
+  ['worker/memory-policy.ts'],
   ['worker/config.ts', 'worker/observability'],
   ['worker/jobs'],
   ['worker/moderation'],

@@ -12,7 +12,6 @@ const recordSchema = z.object({
   deployed_at: z.string(),
 });
 
-/** See each field. */
 export type DeploymentRecord = z.infer<typeof recordSchema>;
 
 /** The record; null where there is none that can be read. */

@@ -22,7 +22,7 @@ const DRAWS = 5;
 const DRAWS_OF_MANY = 2;
 const MANY = 150;
 
-/** See the file's header; tested on examples that were not drawn. */
+/** Tested on examples that were not drawn. */
 export interface LearningCurve {
   readonly method: 'ridge' | 'nearest_mean';
   readonly points: readonly {

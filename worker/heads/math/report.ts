@@ -22,7 +22,6 @@ export interface Share {
   readonly of: number;
 }
 
-/** See the file's header. */
 export interface HeadReport {
   readonly examples: number;
   readonly dimensions: number;

@@ -9,7 +9,8 @@ import type { ModelReference } from '../../inference/classifier.ts';
 import type { Lease } from '../../inference/memory-budget.ts';
 import type { StoredStream } from '../../jobs/store-stream.ts';
 import type { JsonLimits } from '../../json-shape.ts';
-import { type AppEnvironment, bodyHeadroomBytes, imageRoom, likelyLoadRoom } from '../../services.ts';
+import { bodyHeadroomBytes, imageRoom, likelyLoadRoom } from '../../memory-policy.ts';
+import type { AppEnvironment } from '../../services.ts';
 import { type BodyMemory, bodyCopies, endBody, readJsonObject, SMALL_JSON } from './request-body.ts';
 
 /** What a body is for. */

@@ -1,10 +1,12 @@
 /** Inference on tensors: rows of `pixel_values`, or encoded images, through the model one by one, their outputs stacked. */
+
 import type { Context } from 'hono';
-import { ModelError, RequestError } from '../../errors.ts';
+import { RequestError } from '../../errors.ts';
 import { backboneOf, backboneOutputs, withHeadLogits } from '../../heads/head-classifier.ts';
 import { headLabels } from '../../heads/math/head-model.ts';
 import { detectFormat } from '../../imaging/format.ts';
 import type { ModelReference } from '../../inference/classifier.ts';
+import { float32Output } from '../../inference/float32-output.ts';
 import type { Tensor as GraphTensor } from '../../inference/inference-session.ts';
 import type { Lease } from '../../inference/memory-budget.ts';
 import type { LoadedModel } from '../../inference/model-loader.ts';
@@ -181,11 +183,7 @@ function answerBytes(request: InferRequest, row: ReadonlyMap<string, GraphTensor
 }
 
 function stack(name: string, rows: readonly ReadonlyMap<string, GraphTensor>[]): Extract<Tensor, { datatype: 'FP32' }> {
-  const parts = rows.map((row) => {
-    const tensor = row.get(name);
-    if (tensor?.type !== 'float32') throw new ModelError('model_failed', `the graph gave no float32 ${name}`);
-    return tensor;
-  });
+  const parts = rows.map((row) => float32Output(row, name));
   const { shape, data } = parts[0]!;
   const all = new Float32Array(parts.length * data.length);
   for (const [index, part] of parts.entries()) all.set(part.data, index * data.length);
