@@ -116,7 +116,8 @@ export class Classifier {
   ): Promise<Inference> {
     const { host, budget, images, now } = this.#options;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const { described, model: pending } = await host.open(reference.name, reference.reference, waitUntil);
+      const loading = host.open(reference.name, reference.reference, waitUntil);
+      const described = await loading.described;
       checkOutputs(described, outputNames);
       checkNotAborted(options.signal);
       const held: { lease?: Lease; source?: Decodable } = {};
@@ -140,7 +141,7 @@ export class Classifier {
         const { pixelValues, height, width, info, decodeMs, preprocessMs } = prepared;
         // The pixel values wait for the weights; the rest of the lease need not.
         held.lease?.shrink(pixelValues.byteLength);
-        const model = await pending;
+        const model = await loading.model;
         if (model.manifest.version !== described.manifest.version) continue;
         if (model.session.released || model.session.abortReason !== null) continue;
         checkNotAborted(options.signal);

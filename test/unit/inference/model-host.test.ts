@@ -371,7 +371,8 @@ describe.each(['bit', 'onnxruntime'] as const)('the memory of a load in %s', (ch
     store.gate = promise;
     const room = await host.loadRoom(manifest.name, 'latest');
     expect(room()).toBeGreaterThanOrEqual(Math.max(sizes().heap, sizes().files));
-    const { model } = await host.open(manifest.name, 'latest', waitUntil);
+    const { described, model } = host.open(manifest.name, 'latest', waitUntil);
+    await described;
     expect(room()).toBe(0);
     expect(budget.leasedBytes).toBeGreaterThanOrEqual(sizes().files);
     expect(budget.growthBytes).toBe(sizes().heap);
@@ -424,7 +425,8 @@ describe('a model that is on its way', () => {
   it('says what preprocessing needs before its weights are there', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     store.gate = promise;
-    const { described, model } = await host.open(manifest.name, 'latest', waitUntil);
+    const { described: describing, model } = host.open(manifest.name, 'latest', waitUntil);
+    const described = await describing;
     expect(described.manifest.version).toBe('v1');
     expect(described.processor).toEqual(await folderProcessor());
     expect(host.loadedModels).toEqual([]);
@@ -455,7 +457,8 @@ describe('a model that is on its way', () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     store.gate = promise;
     store.failing = /v2\/weights\.bin$/;
-    const { described, model } = await host.open(manifest.name, 'latest', waitUntil);
+    const { described: describing, model } = host.open(manifest.name, 'latest', waitUntil);
+    const described = await describing;
     resolve();
     expect([described.manifest.version, (await model).manifest.version]).toEqual(['v2', 'v1']);
   });
