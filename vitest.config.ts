@@ -20,6 +20,9 @@ export default defineConfig({
           name: 'node',
           environment: 'node',
           include: ['test/{unit,conformance,fuzz}/**/*.test.ts'],
+          // Several start processes: on a slow machine five seconds would be an assertion about time.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

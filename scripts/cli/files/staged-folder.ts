@@ -6,9 +6,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ModelError } from '../../../worker/errors.ts';
-
-/** Exit codes of a process that a signal ended: 128 and the signal's number. */
-const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+import { onEnding } from '../../process/ending.ts';
 
 /**
  * Lets `fill` write a folder, then puts it in the place of `target`.
@@ -24,12 +22,7 @@ export async function withStagedFolder<T>(
   await refuseForeign(final, marker);
   const staged = `${final}.${process.pid}.tmp`;
   const replaced = `${final}.${process.pid}.old`;
-  const onSignal = (signal: keyof typeof SIGNAL_EXIT_CODES): void => {
-    rmSync(staged, { recursive: true, force: true });
-    process.exit(SIGNAL_EXIT_CODES[signal]);
-  };
-  process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
+  const forget = onEnding(() => rmSync(staged, { recursive: true, force: true }));
   try {
     await mkdir(dirname(final), { recursive: true });
     await mkdir(staged);
@@ -42,8 +35,7 @@ export async function withStagedFolder<T>(
     if (existsSync(replaced) && !existsSync(final)) await rename(replaced, final);
     throw error;
   } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    forget();
     await rm(staged, { recursive: true, force: true });
   }
 }
