@@ -35,7 +35,7 @@ export class DocumentedAnswers {
     return validate(value) ? null : this.#ajv.errorsText(validate.errors);
   }
 
-  /** Paths of the objects in an answer that could have a member nobody documented; none where the schema is closed. */
+  /** Paths of the objects in an answer that could have a member nobody documented; none if the schema is closed. */
   openObjects(place: AnswerPlace, value: unknown): string[] {
     return objectPaths(value).filter((path) => this.problemOf(place, withStray(value, path)) === null);
   }
@@ -59,6 +59,7 @@ function withStray(value: unknown, path: string): unknown {
   const copy = structuredClone(value);
   let target = copy as Record<string, unknown>;
   for (const key of path === '' ? [] : path.split('\n')) target = target[key] as Record<string, unknown>;
-  target.stray = '?';
+  // What no map that is documented as one (headers by name) takes as a value.
+  target.stray = [['?']];
   return copy;
 }
