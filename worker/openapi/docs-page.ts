@@ -1,8 +1,9 @@
 /** The document for people: one page of HTML, no script, nothing from outside. */
 import { PROBLEMS } from '../problem.ts';
-import { buildDocument, TAGS, toTemplate } from './document.ts';
+import { buildDocument, toTemplate } from './document.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { Operation } from './operation.ts';
+import { TAGS } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 
 /** Its policy: its own style, and nothing else. */

@@ -3,7 +3,7 @@ import { errorDialect } from '../error-dialects.ts';
 import type { ErrorCode } from '../errors.ts';
 import { PROBLEM_MEDIA_TYPE, PROBLEMS } from '../problem.ts';
 import { type JsonSchema, toJsonSchema } from './json-schema.ts';
-import type { Content, Operation } from './operation.ts';
+import { type Content, type Operation, TAGS } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import { hfErrorSchema, oipErrorSchema, problemSchema, workersAiErrorSchema } from './schemas/errors.ts';
 
@@ -13,19 +13,6 @@ const ERROR_BODIES = {
   'workers-ai': { name: 'WorkersAiError', mediaType: 'application/json', schema: workersAiErrorSchema },
   'open-inference': { name: 'OpenInferenceError', mediaType: 'application/json', schema: oipErrorSchema },
 } as const;
-
-/** The groups of operations, in the order of the document. */
-export const TAGS: Readonly<Record<string, string>> = {
-  Inference: 'Images in, labels, embeddings or feature maps out',
-  Models: 'Published versions and their aliases',
-  Heads: 'Classifiers that are taught by example',
-  Jobs: 'Bulk work, delegated to a GPU',
-  Moderation: 'Verdicts under a policy, webhooks and their deliveries',
-  'Hugging Face': 'The task contract of Hugging Face, for its clients',
-  'Workers AI': "The shape of Cloudflare Workers AI's REST API",
-  'Open Inference Protocol': 'KServe and Triton clients, JSON and binary tensors',
-  Operations: 'Health, metrics and this document',
-};
 
 /** Builds the document. */
 export function buildDocument(): JsonSchema {

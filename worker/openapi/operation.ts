@@ -9,13 +9,30 @@ export type Content = Readonly<Record<string, z.ZodType | 'binary' | 'text'>>;
 /** A body of JSON. */
 export const json = (schema: z.ZodType): Content => ({ 'application/json': schema });
 
+/** The groups of operations, in the order of the document. */
+export const TAGS = {
+  Inference: 'Images in, labels, embeddings or feature maps out',
+  Models: 'Published versions and their aliases',
+  Heads: 'Classifiers that are taught by example',
+  Jobs: 'Bulk work, delegated to a GPU',
+  Work: 'Chunks of bulk jobs, for GPU workers that pull them',
+  Moderation: 'Verdicts under a policy, webhooks and their deliveries',
+  'Hugging Face': 'The task contract of Hugging Face, for its clients',
+  'Workers AI': "The shape of Cloudflare Workers AI's REST API",
+  'Open Inference Protocol': 'KServe and Triton clients, JSON and binary tensors',
+  Operations: 'Health, metrics and this document',
+} as const;
+
+/** One of `TAGS`. */
+export type Tag = keyof typeof TAGS;
+
 /** One operation. */
 export interface Operation {
   readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** As Hono spells it: `/v1/models/:model`. */
   readonly path: string;
   readonly id: string;
-  readonly tag: string;
+  readonly tag: Tag;
   readonly summary: string;
   /** Of the API key; null where none is needed. */
   readonly scope: Scope | null;
