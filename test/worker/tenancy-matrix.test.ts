@@ -26,7 +26,7 @@ const LISTS: readonly string[] = ['GET /v1/jobs', 'GET /v1/decisions', 'GET /v1/
 
 /** Objects of the deployment, by SECURITY.md: models, policies, webhooks and their deliveries, the queue of reviews. */
 const SHARED =
-  /^\/v1\/(models|policies|webhooks|reviews)(\/|$)|^\/(v2|v2\/health\/\w+|v2\/repository\/index|healthz|readyz|metrics|docs|openapi\.json)$/;
+  /^\/v1\/(models|work\/models|policies|webhooks|reviews)(\/|$)|^\/(v2|v2\/health\/\w+|v2\/repository\/index|healthz|readyz|metrics|docs|openapi\.json)$/;
 
 /** Bodies that the owner's request would be taken with. */
 const BODIES: Readonly<Record<string, unknown>> = {
