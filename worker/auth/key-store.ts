@@ -14,11 +14,11 @@ interface Cached<T> {
   readonly readAt: number;
 }
 
-/** Reads a record. @throws AppError `internal_error` where the object is none. */
-function parseRecord(text: string, id: string): ApiKeyRecord {
+/** Reads a record. @param key of its object. @throws AppError `internal_error` if it is damaged. */
+function parseRecord(text: string, key: string): ApiKeyRecord {
   const result = apiKeyRecordSchema.safeParse(parseJson(text));
   if (result.success) return result.data;
-  throw new AppError('internal_error', `${apiKeyObjectKey(id)} is not a key record`);
+  throw new AppError('internal_error', `${key} is not a key record`);
 }
 
 function parseJson(text: string): unknown {
@@ -70,14 +70,15 @@ export class KeyStore {
   async find(id: string): Promise<ApiKeyRecord | null> {
     const cached = this.#records.get(id);
     if (cached !== undefined && this.#isFresh(cached)) return cached.value;
-    const found = await getText(this.#store, apiKeyObjectKey(id));
-    const value = found === null ? null : parseRecord(found.text, id);
+    const key = apiKeyObjectKey(id);
+    const found = await getText(this.#store, key);
+    const value = found === null ? null : parseRecord(found.text, key);
     if (this.#records.size >= MAX_CACHED) this.#records.clear();
     this.#records.set(id, { value, readAt: this.#now() });
     return value;
   }
 
-  /** True where the deployment has any key. */
+  /** True if the deployment has any key. */
   async hasKeys(): Promise<boolean> {
     if (this.#anyKeys !== null && this.#isFresh(this.#anyKeys)) return this.#anyKeys.value;
     const { objects } = await this.#store.list(API_KEYS_PREFIX);

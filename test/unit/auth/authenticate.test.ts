@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MemoryObjectStore } from '../../../model-store/memory-object-store.ts';
-import { KEY_RANDOM_BYTES, mintApiKey, type NewApiKey } from '../../../worker/auth/api-key.ts';
+import { apiKeyObjectKey, KEY_RANDOM_BYTES, mintApiKey, type NewApiKey } from '../../../worker/auth/api-key.ts';
 import { type AuthMode, authenticate } from '../../../worker/auth/authenticate.ts';
 import { deleteApiKey, KeyStore, listApiKeys, putApiKey } from '../../../worker/auth/key-store.ts';
 
@@ -98,5 +98,12 @@ describe('with keys', () => {
     clock += MAX_AGE_MS;
     await expect(call(old)).rejects.toMatchObject({ code: 'unauthorized' });
     await expect(call(fresh)).resolves.toBeDefined();
+  });
+
+  it('names the object of a damaged record, in a look-up and in the list', async () => {
+    const key = apiKeyObjectKey('0707070707070707');
+    await store.put(key, new TextEncoder().encode('{}'));
+    await expect(keys.find('0707070707070707')).rejects.toMatchObject({ message: `${key} is not a key record` });
+    await expect(listApiKeys(store)).rejects.toMatchObject({ message: `${key} is not a key record` });
   });
 });

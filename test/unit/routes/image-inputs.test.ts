@@ -63,6 +63,11 @@ describe("an image's field", () => {
     expect(parameters).toEqual({ top_k: '3' });
   });
 
+  it.each(['image', 'file'])('that is empty is refused by the name %s', async (name) => {
+    const message = `the field "${name}" is empty: 0 bytes`;
+    await expect(read(`${part(name, '')}--b--\r\n`)).rejects.toMatchObject({ code: 'empty_body', message });
+  });
+
   it('has one name in a form', async () => {
     await expect(read(`${part('image', 'a')}${part('file', 'b')}--b--\r\n`)).rejects.toMatchObject({
       code: 'invalid_body',

@@ -117,7 +117,7 @@ async function readForm(request: Request, memory: BodyMemory, maxImages: number)
   for (const { name, start, end } of scanner.finish()) {
     const bytes = body.subarray(start, end);
     if (IMAGE_FIELDS.includes(name)) {
-      inputs.push(bytes.byteLength === 0 ? { error: emptyImage() } : { bytes });
+      inputs.push(bytes.byteLength === 0 ? { error: emptyImage(name) } : { bytes });
     } else if (parameters.has(name)) {
       throw new RequestError('invalid_parameter', `"${name.slice(0, 80)}" is given twice`);
     } else {
@@ -185,8 +185,8 @@ function tooManyImages(count: string, images: number, limit: number): RequestErr
   );
 }
 
-function emptyImage(): RequestError {
-  return new RequestError('empty_body', 'the field "image" is empty: 0 bytes');
+function emptyImage(field: string): RequestError {
+  return new RequestError('empty_body', `the field "${field}" is empty: 0 bytes`);
 }
 
 function mixedFields(): RequestError {
