@@ -1,4 +1,5 @@
 /** Readers of a deployment's variables: what is absent or empty is the default; what is wrong is named. Pure. */
+import type * as z from 'zod';
 import { ConfigurationError } from './errors.ts';
 
 /** Variables of a deployment by name. */
@@ -60,8 +61,19 @@ export function readList(variables: Variables, name: string): string[] {
     .filter((part) => part !== '');
 }
 
-/** JSON, as a text or as wrangler parsed it; an empty object if absent. @throws ConfigurationError naming the variable. */
-export function readJson(variables: Variables, name: string): unknown {
+/**
+ * JSON of a shape; an empty object if absent.
+ * @throws ConfigurationError naming the variable and the first field that is wrong.
+ */
+export function readJson<T>(variables: Variables, name: string, schema: z.ZodType<T>): T {
+  const result = schema.safeParse(parseJson(variables, name));
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  throw new ConfigurationError(`${name}: ${issue.path.join('.') || 'value'}: ${issue.message}`);
+}
+
+/** A text, or what wrangler has parsed already. */
+function parseJson(variables: Variables, name: string): unknown {
   const value = variables[name];
   if (value === undefined || value === '') return {};
   if (typeof value !== 'string') return value;

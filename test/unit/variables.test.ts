@@ -1,5 +1,6 @@
 /** Readers of a deployment's variables, as every part of the configuration uses them. */
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
 import { readConfig } from '../../worker/config.ts';
 import { ConfigurationError } from '../../worker/errors.ts';
 import { readChoice, readJson, readList, readNumber, readText } from '../../worker/variables.ts';
@@ -32,8 +33,13 @@ it.each([
   ['a list that is none', () => readList({ HOSTS: ['a.com'] }, 'HOSTS'), 'HOSTS must be a text'],
   [
     'JSON that is none, without repeating it',
-    () => readJson({ KEYS: 'secret' }, 'KEYS'),
+    () => readJson({ KEYS: 'secret' }, 'KEYS', z.unknown()),
     'KEYS is not JSON (6 characters)',
+  ],
+  [
+    'JSON of another shape',
+    () => readJson({ KEYS: '{"first": {}}' }, 'KEYS', z.object({ first: z.object({ name: z.string() }) })),
+    'KEYS: first.name: ',
   ],
 ])('%s is refused by the name of its variable', (_, read, message) => {
   expect(read).toThrow(ConfigurationError);

@@ -36,12 +36,7 @@ export interface CallbackSettings {
  * @throws ConfigurationError naming the variable and the field; never repeats a secret.
  */
 export function readCallbackSettings(variables: Variables, urlPolicy: UrlPolicy): CallbackSettings {
-  const result = z.object({ receivers: receiversSchema }).safeParse(readJson(variables, 'MODERATION'));
-  if (!result.success) {
-    const issue = result.error.issues[0]!;
-    throw new ConfigurationError(`MODERATION: ${issue.path.join('.') || 'value'}: ${issue.message}`);
-  }
-  const { receivers } = result.data;
+  const { receivers } = readJson(variables, 'MODERATION', z.object({ receivers: receiversSchema }));
   for (const { name, url, secrets } of receivers) {
     checkKeys(`MODERATION: receiver ${name}`, secrets, parseSigningKey);
     try {

@@ -1,6 +1,5 @@
 /** The buckets that images are read from: member `buckets` of the variable `MODERATION`. Pure. */
 import * as z from 'zod';
-import { ConfigurationError } from '../errors.ts';
 import { readJson, type Variables } from '../variables.ts';
 
 const bucketSchema = z.strictObject({
@@ -21,8 +20,5 @@ export type ImageBucket = z.infer<typeof bucketSchema>;
 
 /** Reads the buckets. @throws ConfigurationError naming the variable and the field. */
 export function readImageBuckets(variables: Variables): readonly ImageBucket[] {
-  const result = z.object({ buckets: imageBucketsSchema }).safeParse(readJson(variables, 'MODERATION'));
-  if (result.success) return result.data.buckets;
-  const issue = result.error.issues[0]!;
-  throw new ConfigurationError(`MODERATION: ${issue.path.join('.') || 'value'}: ${issue.message}`);
+  return readJson(variables, 'MODERATION', z.object({ buckets: imageBucketsSchema })).buckets;
 }

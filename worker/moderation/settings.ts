@@ -87,12 +87,7 @@ export interface ModerationSettings
  * @throws ConfigurationError naming the variable and the field; never repeats a secret.
  */
 export function readModerationSettings(variables: Variables, urlPolicy: UrlPolicy): ModerationSettings {
-  const result = settingsSchema.safeParse(readJson(variables, 'MODERATION'));
-  if (!result.success) {
-    const issue = result.error.issues[0]!;
-    throw new ConfigurationError(`MODERATION: ${issue.path.join('.') || 'value'}: ${issue.message}`);
-  }
-  const settings = result.data;
+  const settings = readJson(variables, 'MODERATION', settingsSchema);
   checkNames(settings);
   for (const source of settings.sources) {
     const keys = source.scheme === 'standard' ? [...source.secrets, ...source.retired_secrets] : [];
