@@ -4,9 +4,7 @@
  */
 import { ModelError } from '../../worker/errors.ts';
 import type { Manifest, TensorSpecification, Variant } from '../manifest.ts';
-
-/** Triton's names of our element types. */
-const TRITON_TYPES = { float32: 'TYPE_FP32', float16: 'TYPE_FP16', uint8: 'TYPE_UINT8' } as const;
+import { tritonTensor } from '../triton-tensor.ts';
 
 /** How Triton is to run the model. */
 export interface TritonOptions {
@@ -79,9 +77,9 @@ function tensorBlock(kind: 'input' | 'output', tensor: TensorSpecification, labe
       `tensor "${tensor.name}": the first of [${tensor.shape}] is not a free batch dimension`,
     );
   }
-  const dims = tensor.shape.slice(1).map((dimension) => (typeof dimension === 'string' ? -1 : dimension));
+  const { data_type: type, dims } = tritonTensor(tensor);
   const label = labels === null ? '' : `\n    label_filename: ${quote(labels)}`;
-  return `${kind} [\n  {\n    name: ${quote(tensor.name)}\n    data_type: ${TRITON_TYPES[tensor.dtype]}\n    dims: [ ${dims.join(', ')} ]${label}\n  }\n]`;
+  return `${kind} [\n  {\n    name: ${quote(tensor.name)}\n    data_type: ${type}\n    dims: [ ${dims.join(', ')} ]${label}\n  }\n]`;
 }
 
 function quote(text: string): string {

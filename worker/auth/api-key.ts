@@ -3,7 +3,7 @@
  * the time are passed in.
  */
 import * as z from 'zod';
-import { sha256Hex } from '../../model-store/sha256.ts';
+import { sha256Hex, toHex } from '../../model-store/sha256.ts';
 
 /** What a key may be used for; `admin` is for aliases and warming, `work` for GPU workers; neither includes the others. */
 export const SCOPES = ['classify', 'embed', 'jobs', 'moderate', 'heads', 'admin', 'work'] as const;
@@ -60,7 +60,7 @@ export const API_KEYS_PREFIX = 'auth/keys/';
  * @param random `KEY_RANDOM_BYTES` bytes.
  */
 export async function mintApiKey(key: NewApiKey, random: Uint8Array): Promise<{ token: string; record: ApiKeyRecord }> {
-  const hex = Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const hex = toHex(random);
   const id = hex.slice(0, ID_HEX_LENGTH);
   const token = `bek_${id}_${hex.slice(ID_HEX_LENGTH, ID_HEX_LENGTH + SECRET_HEX_LENGTH)}`;
   const record = {

@@ -5,7 +5,7 @@
  */
 import type { ClassifierRow, PooledQuantization } from '../../model-store/onnx/classifier-weights.ts';
 import { ModelError } from '../errors.ts';
-import type { Tensor } from './inference-session.ts';
+import type { Float32Tensor } from './float32-output.ts';
 
 /** A map, `[height, width]` row by row, in units of the logit. */
 export interface ActivationMap {
@@ -22,18 +22,23 @@ const TOLERANCE = 1e-3;
  *
  * An int8 graph rounds the pooled features. That is put into the map as well, channel by channel, in proportion: each channel's
  * places add up to what the graph multiplied.
- * @param hidden `last_hidden_state`, float32 `[1, C, H, W]`, behind the last norm and activation.
- * @param pooled `pooler_output`, float32 `[1, C, 1, 1]`: the very numbers that the classifier was given.
- * @throws ModelError `model_corrupt` where map and logit do not fit each other.
+ * @param hidden `last_hidden_state`, `[1, C, H, W]`, after the last norm and activation.
+ * @param pooled `pooler_output`, `[1, C, 1, 1]`: the very numbers that the classifier was given.
+ * @throws ModelError `model_failed` if shapes do not match; `model_corrupt` if the map does not explain the logit.
  */
-export function classActivationMap(hidden: Tensor, pooled: Tensor, row: ClassifierRow, logit: number): ActivationMap {
+export function classActivationMap(
+  hidden: Float32Tensor,
+  pooled: Float32Tensor,
+  row: ClassifierRow,
+  logit: number,
+): ActivationMap {
   const [, channels = 0, height = 0, width = 0] = hidden.shape;
   const positions = height * width;
-  const fits = hidden.type === 'float32' && pooled.data.length === channels && row.weights.length === channels;
+  const fits = pooled.data.length === channels && row.weights.length === channels;
   if (!fits || positions === 0) {
     throw new ModelError(
       'model_failed',
-      `last_hidden_state is ${hidden.type} [${hidden.shape}]; the classifier has ${row.weights.length} channels`,
+      `last_hidden_state is [${hidden.shape}]; the classifier has ${row.weights.length} channels`,
     );
   }
   const sums = new Float64Array(positions);

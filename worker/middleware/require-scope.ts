@@ -2,6 +2,7 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import type { RateTier, Scope } from '../auth/api-key.ts';
 import { authenticate, type Credentials, type Principal } from '../auth/authenticate.ts';
+import type { KeyStore } from '../auth/key-store.ts';
 import { RequestError } from '../errors.ts';
 import type { AppEnvironment } from '../services.ts';
 
@@ -17,27 +18,28 @@ const RATE_LIMITS: Readonly<Record<RateTier, number>> = { standard: 600, high: 6
  */
 export function requireScope(scope: Scope): MiddlewareHandler<AppEnvironment> {
   return async function checkKeyAndRate(c, next) {
-    const { keys, config } = c.var.services;
-    const principal = await authenticate(credentialsOf(c), scope, config.authMode, keys, Date.now());
-    c.set('tenant', principal.id);
-    c.set('scopes', principal.scopes);
-    await checkRate(c, principal);
+    await checkRate(c, await admit(c, scope, c.var.services.keys));
     await next();
   };
 }
 
 /**
- * Lets a GPU worker through. Its key is read anew with every call, so that a revoked one is not believed once more, and it has no rate:
- * it belongs to the operator, and what it calls is bounded by the work that there is.
+ * Lets a GPU worker through. Its key is looked up on every call, so that a revoked one is refused at once, and has no rate: it belongs
+ * to the operator, and its calls are bounded by the work to do.
  * @throws RequestError `unauthorized`, `forbidden`, `auth_not_configured`.
  */
 export const requireWorker: MiddlewareHandler<AppEnvironment> = async function checkWorkersKey(c, next) {
-  const { freshKeys, config } = c.var.services;
-  const principal = await authenticate(credentialsOf(c), 'work', config.authMode, freshKeys, Date.now());
-  c.set('tenant', principal.id);
-  c.set('scopes', principal.scopes);
+  await admit(c, 'work', c.var.services.freshKeys);
   await next();
 };
+
+/** Checks the request's key, and notes whose it is. */
+async function admit(c: Context<AppEnvironment>, scope: Scope, keys: KeyStore): Promise<Principal> {
+  const principal = await authenticate(credentialsOf(c), scope, c.var.services.config.authMode, keys, Date.now());
+  c.set('tenant', principal.id);
+  c.set('scopes', principal.scopes);
+  return principal;
+}
 
 /** What a request says about who it is from. */
 export function credentialsOf(c: Context<AppEnvironment>): Credentials {

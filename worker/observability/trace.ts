@@ -2,6 +2,7 @@
  * Trace context: which request a log line, a callback and a call of the GPU backend belong to.
  * Source: W3C Trace Context, https://www.w3.org/TR/trace-context/#traceparent-header
  */
+import { toHex } from '../../model-store/sha256.ts';
 
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 const SAMPLED = '01';
@@ -10,8 +11,8 @@ const SAMPLED = '01';
 export type Traceparent = string;
 
 /**
- * The context of a request: a span of its own in the caller's trace, or in a new one where the header is none.
- * @param header `traceparent` as it came in. Later versions than 00 may be longer; version ff and ids of zeros are none.
+ * The context of a request: a span of its own in the caller's trace, or in a new trace if the header is absent or invalid.
+ * @param header `traceparent` as it came in. Later versions than 00 may be longer; version ff and ids of zeros are invalid.
  */
 export function acceptTraceparent(header: string | undefined): Traceparent {
   const [, version, traceId, parentId, flags, more] = TRACEPARENT.exec(header?.trim() ?? '') ?? [];
@@ -24,15 +25,14 @@ export function acceptTraceparent(header: string | undefined): Traceparent {
   return isValid ? format(traceId!, flags!) : startTrace();
 }
 
-/** A trace of its own, for work that nobody's request began. */
+/** A new trace, for work that no request began. */
 export function startTrace(): Traceparent {
   return format(randomHex(16), SAMPLED);
 }
 
 /** The header for one outgoing request: the same trace, another span. */
 export function childTraceparent(parent: Traceparent): Traceparent {
-  const [, , , , flags] = TRACEPARENT.exec(parent) ?? [];
-  return format(traceIdOf(parent), flags ?? SAMPLED);
+  return format(traceIdOf(parent), parent.slice(-2));
 }
 
 /** The 32 hex digits that every line of a trace has in common. */
@@ -40,13 +40,12 @@ export function traceIdOf(traceparent: Traceparent): string {
   return traceparent.slice(3, 35);
 }
 
-/** Of the flags only "sampled" is passed on: a span of this version knows no other. */
+/** Of the flags only "sampled" is passed on: version 00 has no other. */
 function format(traceId: string, flags: string): Traceparent {
   const sampled = (Number.parseInt(flags, 16) & 1).toString().padStart(2, '0');
   return `00-${traceId}-${randomHex(8)}-${sampled}`;
 }
 
 function randomHex(bytes: number): string {
-  const values = crypto.getRandomValues(new Uint8Array(bytes));
-  return Array.from(values, (value) => value.toString(16).padStart(2, '0')).join('');
+  return toHex(crypto.getRandomValues(new Uint8Array(bytes)));
 }

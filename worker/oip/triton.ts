@@ -3,7 +3,8 @@
  * Source: Triton, "Model Configuration Extension", "Statistics Extension", "Model Repository Extension".
  */
 import * as z from 'zod';
-import { type Manifest, manifestFunction, type TensorSpecification } from '../../model-store/manifest.ts';
+import { type Manifest, manifestFunction } from '../../model-store/manifest.ts';
+import { tritonTensor } from '../../model-store/triton-tensor.ts';
 
 const count = z.int().nonnegative();
 
@@ -57,8 +58,6 @@ export const repositoryIndexSchema = z.array(
   z.object({ name: z.string(), version: z.string(), state: z.enum(['READY', 'UNAVAILABLE']), reason: z.string() }),
 );
 
-const DATA_TYPES = { float32: 'TYPE_FP32', float16: 'TYPE_FP16', uint8: 'TYPE_UINT8' } as const;
-
 /** The configuration of a model: one that takes `maxRows` rows, of `pixel_values` or of encoded images. */
 export function toTritonConfig(
   manifest: Manifest,
@@ -67,10 +66,6 @@ export function toTritonConfig(
   maxRows: number,
 ): TritonConfig {
   const variant = manifest.variants[manifest.default_variant]!;
-  const tensor = ({ name, dtype, shape }: TensorSpecification) => {
-    const dims = shape.slice(1).map((size) => (typeof size === 'string' ? -1 : size));
-    return { name, data_type: DATA_TYPES[dtype], dims };
-  };
   const parameters = {
     version: manifest.version,
     variant: manifest.default_variant,
@@ -82,8 +77,8 @@ export function toTritonConfig(
     platform,
     backend: 'onnxruntime',
     max_batch_size: maxRows,
-    input: [...variant.inputs.map(tensor), { name: imageInput, data_type: 'TYPE_STRING', dims: [1] }],
-    output: variant.outputs.map(tensor),
+    input: [...variant.inputs.map(tritonTensor), { name: imageInput, data_type: 'TYPE_STRING', dims: [1] }],
+    output: variant.outputs.map(tritonTensor),
     parameters: Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, { string_value: value }])),
   };
 }
@@ -116,19 +111,23 @@ export class StatisticsLog {
     this.#versions.delete(key);
     if (this.#versions.size >= MAX_VERSIONS) this.#versions.delete(this.#versions.keys().next().value!);
     const { success, fail, queue, compute_input, compute_infer, compute_output } = kept.inference_stats;
-    const one = succeeded ? 1 : 0;
+    if (!succeeded) {
+      const inference_stats = { ...kept.inference_stats, fail: longer(fail, durationMs) };
+      this.#versions.set(key, { ...kept, inference_stats });
+      return;
+    }
     this.#versions.set(key, {
       ...kept,
-      last_inference: succeeded ? endedAtMs : kept.last_inference,
-      inference_count: kept.inference_count + one,
-      execution_count: kept.execution_count + one,
+      last_inference: endedAtMs,
+      inference_count: kept.inference_count + 1,
+      execution_count: kept.execution_count + 1,
       inference_stats: {
-        success: succeeded ? longer(success, durationMs) : success,
-        fail: succeeded ? fail : longer(fail, durationMs),
-        queue: succeeded ? longer(queue, queueMs) : queue,
-        compute_input: succeeded ? longer(compute_input, inputMs) : compute_input,
-        compute_infer: succeeded ? longer(compute_infer, inferenceMs) : compute_infer,
-        compute_output: succeeded ? longer(compute_output, 0) : compute_output,
+        success: longer(success, durationMs),
+        fail,
+        queue: longer(queue, queueMs),
+        compute_input: longer(compute_input, inputMs),
+        compute_infer: longer(compute_infer, inferenceMs),
+        compute_output: longer(compute_output, 0),
       },
     });
   }

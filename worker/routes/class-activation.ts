@@ -9,6 +9,7 @@ import type { OnnxTensorReference } from '../../model-store/onnx/onnx-model.ts';
 import { ModelError, RequestError } from '../errors.ts';
 import { type EncodedFloats, encodeFloats } from '../float-encoding.ts';
 import { classActivationMap } from '../inference/class-activation.ts';
+import { float32Output } from '../inference/float32-output.ts';
 import type { Services } from '../services.ts';
 import { imageTaskRoute, type TaskAnswer } from './support/image-task.ts';
 import { type ClassActivationParameters, classActivationParametersSchema } from './support/parameters.ts';
@@ -16,7 +17,7 @@ import { type ClassActivationParameters, classActivationParametersSchema } from 
 /** Group norms of a config that does not say (BitConfig's default). */
 const DEFAULT_GROUPS = 32;
 
-/** Largest ONNX file that is read for its classifier; weights are beside it. */
+/** Largest ONNX file that is read for its classifier, without its external weights. */
 const MAX_GRAPH_BYTES = 8 * 1024 * 1024;
 
 const OUTPUTS = ['logits', 'pooler_output', 'last_hidden_state'];
@@ -51,19 +52,18 @@ export const classActivationRoute = imageTaskRoute<ClassActivationParameters, Cl
       c.executionCtx.waitUntil(promise),
     );
     const { manifest, labels } = inference.model;
-    const [logits, pooled, hidden] = OUTPUTS.map((name) => inference.outputs.get(name));
-    if (logits?.type !== 'float32' || pooled === undefined || hidden === undefined) {
-      throw new ModelError('model_failed', 'the graph gave no float32 logits');
-    }
-    const index = asked ?? logits.data.indexOf(logits.data.reduce((most, value) => Math.max(most, value)));
-    const logit = logits.data[index];
+    const output = (name: string) => float32Output(inference.outputs, name);
+    const logits = output('logits').data;
+    const index = asked ?? logits.indexOf(logits.reduce((most, value) => Math.max(most, value)));
+    const logit = logits[index];
     if (logit === undefined) {
       throw new RequestError('invalid_parameter', `"index" is ${index}; the model has ${labels.length} labels`, {
         details: { parameter: 'index' },
       });
     }
     const row = await readRow(c.var.services, manifest, index);
-    const { height, width, values } = classActivationMap(hidden, pooled, row, logit);
+    const hidden = output('last_hidden_state');
+    const { height, width, values } = classActivationMap(hidden, output('pooler_output'), row, logit);
     return {
       model: { name: manifest.name, version: manifest.version },
       label: labels[index]!,

@@ -12,7 +12,7 @@ export function isBigTransfer(names: readonly string[]): boolean {
 }
 
 /**
- * A checkpoint from big_transfer's weights; the architecture is read off them, nothing is beside them.
+ * A checkpoint from big_transfer's weights; the architecture is inferred from them: no config comes with them.
  * @throws ModelError `invalid_checkpoint`, naming the file and the tensor.
  */
 export async function fromBigTransfer(
@@ -22,8 +22,21 @@ export async function fromBigTransfer(
 ): Promise<ReadNetwork> {
   const renamed = new Map<string, LazyTensor>();
   for (const [name, tensor] of weights) renamed.set(huggingFaceName(name), toWeight(name, tensor));
-  const config = inferConfig(renamed, file, { numGroups: PUBLISHED_NUM_GROUPS, globalPadding: null });
-  const checkpoint = await loadCheckpoint(config, renamed, file, bigTransferName);
+  return loadBigTransfer(renamed, file, bigTransferName);
+}
+
+/**
+ * A checkpoint from weights in HF's names: what the weights do not say is the same in every BiT of big_transfer.
+ * @param describe the weight's name in the file, for messages.
+ * @throws ModelError `invalid_checkpoint`, naming the file and the tensor.
+ */
+export async function loadBigTransfer(
+  weights: ReadonlyMap<string, LazyTensor>,
+  file: string,
+  describe: (name: string) => string,
+): Promise<ReadNetwork> {
+  const config = inferConfig(weights, file, { numGroups: PUBLISHED_NUM_GROUPS, globalPadding: null });
+  const checkpoint = await loadCheckpoint(config, weights, file, describe);
   const origins = configOrigins(config, (field) => {
     if (field === 'id2label') return { from: 'the weights have no names', assumed: true };
     return { from: ARRAY_FIELDS.has(field) ? 'the weights' : 'every BiT of big_transfer' };

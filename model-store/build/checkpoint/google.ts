@@ -4,10 +4,10 @@
  */
 import { ModelError } from '../../../worker/errors.ts';
 import type { RandomAccessFile } from '../../checkpoint-directory.ts';
-import { type LazyTensor, loadCheckpoint } from './checkpoint.ts';
-import { ARRAY_FIELDS, inferConfig, PUBLISHED_NUM_GROUPS } from './infer-config.ts';
+import { loadBigTransfer } from './big-transfer.ts';
+import type { LazyTensor } from './checkpoint.ts';
 import { kernelToOihw, type NpyEntry, readNpz } from './npz.ts';
-import { configOrigins, type ReadNetwork } from './provenance.ts';
+import type { ReadNetwork } from './provenance.ts';
 
 /** HF's number of each convolution of a unit, by Google's letter. */
 const CONVOLUTIONS: Readonly<Record<string, number>> = { a: 1, b: 2, c: 3 };
@@ -26,14 +26,7 @@ export async function readGoogle(file: RandomAccessFile): Promise<ReadNetwork> {
     sources.set(name, source);
     weights.set(name, toWeight(name, array, `${file.name}: ${source}`));
   }
-  const config = inferConfig(weights, file.name, { numGroups: PUBLISHED_NUM_GROUPS, globalPadding: null });
-  const describe = (name: string): string => sources.get(name) ?? googleName(name);
-  const checkpoint = await loadCheckpoint(config, weights, file.name, describe);
-  const origins = configOrigins(config, (field) => {
-    if (field === 'id2label') return { from: 'the weights have no names', assumed: true };
-    return { from: ARRAY_FIELDS.has(field) ? 'the weights' : 'every BiT of big_transfer' };
-  });
-  return { checkpoint, origins, warnings: [] };
+  return loadBigTransfer(weights, file.name, (name) => sources.get(name) ?? googleName(name));
 }
 
 /** HF's name of an array; null where it is none of a BiT network. */
