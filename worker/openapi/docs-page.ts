@@ -2,8 +2,7 @@
 import { PROBLEMS } from '../problem.ts';
 import { buildDocument, toTemplate } from './document.ts';
 import type { JsonSchema } from './json-schema.ts';
-import type { Operation } from './operation.ts';
-import { TAGS } from './operation.ts';
+import { type Operation, TAGS } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 
 /** Its policy: its own style, and nothing else. */

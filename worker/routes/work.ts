@@ -88,23 +88,23 @@ export const imageLinkSchema = z.strictObject({
   signature: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
-/** The routes. */
 export const workRoutes = new Hono<AppEnvironment>()
   .use('/v1/work/*', requireWorker)
   .post('/v1/work/lease', async (c) => {
     const { max, ...rest } = await readRequest(c, leaseRequestSchema);
-    const { work, images, limits, imageService, leaseMs } = workParts(c);
+    const { work, images, workSettings, jobServices } = c.var.services;
+    const { limits, imageService } = jobServices;
     const leases = await work.lease(callerOf(c, rest), max);
     return c.json({
       leases: leases.map(toAnswer),
-      lease_s: leaseMs / 1000,
+      lease_s: workSettings.leaseMs / 1000,
       limits: {
         max_bytes: limits.maxBytes,
         max_pixels: limits.maxPixels,
         max_edge_px: limits.maxEdge,
         max_decode_bytes: limits.maxMemoryBytes,
       },
-      /** Where this is true, AVIF and HEIC are the edge's to answer. */
+      /** If true, the edge answers AVIF and HEIC. */
       transcodes: imageService !== null,
       url_policy: images.urlRules,
     });
@@ -144,11 +144,6 @@ export const workRoutes = new Hono<AppEnvironment>()
 async function readRequest<T extends z.ZodType>(c: Context<AppEnvironment>, schema: T): Promise<z.infer<T>> {
   const body = await readSmallJson(c, REPORT_LIMITS, MAX_REPORT_BYTES);
   return parseParameters(schema, new URL(c.req.url).searchParams, body);
-}
-
-function workParts(c: Context<AppEnvironment>) {
-  const { work, images, jobServices, workSettings } = c.var.services;
-  return { work, images, limits: jobServices.limits, imageService: jobServices.imageService, ...workSettings };
 }
 
 function callerOf(c: Context<AppEnvironment>, { worker: name }: { readonly worker: string }): WorkCaller {

@@ -1,5 +1,5 @@
 /**
- * Schema versions of the tables in a Durable Object. A step runs once in each object, when that next wakes up; steps only add, so
+ * Schema versions of the tables in a Durable Object. A step runs once per object, the next time it wakes up; steps only add, so
  * that a rollback of the code still understands what a newer release left.
  */
 
@@ -25,12 +25,12 @@ export function migrate(sql: SqlStorage, component: string, migrations: readonly
 }
 
 /** The version that a component's tables have. */
-export function schemaVersion(sql: SqlStorage, component: string): number {
+function schemaVersion(sql: SqlStorage, component: string): number {
   const query = 'SELECT version FROM schema_versions WHERE component = ?';
   return sql.exec<{ version: number }>(query, component).toArray()[0]?.version ?? 0;
 }
 
-/** Adds a column that is not there. */
+/** Adds a column, unless the table has it. */
 export function addColumn(sql: SqlStorage, table: string, name: string, definition: string): void {
   const columns = sql.exec<{ name: string }>(`PRAGMA table_info(${table})`).toArray();
   if (!columns.some((column) => column.name === name))

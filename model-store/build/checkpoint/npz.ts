@@ -20,7 +20,7 @@ export interface NpyArray {
 /** An array whose elements have not been read. */
 export interface NpyEntry {
   readonly shape: readonly number[];
-  /** The array. @throws ModelError `invalid_checkpoint` where its bytes are damaged. */
+  /** The array. @throws ModelError `invalid_checkpoint` if its bytes are damaged. */
   read(): Promise<NpyArray>;
 }
 
@@ -28,7 +28,7 @@ export interface NpyEntry {
 const HEADER_PEEK_BYTES = 4096;
 
 /**
- * The arrays of an archive by name without `.npy`, their shapes read and, where members are stored, nothing more.
+ * The arrays of an archive by name without `.npy`. Of stored members only the shapes are read.
  * @throws ModelError `invalid_checkpoint` naming the file and the member.
  */
 export async function readNpz(file: RandomAccessFile): Promise<Map<string, NpyEntry>> {
@@ -42,7 +42,7 @@ export async function readNpz(file: RandomAccessFile): Promise<Map<string, NpyEn
   return arrays;
 }
 
-/** What is deflated is inflated at once, and kept. */
+/** A deflated member is inflated at once, and kept. */
 async function openArray(
   file: RandomAccessFile,
   entry: ZipEntry,
@@ -63,7 +63,7 @@ interface NpyHeader {
   readonly shape: readonly number[];
   readonly fortranOrder: boolean;
   readonly dtype: NpyDtype;
-  /** Where the elements begin, in bytes. */
+  /** Offset of the elements, in bytes. */
   readonly dataStart: number;
 }
 
@@ -113,7 +113,7 @@ function checkSize(shape: readonly number[], dtype: NpyDtype, bytes: number, wha
  * @param what to call it in messages.
  * @throws ModelError `invalid_checkpoint`; pickled objects are refused.
  */
-export function parseNpy(bytes: Uint8Array, what: string): NpyArray {
+function parseNpy(bytes: Uint8Array, what: string): NpyArray {
   const { shape, fortranOrder, dtype, dataStart } = parseNpyHeader(bytes, what);
   checkSize(shape, dtype, bytes.length - dataStart, what);
   // A copy, because the array begins at any byte and typed arrays must be aligned.

@@ -50,7 +50,7 @@ const number = z.union([
 const positive = number.pipe(z.number().positive().max(1e12));
 
 /** How a head is trained and promoted; members of JSON, or fields of a form, or the query. */
-export const headOptionsSchema = z.strictObject({
+const headOptionsSchema = z.strictObject({
   method: z.enum(METHODS).optional().describe('Default auto: ridge, or nearest_mean where no class has two examples.'),
   features: z.enum(FEATURE_KINDS).optional().describe('Default l2.'),
   lambda: positive.optional().describe('Of ridge. Default: the one with the least leave-one-out error.'),

@@ -8,8 +8,7 @@ import { tensorToFloat32 } from '../../../safetensors.ts';
 import type { LazyTensor } from '../checkpoint.ts';
 import { describeValue, PickleDict, type PickleValue } from './pickle-values.ts';
 import { openTorchFile } from './torch-file.ts';
-import type { TorchFile } from './torch-tensor.ts';
-import { TorchTensor } from './torch-tensor.ts';
+import { type TorchFile, TorchTensor } from './torch-tensor.ts';
 
 /**
  * Under which keys training scripts keep a network's state dict, in the order of preference: timm takes the averaged weights
