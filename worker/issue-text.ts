@@ -1,4 +1,4 @@
-/** What is wrong with a value, in the words of this API: a schema's issue says "Invalid input" where it knows much more. Pure. */
+/** What is wrong with a value, in the words of this API: zod says "Invalid input" even if it knows more. Pure. */
 import type * as z from 'zod';
 
 type Issue = z.core.$ZodIssue;
@@ -15,12 +15,12 @@ const NOUNS: Readonly<Record<string, string>> = {
   null: 'null',
 };
 
-/** Said as it is: a schema's own words. */
+/** Whether a message is the schema's own, not zod's. */
 function isOwnText(message: string): boolean {
   return !/^(Invalid|Too (small|big)|Unrecognized)/.test(message);
 }
 
-/** A clause without its subject: `must be a string or a list`, `is missing`, `must have at least 1 elements`. */
+/** A clause without its subject: `must be a string or a list`, `must have at least 1 elements`. */
 export function describeIssue(issue: Issue): string {
   if (isOwnText(issue.message)) return issue.message;
   switch (issue.code) {
@@ -30,7 +30,7 @@ export function describeIssue(issue: Issue): string {
       return `must be ${issue.values.map((value) => (typeof value === 'string' ? value : JSON.stringify(value))).join(', ')}`;
     case 'invalid_union': {
       const firsts = issue.errors.map((issues) => issues[0]).filter((first) => first !== undefined);
-      // Which alternative was meant is known where the value has that one's type.
+      // The alternative whose type the value has is the one that was meant.
       const meant = firsts.filter((first) => first.path.length > 0 || first.code !== 'invalid_type');
       if (meant.length > 0) return describeIssue(meant[0]!);
       const nouns = firsts.flatMap((first) => (first.code === 'invalid_type' ? [nounOf(first.expected)] : []));

@@ -1,4 +1,4 @@
-/** Limits of the platform that the code keeps, each with its source. They are asserted near their use, and in test/unit/platform-limits.test.ts. */
+/** Limits of the platform, each with its source. test/worker/platform-limits.test.ts holds what the code makes at most against them. */
 
 /** Bytes of a row of a Durable Object's SQLite. https://developers.cloudflare.com/durable-objects/platform/limits/ */
 export const MAX_ROW_BYTES = 2_000_000;

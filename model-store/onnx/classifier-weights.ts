@@ -1,6 +1,6 @@
 /**
- * Where the classifier of a BiT graph has its weights: for one label, what multiplies each channel of the pooled features. Pure but for
- * the reader that is passed in.
+ * One label's row of a BiT graph's classifier: what multiplies each channel of the pooled features. Pure but for the reader that is
+ * passed in.
  */
 import { ModelError } from '../../worker/errors.ts';
 import type { OnnxGraph, OnnxNode, OnnxTensorReference } from './onnx-model.ts';
@@ -29,7 +29,7 @@ export type ReadTensor = (
 
 /**
  * Reads a label's row. In float32 it is one run of bytes; in int8 a column, of which nothing but its own bytes is kept.
- * @param groups of the network's group norms: an int8 graph has channel c % groups side by side (quantize/channel-order.ts).
+ * @param groups of the network's group norms: an int8 graph interleaves them (build/quantize/channel-order.ts).
  * @throws ModelError `unsupported_output` for a graph whose logits are made in another way.
  */
 export async function readClassifierRow(
@@ -73,7 +73,7 @@ export async function readClassifierRow(
   return { weights, bias, quantization: { scale: await valueAt(2, 0), zeroPoint } };
 }
 
-/** The node that makes an output, whatever it is renamed by. */
+/** The node that makes an output, behind any `Identity`. */
 function producerOf({ nodes }: OnnxGraph, output: string): OnnxNode {
   let name = output;
   for (;;) {
@@ -85,7 +85,7 @@ function producerOf({ nodes }: OnnxGraph, output: string): OnnxNode {
 }
 
 function unsupported({ name, opType }: OnnxNode): ModelError {
-  return new ModelError('unsupported_output', `the classifier "${name}" (${opType}) is none whose weights can be read`);
+  return new ModelError('unsupported_output', `the weights of classifier "${name}" (${opType}) cannot be read`);
 }
 
 async function readAll(stream: ReadableStream<Uint8Array>, length: number): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,5 +1,4 @@
-/** Fetches the bytes of an image that an event points at. The bytes live as long as the judgement. */
-
+/** Reads the bytes of one image, from its URL or its bucket. */
 import { type Bindings, bucketBinding } from '../bindings.ts';
 import { FetchError, RequestError } from '../errors.ts';
 import { type FetchFunction, safeFetch } from '../fetch/safe-fetch.ts';

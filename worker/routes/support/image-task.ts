@@ -1,6 +1,6 @@
 /**
- * What `/v1/classify`, `/v1/embed` and `/v1/features` have in common: images in one or several, parameters checked once, answers
- * cached by content, one bad image of several answered as its own problem.
+ * What `/v1/classify`, `/v1/class-activation`, `/v1/embed` and `/v1/features` have in common: one image or several, parameters
+ * checked once, answers cached by content, one bad image of several answered as its own problem.
  */
 import { type Context, type Handler, Hono } from 'hono';
 import type * as z from 'zod';
