@@ -36,7 +36,7 @@ const REQUEST_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
 
 /** Builds the application; `services` is asked for on the first request, when `Env` is known. */
 export function createApp(services: (env: Env) => Services): Hono<AppEnvironment> {
-  // A slash behind a path says nothing.
+  // A trailing slash is ignored.
   const app = new Hono<AppEnvironment>({ strict: false });
   let isCold = true;
 

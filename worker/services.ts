@@ -78,7 +78,7 @@ export interface Services {
   /** What GPU workers pull. */
   readonly work: WorkService;
   readonly workSettings: WorkSettings;
-  /** API keys without a memory: one that is revoked is not believed once more. */
+  /** API keys looked up on every call: a revoked one is refused at once. */
   readonly freshKeys: KeyStore;
   /** What the queue consumer of bulk jobs works with. */
   readonly jobServices: JobServices;

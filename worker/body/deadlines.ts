@@ -15,7 +15,7 @@ export interface BodyDeadlines {
 }
 
 /**
- * A source that fails where its client takes too long, or leaves: that is the client's doing, not a defect.
+ * A source that fails if its client is too slow or disconnects, as the client's error rather than a defect.
  * @throws RequestError `body_timeout`, `invalid_body`, from `read`.
  */
 export function withDeadlines(source: ByteSource, deadlines: BodyDeadlines): ByteSource {

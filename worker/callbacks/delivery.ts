@@ -1,6 +1,5 @@
 /** A callback on its way, and how attempts to deliver it end. Plain data. */
 import type { Traceparent } from '../observability/trace.ts';
-
 import type { Exchange } from './exchange.ts';
 
 /** Why an attempt to deliver failed; `delivered` if it did not. */
@@ -35,6 +34,6 @@ export interface AttemptEnd {
   /** Null if there was no response. */
   readonly status: number | null;
   readonly detail: string | null;
-  /** What was sent and what came back; null where nothing was sent. */
+  /** What was sent and what came back; null if nothing was sent. */
   readonly exchange: Exchange | null;
 }

@@ -7,7 +7,7 @@ const MAX_BODY = 2048;
 const MAX_HEADERS = 24;
 const MAX_HEADER = 200;
 
-/** Headers whose values are secrets, or let somebody in. */
+/** Headers whose values are secrets. */
 const SECRET = /authorization|cookie|signature|secret|token|api-?key/i;
 const REDACTED = '(redacted)';
 
@@ -19,13 +19,13 @@ export interface SentRequest {
 /** An answer as it came. */
 export interface ReceivedResponse {
   readonly headers: Readonly<Record<string, string>>;
-  /** UTF-8, as far as it is kept; what is no UTF-8 is replaced. */
+  /** UTF-8, as far as it is kept; invalid bytes are replaced. */
   readonly body: string;
-  /** True where more came than is kept. */
+  /** True if more came than is kept. */
   readonly truncated: boolean;
 }
 
-/** Both; `response` is null where there was none. */
+/** A request, and its response if one came. */
 export interface Exchange {
   readonly request: SentRequest;
   readonly response: ReceivedResponse | null;
@@ -39,7 +39,7 @@ export function keptHeaders(headers: Iterable<readonly [string, string]>): Reado
   return Object.fromEntries(kept);
 }
 
-/** An answer as it is kept. @param bytes what was read of its body. @param isWhole False where it was not read to its end. */
+/** An answer as it is kept. @param bytes what was read of its body. @param isWhole false if it was not read to its end. */
 export function keptResponse(headers: Headers, bytes: Uint8Array, isWhole: boolean): ReceivedResponse {
   const body = new TextDecoder().decode(bytes);
   return {

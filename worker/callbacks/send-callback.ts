@@ -116,7 +116,7 @@ function judgeStatus(status: number): Omit<AttemptEnd, 'exchange'> {
   return { outcome: 'status', status, detail: null };
 }
 
-/** @param onBytes told of what there is of the body, before it is read and after each part: an answer may break off. */
+/** @param onBytes called with the body so far, before it is read and after each part: an answer may break off. */
 async function readAnswer(response: Response, onBytes: (bytes: Uint8Array, isWhole: boolean) => void): Promise<void> {
   onBytes(new Uint8Array(0), response.body === null);
   if (response.body === null) return;

@@ -103,7 +103,7 @@ export interface UrlRules {
   readonly exempt_origins: readonly string[];
 }
 
-/** Writes a policy down. */
+/** A policy's JSON form. */
 export function describeUrlPolicy(policy: UrlPolicy): UrlRules {
   const pattern = ({ host, below }: HostPattern): string => (below ? `*.${host}` : host);
   return {
@@ -115,7 +115,7 @@ export function describeUrlPolicy(policy: UrlPolicy): UrlRules {
   };
 }
 
-/** The policy that was written down. @throws ConfigurationError as `createUrlPolicy`. */
+/** The policy of a JSON form. @throws ConfigurationError as `createUrlPolicy`. */
 export function urlPolicyOf(rules: UrlRules): UrlPolicy {
   return createUrlPolicy({
     protocols: rules.protocols,

@@ -1,10 +1,10 @@
-/** Where a request says that an image is: a URL, or an object of a bucket that images are read from. Pure. */
+/** The location of an image that a request names: a URL, or an object of a bucket that images are read from. Pure. */
 import * as z from 'zod';
 import { FetchError, RequestError } from '../errors.ts';
 import { judgeUrl, type UrlPolicy } from '../fetch/url-policy.ts';
 import type { ImageBucket } from './image-buckets.ts';
 
-/** Where an image is. It is stored in the ledger's tables as JSON. */
+/** Where an image is; stored in the ledger's tables as JSON. */
 export type ImageLocation =
   | { readonly url: string }
   | { readonly bucket: string; readonly key: string; readonly etag: string | null };
@@ -15,7 +15,7 @@ export const r2ReferenceSchema = z.union([
   z.strictObject({ bucket: z.string().min(1).max(63), key: z.string().min(1).max(1024) }),
 ]);
 
-/** The members that name an image, beside others of their object. Exactly one is given: see `namesOneImage`. */
+/** The members that name an image, for schemas that have others too. Exactly one is given: see `namesOneImage`. */
 export const imageReferenceMembers = { url: z.string().optional(), r2: r2ReferenceSchema.optional() };
 
 /** For `refine`, with its message. */
@@ -32,7 +32,7 @@ export interface ImageRules {
 }
 
 /**
- * Where an image is that a request names by `url` or `r2`, the members still unchecked.
+ * The location that a request names by `url` or `r2`; checks the members.
  * @param where prefix of the members' names in messages, such as `inputs[1].`
  * @throws RequestError `invalid_body`; FetchError `url_not_allowed`.
  */
@@ -48,7 +48,7 @@ export function locateImage(
   throw new RequestError('invalid_body', `${field}: ${issue.message}`, { details: { field } });
 }
 
-/** The same for members that were checked. @throws RequestError `invalid_body`; FetchError `url_not_allowed`. */
+/** The same for checked members. @throws RequestError `invalid_body`; FetchError `url_not_allowed`. */
 export function locateReference(
   reference: z.infer<typeof referenceSchema>,
   where: string,

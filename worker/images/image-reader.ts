@@ -44,12 +44,12 @@ export class ImageReader {
     return this.#options.buckets;
   }
 
-  /** Which URLs are fetched, for those who fetch in this deployment's place. */
+  /** Which URLs may be fetched: GPU workers fetch by the same rules. */
   get urlRules(): UrlRules {
     return describeUrlPolicy(this.#options.urlPolicy);
   }
 
-  /** Where a named image is; see `locateImage`. @throws RequestError `invalid_body`; FetchError `url_not_allowed`. */
+  /** The location of a named image; see `locateImage`. @throws RequestError `invalid_body`; FetchError `url_not_allowed`. */
   locate(members: { readonly url: unknown; readonly r2: unknown }, where = ''): ImageLocation {
     return locateImage(members, where, this.#options);
   }

@@ -97,7 +97,7 @@ export class LoadedModels {
     return this.#loaded.has(id);
   }
 
-  /** A loaded model, from now on the last one to be released; one that has aborted is none. @param id `name@version`. */
+  /** A loaded model, from now on the last one to be released; undefined if it has aborted. @param id `name@version`. */
   use(id: string): LoadedModel | undefined {
     const model = this.#loaded.get(id);
     if (model === undefined) return undefined;

@@ -21,7 +21,7 @@ export interface ModelHostOptions {
   readonly startDigest: StartDigest;
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Told of failures that a request does not see: the version it has went on answering. */
+  /** Called for failures that no request sees: the loaded version goes on answering. */
   onBackgroundError(error: unknown, model: string): void;
   onLoaded(model: string, report: LoadReport): void;
 }

@@ -11,7 +11,7 @@ import type { VersionReference } from './verdict-shapes.ts';
 /** Where heads are looked up. */
 export type PolicyHeadSource = Pick<HeadLibrary, 'find' | 'load'>;
 
-/** Whose heads a policy means that does not say. */
+/** Whose heads a policy means if it does not say. */
 const NO_KEY = 'anonymous';
 
 /** A head of a policy, in one version. */
@@ -22,13 +22,13 @@ export interface OpenHead extends HeadLabels, VersionReference {
 /** The heads of a policy, in its order, and what they are on. */
 export interface OpenHeads {
   readonly heads: readonly OpenHead[];
-  /** Null where the policy has no heads. */
+  /** Null if the policy has no heads. */
   readonly backbone: VersionReference | null;
 }
 
 /**
  * Opens the heads of a policy.
- * @throws ModerationError `invalid_policy` where a head is gone, or two are of different versions of the backbone; ModelError.
+ * @throws ModerationError `invalid_policy` if a head is gone, or two are of different versions of the backbone; ModelError.
  */
 export async function openPolicyHeads(policy: Policy, source: PolicyHeadSource): Promise<OpenHeads> {
   const opened = await Promise.all(policy.heads.map((head) => openHead(policy, head, source)));
@@ -52,7 +52,7 @@ async function openHead(policy: Policy, head: PolicyHead, source: PolicyHeadSour
   return { name: head.name, version, model, labels: headLabels(model), backbone };
 }
 
-/** Null where there is no such head, or no such version of it. @throws ModelError. */
+/** Null if there is no such head or version. @throws ModelError. */
 async function findHead({ name, reference, key }: PolicyHead, source: PolicyHeadSource): Promise<FoundHead | null> {
   try {
     return await source.find({ name, reference, tenant: key ?? NO_KEY });

@@ -24,7 +24,7 @@ export interface Decision {
   readonly policy: VersionReference;
   /** Null where no model was asked. */
   readonly model: VersionReference | null;
-  /** The policy's heads, where it has any. */
+  /** The policy's heads, if it has any. */
   readonly heads?: readonly VersionReference[];
   /** Null where there were no bytes. */
   readonly image_sha256: string | null;

@@ -6,12 +6,12 @@ import { RequestError } from '../errors.ts';
 import { makeTensor, type Tensor } from './datatypes.ts';
 import type { RequestFields } from './infer-request.ts';
 
-/** Digits behind the point of a value. */
+/** Decimals of a value. */
 const VALUE_DIGITS = 6;
 
 /**
- * How many classes an output is asked for; 0 where its tensor is wanted as it is.
- * @throws RequestError `invalid_body` where the parameter `classification` is no count.
+ * How many classes of an output are asked for; 0 for the tensor itself.
+ * @throws RequestError `invalid_body` if the parameter `classification` is not a count.
  */
 export function classCount(request: RequestFields, output: string): number {
   const count = request.outputs?.find(({ name }) => name === output)?.parameters?.classification ?? 0;
@@ -23,7 +23,7 @@ export function classCount(request: RequestFields, output: string): number {
 
 /**
  * The `count` largest elements of every row: BYTES `[rows, min(count, elements)]`, best first, equal ones in order.
- * @param labels of the elements; without a label where there are none, or not as many as elements.
+ * @param labels of the elements; left out unless there is one for each.
  */
 export function classifyRows(
   name: string,

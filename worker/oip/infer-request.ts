@@ -38,7 +38,7 @@ export interface InferRequest extends RequestFields {
   readonly inputs: readonly Tensor[];
 }
 
-/** Clients of generated code send null for what is absent. */
+/** Generated clients send null for what is absent. */
 const requestSchema = z.object({
   id: orNull(z.string()),
   parameters: orNull(parametersSchema),

@@ -1,4 +1,4 @@
-/** `GET /openapi.json` and `GET /docs`: the API described, for programs and for people; a page of the console where that is on. */
+/** `GET /openapi.json` and `GET /docs`: the API described, for programs and for people; a page of the console if that is on. */
 import { Hono } from 'hono';
 import { DOCS_POLICY, renderDocs } from '../openapi/docs-page.ts';
 import { buildDocument } from '../openapi/document.ts';

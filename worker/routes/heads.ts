@@ -116,7 +116,7 @@ export const headsRoutes = new Hono<AppEnvironment>()
     const body = await readSmallJson(c);
     const { backbone, ...options } = parseParameters(headChangesSchema, new URL(c.req.url).searchParams, body);
     const { heads, config } = c.var.services;
-    // First: where it is refused, nothing is changed.
+    // First: if it is refused, nothing is changed.
     if (backbone !== undefined) await heads.changeBackbone(tenantOf(c), name, parseModelReference(backbone, config));
     const changes = {
       training: trainingOf(options, settings.training),

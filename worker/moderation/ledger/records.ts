@@ -93,7 +93,7 @@ export interface AttemptRecord {
   readonly outcome: AttemptOutcome | null;
   readonly status: number | null;
   readonly detail: string | null;
-  /** Null where nothing was sent, while it runs, and for attempts of earlier releases. */
+  /** Null if nothing was sent, while it runs, and for attempts of earlier releases. */
   readonly request: Exchange['request'] | null;
   readonly response: Exchange['response'];
 }

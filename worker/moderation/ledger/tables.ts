@@ -17,9 +17,9 @@ export function createTables(sql: SqlStorage): void {
  *
  * `messages` is the memory of webhook ids. `events` holds one image each, from acceptance to the end of its delivery;
  * `next_at` is when something is to be done about it: queue it again, or call back. `failure` is JSON of why it was not judged
- * the last time. `exchange` is JSON of what an attempt sent and got, bounded. `decisions` is the audit log, also of images that belong to no event; `tenant` is the key that asked for one, null
- * where a source did. `reviews` is what people say about decisions with the verdict `review`; until they do, it keeps where the image
- * is. Times are ms since 1970.
+ * the last time. `exchange` is JSON of what an attempt sent and got, bounded. `decisions` is the audit log, also of images that
+ * belong to no event; `tenant` is the key that asked for one, null if a source did. `reviews` is what people say about decisions
+ * with the verdict `review`; until they do, it keeps where the image is. Times are ms since 1970.
  */
 function createFirstTables(sql: SqlStorage): void {
   sql.exec(`

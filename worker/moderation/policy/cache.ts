@@ -65,7 +65,7 @@ export class PolicyCache {
   /**
    * A policy bound to the labels of a model version, and of versions of its heads.
    * @param modelId Name and version of the model and of every head.
-   * @throws ModerationError `invalid_policy` where a version lacks a label.
+   * @throws ModerationError `invalid_policy` if a version lacks a label.
    */
   compile(
     policy: Policy,

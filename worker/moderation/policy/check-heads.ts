@@ -4,13 +4,13 @@ import type { Policy, PolicyCategory } from './schema.ts';
 
 /** What a head of the policy knows. */
 export interface HeadVocabulary {
-  /** Null where there is no such head. */
+  /** Null if there is no such head. */
   readonly labels: readonly string[] | null;
-  /** Why the policy cannot use it; null where it can. */
+  /** Why the policy cannot use it; null if it can. */
   readonly problem: string | null;
 }
 
-/** The heads of a policy, by name; absent where none are known. */
+/** The heads of a policy, by name; undefined if none are known. */
 type HeadVocabularies = ReadonlyMap<string, HeadVocabulary> | undefined;
 
 /** The heads that a policy says it uses. */
@@ -43,7 +43,7 @@ export function checkHeadLabels(
   return Object.entries(named).flatMap(([head, labels]) => {
     const where = `${path}.head_labels.${head}`;
     if (!names.includes(head)) return [{ path: where, message: unknown('head', head, names) }];
-    // What is not there is said of the head, once.
+    // A missing head is reported once, by `checkHeads`.
     const own = known?.get(head)?.labels ?? null;
     return own === null ? [] : checkLabels(labels, where, own);
   });

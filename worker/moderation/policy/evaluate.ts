@@ -68,7 +68,7 @@ interface CompiledAllowance {
 
 /**
  * Binds a policy to the labels of a model version, and of versions of its heads.
- * @throws ModerationError `invalid_policy` where a version lacks a label: an alias has moved since the policy was published.
+ * @throws ModerationError `invalid_policy` if a version lacks a label: an alias has moved since the policy was published.
  */
 export function compilePolicy(
   policy: Policy,

@@ -26,7 +26,7 @@ export function labelSources(labels: readonly string[], heads: readonly HeadLabe
   ];
 }
 
-/** The labels of heads that a policy names, in the order of its heads: what their own lists must have. */
+/** The labels that a policy names of each of its heads: the head must have them. */
 export function namedHeadLabels({ heads, categories, allow_list: { allowances } }: Policy): HeadLabels[] {
   return heads.map(({ name }) => {
     const named = [...categories, ...allowances].flatMap((each) => each.head_labels?.[name] ?? []);
@@ -36,7 +36,7 @@ export function namedHeadLabels({ heads, categories, allow_list: { allowances } 
 
 /**
  * What finds the indexes of all that a category or an allowance names.
- * @throws ModerationError `invalid_policy` when called, where a version lacks a label.
+ * @throws ModerationError `invalid_policy` when called, if a version lacks a label.
  */
 export function labelResolver(policy: Policy, sources: readonly LabelSource[]): (named: NamedLabels) => number[] {
   const keyOf = ({ label, head }: LabelSource): string => JSON.stringify([head ?? null, label]);

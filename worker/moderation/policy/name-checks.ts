@@ -8,7 +8,7 @@ export interface PolicyProblem {
   readonly message: string;
 }
 
-/** Labels that are not known, or stand twice. */
+/** Labels that are unknown, or given twice. */
 export function checkLabels(labels: readonly string[], path: string, known: readonly string[]): PolicyProblem[] {
   return labels.flatMap((label, index) => {
     if (!known.includes(label)) return [{ path: `${path}[${index}]`, message: unknown('label', label, known) }];

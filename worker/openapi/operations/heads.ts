@@ -102,8 +102,7 @@ export const HEADS: readonly Operation[] = [
     method: 'patch',
     path: '/v1/heads/:head',
     id: 'configureHead',
-    summary:
-      'Changes how a head is trained, when latest moves, and its backbone: 202 where examples are embedded again',
+    summary: 'Changes how a head is trained, when latest moves, and its backbone: 202 if examples are embedded again',
     body: json(headChangesSchema),
     otherStatus: 202,
     codes: [...changing, ...MODEL_CODES, 'head_backbone_changed', 'head_limit_exceeded'],

@@ -38,7 +38,7 @@ export const decisionSchema = z.strictObject({
   categories: z.array(category),
   policy: version,
   model: version.nullable(),
-  /** The policy's heads, where it has any. */
+  /** The policy's heads, if it has any. */
   heads: z.array(version).exactOptional(),
   image_sha256: z
     .string()

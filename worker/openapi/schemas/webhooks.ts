@@ -57,9 +57,9 @@ export const eventSchema = z.strictObject({
       /** Null where there was no response. */
       status: z.int().min(100).max(599).nullable(),
       detail: z.string().nullable(),
-      /** Signatures and other secrets are redacted. Null where nothing was sent. */
+      /** Signatures and other secrets are redacted. Null if nothing was sent. */
       request: z.strictObject({ headers }).nullable(),
-      /** 24 headers and 2,048 characters of the body at most; null where no response came. */
+      /** 24 headers and 2,048 characters of the body at most; null if no response came. */
       response: z.strictObject({ headers, body: z.string(), truncated: z.boolean() }).nullable(),
     }),
   ),

@@ -108,7 +108,7 @@ export function parseParameters<T extends z.ZodType>(
   throw new RequestError('invalid_parameter', message, { details: { parameter: name } });
 }
 
-/** Clients of generated code send null for what they do not set. */
+/** The members that are not null: generated clients send null for what is not set. */
 export function withoutNulls(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null));
 }
