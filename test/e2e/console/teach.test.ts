@@ -169,6 +169,33 @@ describeConsole('Teach', { path: '/teach' }, ({ deployment, page }) => {
     }
   });
 
+  it('releases the memory of pictures that are no longer shown', async () => {
+    await page().addInitScript(() => {
+      const live = new Set<string>();
+      Object.assign(globalThis, { liveUrls: live });
+      const [create, revoke] = [URL.createObjectURL.bind(URL), URL.revokeObjectURL.bind(URL)];
+      URL.createObjectURL = (object) => {
+        const url = create(object);
+        live.add(url);
+        return url;
+      };
+      URL.revokeObjectURL = (url) => {
+        live.delete(url);
+        revoke(url);
+      };
+    });
+    const live = () => page().evaluate(() => (globalThis as unknown as { liveUrls: Set<string> }).liveUrls.size);
+    const form = page().getByRole('form', { name: 'New head' });
+    await page().goto(`${deployment().url}/teach?new`);
+    await addTo(form, 'class 1', [png('lemon', 1), png('lemon', 2)]);
+    await addTo(form, 'class 2', [png('plum', 1)]);
+    await expect.poll(live).toBe(3);
+    await page().getByRole('button', { name: 'Remove class 1' }).click();
+    await expect.poll(live).toBe(1);
+    await page().getByRole('link', { name: 'Models' }).click();
+    await expect.poll(live).toBe(0);
+  });
+
   it('deletes a head when it is asked twice', async () => {
     await openHead('gone');
     await page().getByRole('button', { name: 'Delete this head…' }).click();

@@ -1,9 +1,10 @@
 /** Asks a version of a head about new pictures. */
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { Classification } from '../../../../client/index.ts';
 import { Bars } from '../../components/bars.tsx';
 import { DropZone } from '../../components/drop-zone.tsx';
 import { ProblemNote } from '../../components/problem.tsx';
+import { useReleasedUrls } from '../../object-urls.ts';
 import { useSession } from '../../session.tsx';
 
 /** Pictures that stay in view. */
@@ -36,14 +37,7 @@ export function TryHead({ reference }: { readonly reference: string }) {
       );
     }
   };
-  const urls = useRef<readonly string[]>([]);
-  urls.current = asked.map(({ url }) => url);
-  useLayoutEffect(
-    () => () => {
-      for (const url of urls.current) URL.revokeObjectURL(url);
-    },
-    [],
-  );
+  useReleasedUrls(asked.map(({ url }) => url));
   return (
     <section class="panel" aria-labelledby="try-head-title">
       <h2 id="try-head-title">Try it</h2>

@@ -2,10 +2,11 @@
 import { useRef, useState } from 'preact/hooks';
 import { readNetworkInput } from '../../decoding/network-input.ts';
 import { sha256Of } from '../../hash.ts';
+import { useReleasedUrls } from '../../object-urls.ts';
 import { type Column, labelOfPath, type TeachPicture } from './columns.ts';
 import { shelvePicture } from './picture-shelf.ts';
 
-/** What the decoder says of formats that the deployment may be able to have transcoded. */
+/** The decoder's error for formats that the deployment may be able to transcode. */
 const MAYBE_TRANSCODED = 'unsupported_image_format';
 
 /** What a page does with columns. */
@@ -22,7 +23,7 @@ export interface Columns {
   reset(labels: readonly string[]): void;
 }
 
-/** Columns with these names to begin with. @param preprocessor of the backbone; null: pictures are not looked at. */
+/** Columns with these names to begin with. @param preprocessor of the backbone; null: not known yet, and pictures are not checked. */
 export function useColumns(labels: readonly string[], preprocessor: object | null): Columns {
   const lastId = useRef(0);
   const newId = (): number => {
@@ -31,6 +32,7 @@ export function useColumns(labels: readonly string[], preprocessor: object | nul
   };
   const emptyColumn = (label: string): Column => ({ id: newId(), label, pictures: [] });
   const [columns, setColumns] = useState<readonly Column[]>(() => labels.map(emptyColumn));
+  useReleasedUrls(columns.flatMap(({ pictures }) => pictures.map(({ url }) => url)));
 
   const change = (id: number, make: (column: Column) => Column): void =>
     setColumns((old) => old.map((column) => (column.id === id ? make(column) : column)));
@@ -83,13 +85,8 @@ export function useColumns(labels: readonly string[], preprocessor: object | nul
       });
       void look(made.flatMap(({ pictures }) => pictures));
     },
-    remove(id, picture) {
-      change(id, (column) => {
-        const [gone] = column.pictures.filter((each) => each.id === picture);
-        if (gone !== undefined) URL.revokeObjectURL(gone.url);
-        return { ...column, pictures: column.pictures.filter((each) => each !== gone) };
-      });
-    },
+    remove: (id, picture) =>
+      change(id, (column) => ({ ...column, pictures: column.pictures.filter((each) => each.id !== picture) })),
     rename: (id, label) => change(id, (column) => ({ ...column, label })),
     addColumn: () => setColumns((old) => [...old, emptyColumn('')]),
     removeColumn: (id) => setColumns((old) => old.filter((column) => column.id !== id)),

@@ -6,6 +6,7 @@ import type { Call } from '../../components/calls.ts';
 import { ProblemNote } from '../../components/problem.tsx';
 import { formatPercent } from '../../format.ts';
 import { useLoading } from '../../loading.ts';
+import { useReleasedUrls } from '../../object-urls.ts';
 import { useSession } from '../../session.tsx';
 import { type Answer, answerKey, type Picture, type Question, useAnswers } from './answers.ts';
 import { compareAnswers, summarize } from './comparison.ts';
@@ -29,6 +30,7 @@ function Bench({ models }: { readonly models: ModelList }) {
   const [pictures, setPictures] = useState<readonly Picture[]>([]);
   const [choice, setChoice] = useState<Choice>(() => firstChoice(models));
   const lastId = useRef(0);
+  useReleasedUrls(pictures.map(({ url }) => url));
   const { other, ...question } = choice;
   const second: Question | null = other === null ? null : { ...question, model: other };
   const { answers, again } = useAnswers(pictures, second === null ? [question] : [question, second]);
@@ -41,10 +43,7 @@ function Bench({ models }: { readonly models: ModelList }) {
     });
     setPictures((old) => [...made, ...old]);
   };
-  const remove = (picture: Picture): void => {
-    URL.revokeObjectURL(picture.url);
-    setPictures((old) => old.filter((each) => each !== picture));
-  };
+  const remove = (picture: Picture): void => setPictures((old) => old.filter((each) => each !== picture));
   const askedOf = (picture: Picture, asked: Question) => ({
     question: asked,
     answer: answers.get(answerKey(picture, asked)) ?? WAITING,
