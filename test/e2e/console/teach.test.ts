@@ -196,6 +196,21 @@ describeConsole('Teach', { path: '/teach' }, ({ deployment, page }) => {
     await expect.poll(live).toBe(0);
   });
 
+  it('goes on where teaching broke off', async () => {
+    await page().goto(`${deployment().url}/teach?new`);
+    const form = page().getByRole('form', { name: 'New head' });
+    for (const [at, fruit] of FRUIT.slice(0, 2).entries()) {
+      await column(at + 1).fill(fruit);
+      await addTo(form, fruit, [png(fruit, 1), png(fruit, 2)]);
+    }
+    await page().getByLabel('Name').fill('broken-off');
+    await page().route('**/v1/heads/broken-off/train', (route) => route.abort(), { times: 1 });
+    await form.getByRole('button', { name: 'Train' }).click();
+    await expect.poll(() => form.getByRole('alert').textContent()).toContain('No answer');
+    await form.getByRole('button', { name: 'Train' }).click();
+    await expect.poll(() => head().textContent(), { timeout: TRAINED_MS }).toMatch(/broken-offready4 examples/);
+  });
+
   it('deletes a head when it is asked twice', async () => {
     await openHead('gone');
     await page().getByRole('button', { name: 'Delete this head…' }).click();

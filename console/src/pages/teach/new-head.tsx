@@ -1,13 +1,14 @@
 /** A new head: its classes, its name, and how it is trained. */
-import { useState } from 'preact/hooks';
-import type { ModelList, NewHead } from '../../../../client/index.ts';
+import { useMemo, useState } from 'preact/hooks';
+import type { ModelList } from '../../../../client/index.ts';
 import { ProblemNote } from '../../components/problem.tsx';
 import { useLoading } from '../../loading.ts';
+import { newKey } from '../../new-key.ts';
 import { useSession } from '../../session.tsx';
 import { referencesOf } from '../try/options.tsx';
 import { ClassColumns } from './class-columns.tsx';
 import { labelledOf, reasonAgainst } from './columns.ts';
-import { type TeachingProgress, teach } from './teaching.ts';
+import { type Pupil, type TeachingProgress, teach } from './teaching.ts';
 import { TeachingLine } from './teaching-line.tsx';
 import { useColumns } from './use-columns.ts';
 
@@ -37,13 +38,17 @@ export function NewHeadForm({ models, onTaught }: NewHeadProps) {
   const preprocessor = useLoading(() => client.getPreprocessor(backbone), [client, backbone]);
   const state = useColumns(['', ''], preprocessor.value);
   const reason = reasonAgainst(state.columns, 2);
+  // The same settings keep their key: a head that was made before an error is taught further, not refused as a conflict.
+  const pupil = useMemo<Pupil>(
+    () => ({ kind: 'new', head: { name, backbone, method, promote, unknown }, idempotencyKey: newKey() }),
+    [name, backbone, method, promote, unknown],
+  );
 
   const submit = (event: Event): void => {
     event.preventDefault();
     if (reason !== null || progress !== null) return;
     setError(null);
-    const head: Omit<NewHead, 'classes'> = { name, backbone, method, promote, unknown };
-    teach(client, { kind: 'new', head }, labelledOf(state.columns), setProgress).then(
+    teach(client, pupil, labelledOf(state.columns), setProgress).then(
       () => onTaught(name),
       (thrown: unknown) => {
         setError(thrown);

@@ -1,7 +1,6 @@
 /** Sends pictures to a head and waits until a version knows them. */
 import type { BitEdgeClient, Head, HeadClass, NewHead } from '../../../../client/index.ts';
 import { dataUriOf } from '../../data-uri.ts';
-import { newKey } from '../../new-key.ts';
 import { batchesOf, type Labelled } from './columns.ts';
 
 /** Pause between two looks at a head that still embeds, in ms. */
@@ -13,9 +12,9 @@ export interface TeachingProgress {
   readonly of: number;
 }
 
-/** What is taught: a new head, or more to one that is there. */
+/** What is taught: a new head, or an existing one. @param idempotencyKey lets a later call go on with a head that this one made. */
 export type Pupil =
-  | { readonly kind: 'new'; readonly head: Omit<NewHead, 'classes'> }
+  | { readonly kind: 'new'; readonly head: Omit<NewHead, 'classes'>; readonly idempotencyKey: string }
   | { readonly kind: 'known'; readonly name: string };
 
 /**
@@ -33,7 +32,7 @@ export async function teach(
   onProgress({ sent, of: examples.length });
   for (const [at, batch] of batchesOf(examples, pupil.kind === 'new' ? 2 : 1).entries()) {
     const classes = await classesOf(batch);
-    if (pupil.kind === 'new' && at === 0) await client.createHead({ ...pupil.head, classes }, newKey());
+    if (pupil.kind === 'new' && at === 0) await client.createHead({ ...pupil.head, classes }, pupil.idempotencyKey);
     else await client.addExamples(name, classes);
     sent += batch.length;
     onProgress({ sent, of: examples.length });
