@@ -211,6 +211,17 @@ describeConsole('Teach', { path: '/teach' }, ({ deployment, page }) => {
     await expect.poll(() => head().textContent(), { timeout: TRAINED_MS }).toMatch(/broken-offready4 examples/);
   });
 
+  it('says why a head could not be deleted', async () => {
+    await openHead('kept');
+    await page().route('**/v1/heads/kept', (route) =>
+      route.request().method() === 'DELETE' ? route.abort() : route.continue(),
+    );
+    await page().getByRole('button', { name: 'Delete this head…' }).click();
+    await page().getByRole('button', { name: 'Delete kept' }).click();
+    await expect.poll(() => page().getByRole('alert').textContent()).toContain('No answer');
+    expect(new URL(page().url()).search).toBe('?head=kept');
+  });
+
   it('deletes a head when it is asked twice', async () => {
     await openHead('gone');
     await page().getByRole('button', { name: 'Delete this head…' }).click();

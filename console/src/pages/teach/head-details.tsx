@@ -103,7 +103,7 @@ export function HeadDetails({ name, onDeleted }: HeadDetailsProps) {
           }}
         />
       )}
-      {isOwn && <DeleteHead name={name} onDelete={() => run(() => client.deleteHead(name)).then(onDeleted)} />}
+      {isOwn && <DeleteHead name={name} onDelete={() => run(() => client.deleteHead(name).then(onDeleted))} />}
     </>
   );
 }
