@@ -1,16 +1,21 @@
-/** A part of a page that pictures can be dropped on, picked for, or taken with the camera for. */
+/** A part of a page that takes pictures: dropped on it, picked, or taken with the camera. */
 import type { ComponentChildren } from 'preact';
 import { useId, useState } from 'preact/hooks';
 import { CameraDialog } from './camera-dialog.tsx';
 import { Icon } from './icons.tsx';
 
 interface DropZoneProps {
-  /** Names it, and the button that picks. */
+  /** What the pictures are for: follows the action, for screen readers. */
   readonly label: string;
-  /** Says what the button does; default the label. */
+  /** Text of the button that picks. */
   readonly action: string;
   readonly children?: ComponentChildren;
   onFiles(files: readonly File[]): void;
+}
+
+/** The files that may be pictures: browsers give no type for formats that they do not know. */
+export function picturesAmong(files: Iterable<File>): File[] {
+  return [...files].filter(({ type }) => type === '' || type.startsWith('image/'));
 }
 
 /** The zone: its children, then the buttons. */
@@ -18,8 +23,8 @@ export function DropZone({ label, action, children, onFiles }: DropZoneProps) {
   const id = useId();
   const [over, setOver] = useState(false);
   const [camera, setCamera] = useState(false);
-  const give = (files: FileList | null | undefined): void => {
-    const pictures = [...(files ?? [])].filter(({ type }) => type === '' || type.startsWith('image/'));
+  const give = (files: Iterable<File>): void => {
+    const pictures = picturesAmong(files);
     if (pictures.length > 0) onFiles(pictures);
   };
   return (
@@ -27,15 +32,17 @@ export function DropZone({ label, action, children, onFiles }: DropZoneProps) {
     <div
       class={over ? 'drop-zone over' : 'drop-zone'}
       onDragOver={(event) => {
-        if (event.dataTransfer?.types.includes('Files') !== true) return;
+        if (!hasFiles(event)) return;
         event.preventDefault();
         setOver(true);
       }}
       onDragLeave={() => setOver(false)}
       onDrop={(event) => {
+        // A text that is dropped on a field is the field's.
+        if (!hasFiles(event)) return;
         event.preventDefault();
         setOver(false);
-        give(event.dataTransfer?.files);
+        give(event.dataTransfer?.files ?? []);
       }}
     >
       {children}
@@ -52,7 +59,7 @@ export function DropZone({ label, action, children, onFiles }: DropZoneProps) {
           accept="image/*"
           multiple
           onChange={(event) => {
-            give(event.currentTarget.files);
+            give(event.currentTarget.files ?? []);
             event.currentTarget.value = '';
           }}
         />
@@ -70,4 +77,8 @@ export function DropZone({ label, action, children, onFiles }: DropZoneProps) {
       )}
     </div>
   );
+}
+
+function hasFiles(event: DragEvent): boolean {
+  return event.dataTransfer?.types.includes('Files') === true;
 }

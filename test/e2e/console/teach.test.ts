@@ -127,6 +127,7 @@ describeConsole('Teach', { path: '/teach' }, ({ deployment, page }) => {
           (element, [type, bytes]) => {
             const transfer = new DataTransfer();
             transfer.items.add(new File([new Uint8Array(bytes)], `${type}.png`, { type: 'image/png' }));
+            transfer.items.add(new File(['no picture'], 'notes.txt', { type: 'text/plain' }));
             const event =
               type === 'drop'
                 ? new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true })
@@ -138,6 +139,12 @@ describeConsole('Teach', { path: '/teach' }, ({ deployment, page }) => {
     }
     await expect.poll(() => columns().nth(1).getByRole('img').count()).toBe(2);
     expect(await columns().nth(1).getByRole('img').first().getAttribute('alt')).toBe('drop.png');
+    const isTextLeftToTheField = await column(2).evaluate((field) => {
+      const transfer = new DataTransfer();
+      transfer.setData('text/plain', 'two');
+      return field.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
+    });
+    expect(isTextLeftToTheField).toBe(true);
     await columns().nth(1).getByRole('button', { name: 'Remove drop.png' }).click();
     await expect.poll(() => columns().nth(1).textContent()).toContain('1 picture');
     await page().getByLabel('Class 1', { exact: true }).fill('two');

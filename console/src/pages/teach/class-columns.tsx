@@ -1,6 +1,6 @@
-/** The columns: a class each, with its pictures. Dropped, picked, taken, or pasted into the column that was used last. */
+/** One column per class. Pictures are dropped, picked, taken, or pasted into the column that was used last. */
 import { useLayoutEffect, useState } from 'preact/hooks';
-import { DropZone } from '../../components/drop-zone.tsx';
+import { DropZone, picturesAmong } from '../../components/drop-zone.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { formatCount } from '../../format.ts';
 import type { Column } from './columns.ts';
@@ -13,7 +13,7 @@ export function ClassColumns({ state }: { readonly state: Columns }) {
   const target = columns.find(({ id }) => id === active) ?? columns[0];
   useLayoutEffect(() => {
     const paste = (event: ClipboardEvent): void => {
-      const files = [...(event.clipboardData?.files ?? [])];
+      const files = picturesAmong(event.clipboardData?.files ?? []);
       if (files.length > 0 && target !== undefined) state.add(target.id, files);
     };
     addEventListener('paste', paste);
