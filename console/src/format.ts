@@ -49,6 +49,15 @@ export function formatAge(time: string, nowMs: number): string {
   return seconds < 0 ? `in ${formatDuration(-seconds)}` : `${formatDuration(seconds)} ago`;
 }
 
+/** JSON with line breaks; a text that is not JSON, or only the beginning of it, as it is. */
+export function formatJson(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
 /** ImageNet's labels are lists of synonyms: the first, and the rest. */
 export function splitLabel(label: string): { readonly first: string; readonly rest: string } {
   const comma = label.indexOf(', ');

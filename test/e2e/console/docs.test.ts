@@ -72,6 +72,37 @@ describeConsole('API', { path: '/docs' }, ({ deployment, page }) => {
     await expect.poll(() => answerOf('moveAlias').textContent()).toContain('x-request-id');
   });
 
+  it('keeps the fields of a form apart while the content type changes', async () => {
+    const classify = await open('classify');
+    const type = classify.getByLabel('Content type');
+    await type.selectOption('multipart/form-data');
+    for (let added = 0; added < 2; added++) await classify.getByRole('button', { name: 'Add text' }).click();
+    await classify.getByRole('button', { name: 'Remove field 1' }).click();
+    await type.selectOption('application/json');
+    await type.selectOption('multipart/form-data');
+    await classify.getByRole('button', { name: 'Add text' }).click();
+    const names = classify.getByRole('textbox', { name: /^Field \d$/ });
+    await names.last().fill('top_k');
+    expect(await names.evaluateAll((inputs) => inputs.map((input) => (input as HTMLInputElement).value))).toEqual([
+      '',
+      '',
+      'top_k',
+    ]);
+  });
+
+  it('stops a request when its operation is closed', async () => {
+    const models = await open('listModels');
+    await page().route('**/v1/models', () => {
+      // Not answered.
+    });
+    const sent = page().waitForRequest('**/v1/models');
+    await models.getByRole('button', { name: 'Send' }).click();
+    await sent;
+    const failed = page().waitForEvent('requestfailed', { timeout: 5_000 });
+    await page().locator('#listModels > summary').click();
+    expect((await failed).failure()?.errorText).toBe('net::ERR_ABORTED');
+  });
+
   it('shows HTML as text', async () => {
     const docs = await open('docs');
     await docs.getByRole('button', { name: 'Send' }).click();

@@ -17,6 +17,7 @@ const OPERATION: Operation = {
   tags: [],
   summary: '',
   description: '',
+  security: [],
   parameters: [
     { name: 'name', in: 'path', required: true, schema: {} },
     { name: 'alias', in: 'path', required: true, schema: {} },

@@ -1,7 +1,7 @@
-/** An answer: its status, time, headers, and its body as text, whatever its type. */
+/** A response: status, time, headers, and the body if it is text. */
 import { downloadBlob } from '../../download.ts';
 import { formatBytes, formatMs } from '../../format.ts';
-import { type AnswerState, MAX_SHOWN } from './answer.ts';
+import type { AnswerState } from './answer.ts';
 
 interface AnswerViewProps {
   readonly answer: AnswerState;
@@ -11,7 +11,7 @@ interface AnswerViewProps {
 
 /** The section. */
 export function AnswerView({ answer, name }: AnswerViewProps) {
-  const { status, statusText, headers, elapsedMs, bytes, text, isComplete, body } = answer;
+  const { status, statusText, headers, elapsedMs, bytes, text, isCut, body } = answer;
   return (
     <section class="answer" aria-label="Answer">
       <p class="row" role="status">
@@ -20,9 +20,9 @@ export function AnswerView({ answer, name }: AnswerViewProps) {
         </span>
         <span class="quiet">
           {formatMs(elapsedMs)}, {formatBytes(bytes)}
-          {!isComplete && ', more is coming…'}
+          {body === null && ', more is coming…'}
         </span>
-        {isComplete && bytes > 0 && (
+        {body !== null && bytes > 0 && (
           <button type="button" class="small" onClick={() => downloadBlob(body, `${name}.txt`)}>
             Save
           </button>
@@ -40,14 +40,14 @@ export function AnswerView({ answer, name }: AnswerViewProps) {
         </dl>
       </details>
       {text === null ? (
-        <p class="quiet">The body is no text: {formatBytes(bytes)}. Save it to look at it.</p>
+        <p class="quiet">The body is not text: {formatBytes(bytes)}. Save it to look at it.</p>
       ) : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
         <pre class="answer-text" tabIndex={0}>
           {text}
         </pre>
       )}
-      {text !== null && text.length >= MAX_SHOWN && <p class="quiet">The rest is in the file that is saved.</p>}
+      {isCut && <p class="quiet">The rest is in the file that is saved.</p>}
     </section>
   );
 }

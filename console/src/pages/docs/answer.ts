@@ -1,25 +1,30 @@
-/** An answer as it arrives: text, as far as it is shown; bytes are counted. */
+/** A response as it arrives: text, up to a limit, and all of the bytes once it has ended. */
+import { formatJson } from '../../format.ts';
 
 /** Characters that are shown at most; the download has all of it. */
-export const MAX_SHOWN = 200_000;
+const MAX_SHOWN = 200_000;
 
-/** What is known of an answer so far. */
+/** What is known of a response so far. */
 export interface AnswerState {
   readonly status: number;
   readonly statusText: string;
   readonly headers: readonly (readonly [string, string])[];
   readonly elapsedMs: number;
   readonly bytes: number;
-  /** Null where the body is no text. */
+  /** Null if the body is not text. */
   readonly text: string | null;
-  readonly isComplete: boolean;
-  /** All that came. */
-  readonly body: Blob;
+  /** True if `text` is only the beginning. */
+  readonly isCut: boolean;
+  /** All that came; null while more may come. */
+  readonly body: Blob | null;
 }
 
 const TEXT = /^text\/|json|xml|javascript/;
 
-/** Reads an answer and tells of it as it grows: a stream of events is seen while it lasts. */
+/**
+ * Reads a response and reports it as it grows: the events of a stream are seen while it lasts.
+ * @throws what `fetch` throws if the body breaks off or is aborted, after a last report of what came.
+ */
 export async function readAnswer(
   response: Response,
   elapsedMs: number,
@@ -31,37 +36,22 @@ export async function readAnswer(
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let text = '';
   let bytes = 0;
-  const tell = (isComplete: boolean): void =>
-    onChange({
-      status: response.status,
-      statusText: response.statusText,
-      headers: [...response.headers],
-      elapsedMs,
-      bytes,
-      text: isText ? shownText(text, type, isComplete) : null,
-      isComplete,
-      body: new Blob(chunks, { type }),
-    });
-  tell(false);
-  if (response.body !== null) {
-    for await (const chunk of response.body) {
+  const report = (body: Blob | null): void => {
+    const isCut = text.length > MAX_SHOWN;
+    const isWholeJson = body !== null && !isCut && /\bjson\b/.test(type);
+    const shown = isWholeJson ? formatJson(text) : text.slice(0, MAX_SHOWN);
+    const { status, statusText, headers } = response;
+    onChange({ status, statusText, headers: [...headers], elapsedMs, bytes, text: isText ? shown : null, isCut, body });
+  };
+  report(null);
+  try {
+    for await (const chunk of response.body ?? []) {
       chunks.push(chunk);
       bytes += chunk.byteLength;
-      if (isText && text.length < MAX_SHOWN) text += decoder.decode(chunk, { stream: true });
-      tell(false);
+      if (isText && text.length <= MAX_SHOWN) text += decoder.decode(chunk, { stream: true });
+      report(null);
     }
+  } finally {
+    report(new Blob(chunks, { type }));
   }
-  tell(true);
-}
-
-/** JSON is indented once all of it is there. */
-function shownText(text: string, type: string, isComplete: boolean): string {
-  if (isComplete && /\bjson\b|\+json/.test(type) && text.length < MAX_SHOWN) {
-    try {
-      return JSON.stringify(JSON.parse(text), null, 2);
-    } catch {
-      return text;
-    }
-  }
-  return text.slice(0, MAX_SHOWN);
 }

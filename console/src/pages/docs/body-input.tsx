@@ -1,5 +1,4 @@
 /** The body of a request: text, a file, or the fields of a form. */
-import { useRef } from 'preact/hooks';
 import type { Operation } from './document.ts';
 import { bodyKindOf, type Filled, type FormPart } from './request.ts';
 
@@ -9,7 +8,7 @@ interface BodyInputProps {
   onChange(filled: Filled): void;
 }
 
-/** The fields, and a choice of media types where there are several. */
+/** The fields, and a choice of media types. */
 export function BodyInput({ content, filled, onChange }: BodyInputProps) {
   const mediaTypes = Object.keys(content);
   const { mediaType, text, parts } = filled;
@@ -60,11 +59,8 @@ function FormParts({
   readonly parts: readonly FormPart[];
   onChange(parts: readonly FormPart[]): void;
 }) {
-  const lastId = useRef(parts.length);
-  const add = (value: FormPart['value']): void => {
-    lastId.current++;
-    onChange([...parts, { id: lastId.current, name: '', value }]);
-  };
+  const add = (value: FormPart['value']): void =>
+    onChange([...parts, { id: Math.max(0, ...parts.map(({ id }) => id)) + 1, name: '', value }]);
   const change = (id: number, part: Partial<FormPart>): void =>
     onChange(parts.map((each) => (each.id === id ? { ...each, ...part } : each)));
   return (

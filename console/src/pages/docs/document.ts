@@ -38,6 +38,8 @@ export interface Operation {
   readonly tags: readonly string[];
   readonly summary: string;
   readonly description: string;
+  /** Empty if no key is needed. */
+  readonly security: readonly unknown[];
   readonly parameters: readonly Parameter[];
   readonly requestBody: { readonly content: Content } | null;
   readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: Content }>>;
@@ -63,7 +65,7 @@ export function operationsOf({ paths }: OpenApiDocument): readonly Operation[] {
   );
 }
 
-/** True where what a person looks for is in the path, the summary, the id or the group. */
+/** True if every word of the query is in the method, the path, the summary, the id or a tag. */
 export function isFound({ method, path, summary, operationId, tags }: Operation, query: string): boolean {
   const text = `${method} ${path} ${summary} ${operationId} ${tags.join(' ')}`.toLowerCase();
   return query
@@ -119,7 +121,7 @@ function defaultText({ default: value }: Schema): string {
   return value === undefined ? '' : `default ${JSON.stringify(value)}`;
 }
 
-/** What a person begins with: the required members, or the first one where none is. */
+/** A body to begin with: the required members, or the first one if none is required. */
 export function exampleOf(schema: Schema): unknown {
   if (schema.default !== undefined) return schema.default;
   if (schema.enum !== undefined) return schema.enum[0];
@@ -145,7 +147,7 @@ export function exampleOf(schema: Schema): unknown {
   }
 }
 
-/** What a parameter can be chosen from; null where it is typed. */
+/** The values of a parameter that is chosen from a list; null: it is typed. */
 export function choicesOf(schema: Schema): readonly string[] | null {
   if (schema.enum !== undefined) return schema.enum.map(String);
   if (schema.type === 'boolean') return ['true', 'false'];

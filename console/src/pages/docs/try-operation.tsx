@@ -1,5 +1,5 @@
 /** The form of an operation: parameters, a body of each kind, the answer. */
-import { useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { CopyButton } from '../../components/copy-button.tsx';
 import { ProblemNote } from '../../components/problem.tsx';
 import { sendRequest, useSession } from '../../session.tsx';
@@ -18,7 +18,8 @@ export function TryOperation({ operation }: { readonly operation: Operation }) {
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const abort = useRef<AbortController | null>(null);
-  const needsKey = signedIn && !operation.description.startsWith('Needs no');
+  // A stream of events lasts until it is stopped.
+  useEffect(() => () => abort.current?.abort(), []);
 
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
@@ -34,12 +35,12 @@ export function TryOperation({ operation }: { readonly operation: Operation }) {
       const response = await sendRequest(path, init);
       await readAnswer(response, performance.now() - start, setAnswer);
     } catch (thrown) {
-      // What a person stopped is no error; what came before it stays.
+      // Stopped by the user: not an error, and what came before it stays.
       if (!controller.signal.aborted) setError(thrown);
     }
     setBusy(false);
   };
-  const curl = curlText(operation, filled, needsKey);
+  const curl = curlText(operation, filled, signedIn && operation.security.length > 0);
   return (
     <form class="try-operation" aria-label={`Try ${operation.operationId}`} onSubmit={(event) => void submit(event)}>
       <ParameterInputs
@@ -85,7 +86,7 @@ function emptyOf({ requestBody }: Operation): Filled {
   };
 }
 
-/** Null while something that must be filled in is not. */
+/** Null while something that is required is missing. */
 function curlText(operation: Operation, filled: Filled, needsKey: boolean): string | null {
   const stand = filled.mediaType !== null && bodyKindOf(filled.mediaType) === 'file' && filled.file === null;
   const file = stand ? new File([], 'photo.jpg') : filled.file;

@@ -1,5 +1,6 @@
 /** What one attempt sent, and what came back. */
 import type { WebhookEvent } from '../../../../client/index.ts';
+import { formatJson } from '../../format.ts';
 
 interface ExchangeProps {
   readonly event: WebhookEvent;
@@ -20,7 +21,7 @@ export function ExchangeView({ event: { callback_url: url, payload }, attempt }:
             label={`Request ${number}`}
             first={`POST ${url ?? ''}`}
             headers={request.headers}
-            body={payload === null ? '' : indented(payload)}
+            body={payload === null ? '' : formatJson(payload)}
           />
         )}
       </div>
@@ -60,13 +61,4 @@ function Message({ label, first, headers, body }: MessageProps) {
       <pre>{[first, ...lines, '', body].join('\n')}</pre>
     </div>
   );
-}
-
-function indented(json: string): string {
-  try {
-    return JSON.stringify(JSON.parse(json), null, 2);
-  } catch {
-    // The log shows the beginning of a long one.
-    return json;
-  }
 }
