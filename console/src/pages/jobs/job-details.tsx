@@ -1,5 +1,5 @@
 /** One job: progress while it runs, then what came of it. */
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { BitEdgeClient, Job } from '../../../../client/index.ts';
 import { ProblemNote } from '../../components/problem.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
@@ -20,16 +20,14 @@ export function JobDetails({ id }: { readonly id: string }) {
   const { client } = useSession();
   const job = useLoading(() => client.getJob(id), [client, id]);
   const [error, setError] = useState<unknown>(null);
-  const [lines, setLines] = useState<readonly ResultLine[]>([]);
   const over = job.value !== null && job.value.finished_at !== null;
   usePolling(job.reload, over ? null : POLL_MS);
   const ended = job.value === null ? 0 : job.value.counts.succeeded + job.value.counts.failed;
-  useEffect(() => {
-    if (ended === 0) return;
-    client
-      .getJobResults(id, { limit: SHOWN_LINES })
-      .then(({ lines: texts }) => setLines(texts.map((text) => JSON.parse(text) as ResultLine)), setError);
-  }, [client, id, ended]);
+  const results = useLoading<readonly ResultLine[]>(
+    async () => (ended === 0 ? [] : firstResults(client, id)),
+    [client, id, ended],
+  );
+  const lines = results.value ?? [];
 
   const run = (change: () => Promise<unknown>): void => {
     setError(null);
@@ -68,6 +66,7 @@ export function JobDetails({ id }: { readonly id: string }) {
         )}
       </div>
       {error !== null && <ProblemNote error={error} />}
+      {results.error !== null && <ProblemNote error={results.error} retry={results.reload} />}
       <Failures lines={lines} />
       <Gallery lines={lines} />
     </section>
@@ -157,6 +156,11 @@ function Gallery({ lines }: { readonly lines: readonly ResultLine[] }) {
       </ul>
     </section>
   );
+}
+
+async function firstResults(client: BitEdgeClient, id: string): Promise<readonly ResultLine[]> {
+  const { lines } = await client.getJobResults(id, { limit: SHOWN_LINES });
+  return lines.map((line) => JSON.parse(line) as ResultLine);
 }
 
 /** All pages as one file. */

@@ -1,4 +1,4 @@
-/** Examples whose label the others speak against: their pictures, and what can be done about them. */
+/** Examples that look mislabelled: their pictures, and buttons to correct or remove them. */
 import { useLayoutEffect, useState } from 'preact/hooks';
 import type { BitEdgeClient, HeadExample, HeadReport } from '../../../../client/index.ts';
 import { ProblemNote } from '../../components/problem.tsx';
@@ -15,7 +15,7 @@ interface SuspectsProps {
   onChange(change: () => Promise<unknown>): void;
 }
 
-/** The panel; nothing where no label is spoken against. */
+/** The panel; nothing if there are no suspects. */
 export function Suspects({ name, report: { suspects, version }, busy, onChange }: SuspectsProps) {
   const { client } = useSession();
   const examples = useLoading(
@@ -31,7 +31,10 @@ export function Suspects({ name, report: { suspects, version }, busy, onChange }
       <ul class="suspects">
         {suspects.map(({ example, label, predicted }) => (
           <li key={example}>
-            <ShelvedPicture sha256={examples.value?.get(example)?.sha256 ?? ''} label={label} />
+            <ShelvedPicture
+              sha256={examples.value === null ? null : (examples.value.get(example)?.sha256 ?? '')}
+              label={label}
+            />
             <p>
               <strong>{label}</strong>
               <span class="quiet"> taken for {predicted}</span>
@@ -61,15 +64,23 @@ export function Suspects({ name, report: { suspects, version }, busy, onChange }
   );
 }
 
-function ShelvedPicture({ sha256, label }: { readonly sha256: string; readonly label: string }) {
-  const [url, setUrl] = useState<string | null>(null);
+interface ShelvedPictureProps {
+  /** Null while the examples are read. */
+  readonly sha256: string | null;
+  readonly label: string;
+}
+
+function ShelvedPicture({ sha256, label }: ShelvedPictureProps) {
+  /** Undefined while it is looked for; null: there is no copy. */
+  const [url, setUrl] = useState<string | null>();
   useLayoutEffect(() => {
     let current = true;
     let made: string | null = null;
-    setUrl(null);
+    setUrl(undefined);
+    if (sha256 === null) return;
     void findPicture(sha256).then((blob) => {
-      if (blob === null || !current) return;
-      made = URL.createObjectURL(blob);
+      if (!current) return;
+      made = blob === null ? null : URL.createObjectURL(blob);
       setUrl(made);
     });
     return () => {
@@ -77,6 +88,7 @@ function ShelvedPicture({ sha256, label }: { readonly sha256: string; readonly l
       if (made !== null) URL.revokeObjectURL(made);
     };
   }, [sha256]);
+  if (url === undefined) return <p class="suspect-picture" />;
   if (url === null) return <p class="suspect-picture quiet">Its picture is not in this browser.</p>;
   return <img class="suspect-picture" src={url} alt={`Labelled ${label}`} />;
 }
