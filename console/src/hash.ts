@@ -1,8 +1,8 @@
-/** Content hashes of what a person picked. */
+/** Content hashes of pictures. */
+import { sha256Hex } from '../../model-store/sha256.ts';
 
-/** SHA-256 in hex; empty without https, where there is no WebCrypto. */
+/** SHA-256 in hex; empty on a page that was not loaded over https, where browsers have no WebCrypto. */
 export async function sha256Of(blob: Blob): Promise<string> {
   if (crypto.subtle === undefined) return '';
-  const digest = await crypto.subtle.digest('SHA-256', await blob.arrayBuffer());
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return sha256Hex(new Uint8Array(await blob.arrayBuffer()));
 }

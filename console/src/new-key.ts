@@ -1,6 +1,7 @@
-/** Keys of attempts, so that a call that is repeated is done once. */
+/** Idempotency keys: a call that is repeated is done once. */
+import { toHex } from '../../worker/bytes.ts';
 
-/** 128 random bits in hex; unlike `crypto.randomUUID`, also where the page did not come by https. */
+/** 128 random bits in hex; unlike `crypto.randomUUID`, also on a page that was not loaded over https. */
 export function newKey(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return toHex(crypto.getRandomValues(new Uint8Array(16)));
 }

@@ -39,7 +39,7 @@ export function useSession(): Session {
 }
 
 /** A client of this deployment. */
-export function createClient(apiKey: string | null, send?: typeof fetch): BitEdgeClient {
+function createClient(apiKey: string | null, send?: typeof fetch): BitEdgeClient {
   return new BitEdgeClient({
     baseUrl: location.origin,
     ...(apiKey !== null && { apiKey }),
@@ -57,7 +57,7 @@ export function observedClient(observe: (response: Response, elapsedMs: number) 
   });
 }
 
-/** Sends any request to this deployment with the key of the tab; whatever is answered is the caller's to read. */
+/** Sends any request to this deployment with the key of the tab; the caller reads the response, an error too. */
 export function sendRequest(path: string, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers);
   const key = storedKey();

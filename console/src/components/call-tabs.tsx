@@ -1,18 +1,16 @@
 /** A call of the API in several languages, to copy. */
-import { useMemo } from 'preact/hooks';
 import { type Call, snippetsOf } from './calls.ts';
 import { CopyButton } from './copy-button.tsx';
 import { Tabs } from './tabs.tsx';
 
 /** The section. */
 export function CallTabs({ call }: { readonly call: Call }) {
-  const snippets = useMemo(() => snippetsOf(call), [call]);
   return (
     <section class="calls" aria-labelledby="calls-title">
       <h2 id="calls-title">This call from your program</h2>
       <Tabs
         label="Language"
-        tabs={snippets.map(({ name, code }) => ({
+        tabs={snippetsOf(call).map(({ name, code }) => ({
           name,
           content: (
             <div class="code">
