@@ -83,7 +83,7 @@ export type HeadAliasMove = z.infer<typeof headAliasMoveSchema>;
 /** An error body, RFC 9457. */
 export type Problem = z.infer<typeof problemSchema>;
 
-/** An image: encoded bytes, or where it lies. */
+/** An image: encoded bytes, a URL, or a key in R2. */
 export type ImageSource =
   | Blob
   | ArrayBuffer
@@ -127,7 +127,7 @@ export interface NewJob {
   readonly callback_url?: string;
 }
 
-/** Examples of one class of a head; an image is base64, a `data:` URI, or where it is. */
+/** Examples of one class of a head; a string is base64 or a `data:` URI. */
 export interface HeadClass {
   readonly label: string;
   readonly images: readonly (string | { readonly url: string } | { readonly r2: string })[];
@@ -152,10 +152,10 @@ export interface ClientOptions {
   readonly fetch?: typeof fetch;
 }
 
-/** An answer that is no success; `problem.code` is stable. */
+/** A failed response; `problem.code` is stable. */
 export class BitEdgeError extends Error {
   readonly problem: Problem;
-  /** Seconds after which a retry may succeed; null where the worker gave none. */
+  /** Seconds after which a retry may succeed; null if the worker gave none. */
   readonly retryAfterSeconds: number | null;
 
   constructor(problem: Problem, retryAfterSeconds: number | null) {
@@ -166,7 +166,7 @@ export class BitEdgeError extends Error {
   }
 }
 
-/** A deployment. Every method throws `BitEdgeError` where the worker refuses. */
+/** A deployment. Every method throws `BitEdgeError` if the worker refuses. */
 export class BitEdgeClient {
   readonly #options: ClientOptions;
 
@@ -228,7 +228,7 @@ export class BitEdgeClient {
     return this.#call('GET', `/v1/models/${encodeURIComponent(name)}/aliases`);
   }
 
-  /** Lets an alias name the version that it named before. */
+  /** Points an alias at its previous version. */
   rollbackAlias(name: string, alias: string): Promise<AliasMove> {
     const path = `/v1/models/${encodeURIComponent(name)}/aliases/${encodeURIComponent(alias)}/rollback`;
     return this.#call('POST', path);
@@ -241,16 +241,12 @@ export class BitEdgeClient {
 
   moveAlias(name: string, alias: string, version: string): Promise<AliasMove> {
     const path = `/v1/models/${encodeURIComponent(name)}/aliases/${encodeURIComponent(alias)}`;
-    return this.#call('PUT', path, JSON.stringify({ version }), { 'content-type': 'application/json' });
+    return this.#json('PUT', path, { version });
   }
 
   /** @param idempotencyKey a repeated call with the same key gives the same job. */
   createJob(job: NewJob, idempotencyKey?: string): Promise<Job> {
-    const headers = {
-      'content-type': 'application/json',
-      ...(idempotencyKey && { 'idempotency-key': idempotencyKey }),
-    };
-    return this.#call('POST', '/v1/jobs', JSON.stringify(job), headers);
+    return this.#json('POST', '/v1/jobs', job, idempotencyKey);
   }
 
   getJob(id: string): Promise<Job> {
@@ -280,8 +276,7 @@ export class BitEdgeClient {
 
   /** Delivers every dead or disabled event of a source again. */
   replayEvents(source: string, state: 'dead' | 'disabled'): Promise<z.infer<typeof replayedSchema>> {
-    const headers = { 'content-type': 'application/json' };
-    return this.#call('POST', '/v1/webhooks/replay', JSON.stringify({ source, state }), headers);
+    return this.#json('POST', '/v1/webhooks/replay', { source, state });
   }
 
   getWebhookStats(): Promise<z.infer<typeof statsSchema>> {
@@ -294,8 +289,7 @@ export class BitEdgeClient {
 
   /** Lets a receiver that answered 410 receive again. */
   enableEndpoint(source: string, url: string): Promise<z.infer<typeof enabledSchema>> {
-    const headers = { 'content-type': 'application/json' };
-    return this.#call('POST', '/v1/webhooks/endpoints/enable', JSON.stringify({ source, url }), headers);
+    return this.#json('POST', '/v1/webhooks/endpoints/enable', { source, url });
   }
 
   /** A policy's JSON. */
@@ -303,10 +297,9 @@ export class BitEdgeClient {
     return this.#call('GET', `/v1/policies/${encodeURIComponent(policy)}`);
   }
 
-  /** Publishes a version of a policy. @param alias that is to name it; null: none is moved. */
+  /** Publishes a version of a policy. @param alias to point at it; null: none is moved. */
   publishPolicy(policy: object, alias: string | null = 'latest'): Promise<PublishedPolicy> {
-    const headers = { 'content-type': 'application/json' };
-    return this.#call('POST', '/v1/policies', JSON.stringify({ policy, alias }), headers);
+    return this.#json('POST', '/v1/policies', { policy, alias });
   }
 
   getLabels(model: string): Promise<{ readonly labels: readonly string[] }> {
@@ -320,11 +313,10 @@ export class BitEdgeClient {
     return this.#call('GET', `/v1/reviews${queryOf(filter)}`);
   }
 
-  /** Claims the oldest review that nobody holds, for five minutes; null where there is none. */
+  /** Claims the oldest review that nobody holds, for five minutes; null if there is none. */
   async claimNextReview(reviewer?: string): Promise<Review | null> {
-    const body = JSON.stringify(reviewer === undefined ? {} : { reviewer });
-    const headers = { 'content-type': 'application/json' };
-    return (await this.#call<z.infer<typeof claimedReviewSchema>>('POST', '/v1/reviews/next', body, headers)).review;
+    const body = reviewer === undefined ? {} : { reviewer };
+    return (await this.#json<z.infer<typeof claimedReviewSchema>>('POST', '/v1/reviews/next', body)).review;
   }
 
   /** Claims, releases, approves or rejects a review; repeated by the same reviewer, it changes nothing. */
@@ -336,8 +328,7 @@ export class BitEdgeClient {
       readonly note?: string;
     },
   ): Promise<Review> {
-    const headers = { 'content-type': 'application/json' };
-    return this.#call('POST', `/v1/reviews/${encodeURIComponent(id)}`, JSON.stringify(answer), headers);
+    return this.#json('POST', `/v1/reviews/${encodeURIComponent(id)}`, answer);
   }
 
   /** The image of a pending review. */
@@ -358,7 +349,7 @@ export class BitEdgeClient {
     return this.#call('POST', `/v1/jobs/${encodeURIComponent(id)}/retry`);
   }
 
-  /** A page of results, one JSON object a line; `next` is null where there is no more, now or later. */
+  /** A page of results, one JSON object per line; `next` is null if there are no more, now or later. */
   async getJobResults(
     id: string,
     page: { readonly cursor?: string; readonly limit?: number } = {},
@@ -377,13 +368,9 @@ export class BitEdgeClient {
     return this.#call('GET', `/v1/heads/${encodeURIComponent(name)}`);
   }
 
-  /** Trains a head. @param idempotencyKey a repeated call with the same key goes on where the first one ended. */
+  /** Makes a head and trains it. @param idempotencyKey a repeated call with the same key goes on where the first one ended. */
   createHead(head: NewHead, idempotencyKey?: string): Promise<Head> {
-    const headers = {
-      'content-type': 'application/json',
-      ...(idempotencyKey && { 'idempotency-key': idempotencyKey }),
-    };
-    return this.#call('POST', '/v1/heads', JSON.stringify(head), headers);
+    return this.#json('POST', '/v1/heads', head, idempotencyKey);
   }
 
   /** Deletes a head, or one version of it (`name@version`). */
@@ -391,20 +378,19 @@ export class BitEdgeClient {
     return this.#call('DELETE', `/v1/heads/${encodeURIComponent(reference)}`);
   }
 
-  /** Trains what the examples are now; refused with `conflict` while pictures wait to be embedded. */
+  /** Trains a version on the current examples; refused with `conflict` while pictures wait to be embedded. */
   trainHead(name: string): Promise<Head> {
     return this.#call('POST', `/v1/heads/${encodeURIComponent(name)}/train`);
   }
 
-  /** What is to be expected of a version: `name@version`, `name@alias`, or `name` for `latest`. */
+  /** The report of a version: `name@version`, `name@alias`, or `name` for `latest`. */
   getHeadReport(reference: string): Promise<HeadReport> {
     return this.#call('GET', `/v1/heads/${encodeURIComponent(reference)}/report`);
   }
 
   /** Adds examples; a new version follows. */
   addExamples(name: string, classes: readonly HeadClass[]): Promise<z.infer<typeof examplesAddedSchema>> {
-    const headers = { 'content-type': 'application/json' };
-    return this.#call('POST', `/v1/heads/${encodeURIComponent(name)}/examples`, JSON.stringify({ classes }), headers);
+    return this.#json('POST', `/v1/heads/${encodeURIComponent(name)}/examples`, { classes });
   }
 
   listExamples(
@@ -417,10 +403,10 @@ export class BitEdgeClient {
   /** Gives an example another label; a new version follows. */
   relabelExample(name: string, id: string, label: string): Promise<HeadExample> {
     const path = `/v1/heads/${encodeURIComponent(name)}/examples/${encodeURIComponent(id)}`;
-    return this.#call('PATCH', path, JSON.stringify({ label }), { 'content-type': 'application/json' });
+    return this.#json('PATCH', path, { label });
   }
 
-  /** Takes an example away; a new version follows. */
+  /** Deletes an example; a new version follows. */
   deleteExample(name: string, id: string): Promise<z.infer<typeof examplesDeletedSchema>> {
     return this.#call('DELETE', `/v1/heads/${encodeURIComponent(name)}/examples/${encodeURIComponent(id)}`);
   }
@@ -428,10 +414,10 @@ export class BitEdgeClient {
   /** Points an alias of a head at a version. */
   moveHeadAlias(name: string, alias: string, version: string): Promise<HeadAliasMove> {
     const path = `/v1/heads/${encodeURIComponent(name)}/aliases/${encodeURIComponent(alias)}`;
-    return this.#call('PUT', path, JSON.stringify({ version }), { 'content-type': 'application/json' });
+    return this.#json('PUT', path, { version });
   }
 
-  /** Points an alias of a head at the version that it named before. */
+  /** Points an alias of a head at its previous version. */
   rollbackHeadAlias(name: string, alias: string): Promise<HeadAliasMove> {
     const path = `/v1/heads/${encodeURIComponent(name)}/aliases/${encodeURIComponent(alias)}/rollback`;
     return this.#call('POST', path);
@@ -442,7 +428,14 @@ export class BitEdgeClient {
     if (image instanceof Blob || image instanceof ArrayBuffer || image instanceof Uint8Array) {
       return this.#call('POST', target, image, { 'content-type': 'application/octet-stream' });
     }
-    return this.#call('POST', target, JSON.stringify(image), { 'content-type': 'application/json' });
+    return this.#json('POST', target, image);
+  }
+
+  #json<T>(method: string, path: string, value: unknown, idempotencyKey?: string): Promise<T> {
+    return this.#call(method, path, JSON.stringify(value), {
+      'content-type': 'application/json',
+      ...(idempotencyKey && { 'idempotency-key': idempotencyKey }),
+    });
   }
 
   async #call<T>(method: string, path: string, body?: BodyInit, headers: Record<string, string> = {}): Promise<T> {
@@ -469,7 +462,7 @@ function queryOf(options: object): string {
   return query.size === 0 ? '' : `?${query}`;
 }
 
-/** A proxy in between may answer with something else than a problem. */
+/** A proxy in between may answer with something other than a problem. */
 async function readProblem(response: Response): Promise<Problem> {
   const text = await response.text();
   try {
