@@ -1,6 +1,6 @@
 /** Bytes as text, for bodies in JSON. */
 
-/** A `data:` URI. @throws where the browser cannot read the file any more. */
+/** A `data:` URI. @throws if the browser can no longer read the file. */
 export function dataUriOf(blob: Blob): Promise<string> {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();

@@ -9,9 +9,9 @@ export interface Page {
   readonly path: string;
   readonly title: string;
   readonly icon: IconName;
-  /** Null where no key is needed. */
+  /** Null: any key will do. */
   readonly scope: Key['scopes'][number] | null;
-  /** True for what needs no key at all, and is shown before a person signs in. */
+  /** True if no key is needed: it is shown before anybody signs in. */
   readonly isPublic?: true;
   /** The first page is part of the first load; the others come when they are first shown. */
   load(): ComponentType | Promise<ComponentType>;

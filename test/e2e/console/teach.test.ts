@@ -1,4 +1,4 @@
-/** The console's page of heads, in a browser: from three pictures a class to a classifier, and what is done with it. */
+/** The console's page of heads, in a browser: from three pictures per class to a classifier, and what is done with it. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ describeConsole('Teach', { path: '/teach' }, ({ deployment, page }) => {
   const addTo = (scope: Locator, name: string, files: ReturnType<typeof png>[]) =>
     scope.getByLabel(`Add pictures to ${name}`).setInputFiles(files);
 
-  /** Opens a head of three pictures a class that was made through the API. */
+  /** Opens a head of three pictures per class that was made through the API. */
   const openHead = async (name: string) => {
     const form = new FormData();
     form.append('name', name);
@@ -40,7 +40,7 @@ describeConsole('Teach', { path: '/teach' }, ({ deployment, page }) => {
     await head().waitFor();
   };
 
-  it('makes a head of three pictures a class, says what it is worth, and answers about a new picture', async () => {
+  it('makes a head of three pictures per class, says what it is worth, and answers about a new picture', async () => {
     const form = page().getByRole('form', { name: 'New head' });
     await expect.poll(() => form.getByRole('status').textContent()).toContain('Two classes');
     await expectAccessible(page());
@@ -68,7 +68,7 @@ describeConsole('Teach', { path: '/teach' }, ({ deployment, page }) => {
     expect(await matrix.textContent()).toContain(HOSTILE_LABEL);
     expect(
       await report()
-        .getByRole('img', { name: /Accuracy by examples a class. 1: / })
+        .getByRole('img', { name: /Accuracy by examples per class. 1: / })
         .count(),
     ).toBe(1);
     await tried()

@@ -9,7 +9,7 @@ interface ParameterInputsProps {
   onChange(values: Readonly<Record<string, string>>): void;
 }
 
-/** The fields; nothing where there is no parameter. */
+/** The fields; nothing if there are no parameters. */
 export function ParameterInputs({ parameters, values, onChange }: ParameterInputsProps) {
   if (parameters.length === 0) return null;
   return (

@@ -1,4 +1,4 @@
-/** From what a person filled in to a request, and to the same with curl. Pure. */
+/** Builds a request from the fields of a form, and the same as a curl command. Pure. */
 import { shellWord } from '../../components/calls.ts';
 import type { Operation } from './document.ts';
 

@@ -1,4 +1,4 @@
-/** Which head the answers of reviews teach: their images become examples, labelled as the export has them. */
+/** Which head the answers of reviews teach: their images become examples, labelled as in the export. */
 import { useLoading } from '../../loading.ts';
 import { useSession } from '../../session.tsx';
 
@@ -8,7 +8,7 @@ interface HeadChoiceProps {
   onChange(head: string): void;
 }
 
-/** The choice among heads of one's own; nothing without the scope `heads`, and where there is no head. */
+/** The choice among the key's own heads; nothing without the scope `heads`, or without a head. */
 export function HeadChoice({ head, onChange }: HeadChoiceProps) {
   const { client, access } = useSession();
   const mayTeach = access.state === 'open' && access.key.scopes.includes('heads');

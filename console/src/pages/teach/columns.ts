@@ -64,7 +64,7 @@ export function batchesOf(examples: readonly Labelled[], minClasses: number): re
   return batch.length === 0 ? batches : [...batches, batch];
 }
 
-/** Why the columns cannot be taught yet; null where they can. @param minClasses 2 for a head that has none. */
+/** Why the columns cannot be taught yet; null if they can. @param minClasses 2 for a head that has none. */
 export function reasonAgainst(columns: readonly Column[], minClasses: number): string | null {
   if (columns.some(({ pictures }) => pictures.some(({ isChecked }) => !isChecked))) return 'Looking at the pictures…';
   const used = columns.filter(({ pictures }) => pictures.some(({ problem }) => problem === null));
@@ -78,7 +78,7 @@ export function reasonAgainst(columns: readonly Column[], minClasses: number): s
     : 'Two classes with a picture each are needed; three pictures or more are better.';
 }
 
-/** Files by the folder that they are in: a column each. @param path `chosen/lemon/1.jpg`, as a browser gives it. */
+/** The folder that a file is in: the name of its class. @param path `chosen/lemon/1.jpg`, as a browser gives it. */
 export function labelOfPath(path: string): string {
   return path.split('/').at(-2) ?? '';
 }

@@ -3,11 +3,11 @@ import type { HeadReport } from '../../../../client/index.ts';
 import { ScrollFrame } from '../../components/scroll-frame.tsx';
 import { formatCount } from '../../format.ts';
 
-/** Classes that make a table one can look at; of more, the mistakes are listed. */
+/** Classes that a readable table has at most; with more, the mistakes are listed. */
 const MAX_CLASSES = 25;
 const MAX_LISTED = 20;
 
-/** The table, rows what it is, columns what was said. */
+/** The table: true classes as rows, predictions as columns. */
 export function ConfusionMatrix({ report: { classes, confusion } }: { readonly report: HeadReport }) {
   if (confusion === null || confusion.length === 0) return null;
   const labels = classes.map(({ label }) => label);

@@ -1,4 +1,4 @@
-/** Accuracy by the number of examples a class: whether more pictures would help. */
+/** Accuracy by the number of examples per class: whether more pictures would help. */
 import type { HeadReport } from '../../../../client/index.ts';
 import { formatPercent } from '../../format.ts';
 
@@ -9,10 +9,10 @@ const RIGHT = 14;
 const TOP = 10;
 const BOTTOM = 24;
 
-/** The curve; a sentence where there are too few examples for one. */
+/** The curve; a sentence if there are too few examples for one. */
 export function LearningCurve({ report: { learning_curve: curve } }: { readonly report: HeadReport }) {
-  const points = curve?.points ?? [];
   if (curve === null) return null;
+  const { points } = curve;
   if (points.length < 2) {
     return (
       <figure class="learning-curve">
@@ -27,7 +27,7 @@ export function LearningCurve({ report: { learning_curve: curve } }: { readonly 
   const words = points.map(({ examples_per_class: n, accuracy }) => `${n}: ${formatPercent(accuracy)}`).join(', ');
   return (
     <figure class="learning-curve">
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`Accuracy by examples a class. ${words}`}>
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`Accuracy by examples per class. ${words}`}>
         {[0, 0.5, 1].map((level) => (
           <g key={level}>
             <line x1={LEFT} x2={WIDTH - RIGHT} y1={y(level)} y2={y(level)} />
@@ -46,7 +46,7 @@ export function LearningCurve({ report: { learning_curve: curve } }: { readonly 
           </g>
         ))}
       </svg>
-      <figcaption class="quiet">Accuracy by examples a class, on examples that were not drawn</figcaption>
+      <figcaption class="quiet">Accuracy by examples per class, on examples that were not drawn</figcaption>
     </figure>
   );
 }

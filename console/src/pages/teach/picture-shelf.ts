@@ -1,6 +1,6 @@
 /**
  * Small copies of the pictures that this browser taught with, by content hash: a deployment deletes pixels once they are embedded,
- * and a person who is told that an example looks mislabelled wants to see it.
+ * and an example that looks mislabelled is judged by its picture.
  */
 
 const DATABASE = 'bit-edge-pictures';
@@ -12,7 +12,7 @@ const JPEG_QUALITY = 0.8;
 
 let opened: Promise<IDBDatabase> | null = null;
 
-/** Puts a copy on the shelf; does nothing where the browser cannot read the picture or keeps nothing. */
+/** Stores a copy; does nothing if the browser cannot read the picture or store anything. */
 export async function shelvePicture(sha256: string, picture: Blob): Promise<void> {
   if (sha256 === '') return;
   try {
@@ -24,7 +24,7 @@ export async function shelvePicture(sha256: string, picture: Blob): Promise<void
   }
 }
 
-/** The copy; null where there is none in this browser. */
+/** The copy; null if this browser has none. */
 export async function findPicture(sha256: string): Promise<Blob | null> {
   try {
     const database = await openDatabase();
@@ -63,6 +63,6 @@ function openDatabase(): Promise<IDBDatabase> {
 function request<T>(asked: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     asked.addEventListener('success', () => resolve(asked.result));
-    asked.addEventListener('error', () => reject(asked.error ?? new Error('the browser keeps nothing')));
+    asked.addEventListener('error', () => reject(asked.error ?? new Error('the browser stores nothing')));
   });
 }

@@ -10,7 +10,7 @@ import { type TeachingProgress, teach } from './teaching.ts';
 import { TeachingLine } from './teaching-line.tsx';
 import { useColumns } from './use-columns.ts';
 
-/** Columns that are begun with; a class beyond them is added by its name. */
+/** Columns to begin with; other classes are added by name. */
 const MAX_COLUMNS = 12;
 
 interface TeachMoreProps {

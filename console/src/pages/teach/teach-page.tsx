@@ -1,4 +1,4 @@
-/** Teach: a classifier of one's own from a few pictures a class. */
+/** Teach: a classifier of one's own from a few pictures per class. */
 import { ProblemNote } from '../../components/problem.tsx';
 import { formatAge, formatCount, formatPercent } from '../../format.ts';
 import { useLoading } from '../../loading.ts';
@@ -7,7 +7,7 @@ import { useSession } from '../../session.tsx';
 import { HeadDetails } from './head-details.tsx';
 import { NewHeadForm } from './new-head.tsx';
 
-/** The page; `?head=` opens one that is there, `?new` begins another. */
+/** The page; `?head=` opens a head, `?new` begins another. */
 export function TeachPage() {
   const { client } = useSession();
   const query = useLocation().searchParams;
@@ -20,7 +20,7 @@ export function TeachPage() {
     <>
       <div class="page-head with-actions">
         <h1>Teach</h1>
-        <p class="quiet">Three pictures a class make a classifier of your own. It answers wherever a model does.</p>
+        <p class="quiet">Three pictures per class make a classifier of your own. It answers wherever a model does.</p>
         {!isNew && (
           <button type="button" class="primary" onClick={() => navigate('/teach?new')}>
             New head

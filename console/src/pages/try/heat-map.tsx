@@ -49,7 +49,7 @@ interface HeatMapProps {
   readonly crop: Fraction;
 }
 
-/** The map, laid over the picture: what speaks for the label, the more the stronger. */
+/** The map, laid over the picture: the stronger the evidence, the more opaque. */
 export function HeatMap({ activation: { map, label }, crop }: HeatMapProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [height = 1, width = 1] = map.shape;
