@@ -6,7 +6,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Checkpoint } from '../../model-store/build/checkpoint/checkpoint.ts';
 import { defaultPreprocessor } from '../../model-store/build/checkpoint/preprocessor.ts';
 import { buildInt8Graph } from '../../model-store/build/quantize/build-int8.ts';
@@ -24,6 +23,7 @@ import { listImages, loadPixelValues } from '../cli/import/images.ts';
 import { openAsWorker, openEngine, openGraph } from '../cli/onnx/variant-runner.ts';
 import { encodePhoto, makePhoto } from './photo.ts';
 import { randomR50x1, randomR101x1 } from './random-checkpoint.ts';
+import { sharedFolder } from './shared-data.ts';
 import type { BenchOptions, BenchSuite } from './suite.ts';
 
 const WEIGHTS = 'weights.bin';
@@ -86,8 +86,7 @@ class Comparison {
 }
 
 async function compareDefault(): Promise<Agreement | null> {
-  const shared = process.env.BIT_EDGE_SHARED ?? fileURLToPath(new URL('../../../shared', import.meta.url));
-  const folder = join(shared, 'tiny-imagenet/validation');
+  const folder = join(sharedFolder(), 'tiny-imagenet/validation');
   if (!existsSync(folder)) return null;
   const { directory } = await ensureDefaultModel();
   const { manifest } = await readManifestFile(directory);

@@ -4,12 +4,12 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { readInfo } from '../../worker/imaging/decode.ts';
 import { parseProcessorConfig } from '../../worker/preprocess/config.ts';
 import { planPreprocess } from '../../worker/preprocess/plan.ts';
 import { preprocessToRgb8 } from '../../worker/preprocess/preprocess.ts';
 import { encodePhoto, makePhoto } from './photo.ts';
+import { sharedFolder } from './shared-data.ts';
 import type { BenchOptions, BenchSuite } from './suite.ts';
 
 /** Decoded px for each px of the result: the least that the plan allows, and the middle of the range up to the next scale. */
@@ -21,8 +21,7 @@ const FILTERS = [
 ] as const;
 
 function photos(): readonly Uint8Array[] {
-  const shared = process.env.BIT_EDGE_SHARED ?? fileURLToPath(new URL('../../../shared', import.meta.url));
-  const folder = join(shared, 'corpora/photos');
+  const folder = join(sharedFolder(), 'corpora/photos');
   if (!existsSync(folder)) return [];
   const names = readdirSync(folder).filter((name) => /\.jpe?g$/i.test(name));
   return names.sort().map((name) => new Uint8Array(readFileSync(join(folder, name))));

@@ -4,15 +4,14 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { sharedFolder } from '../../scripts/bench/shared-data.ts';
 import { AppError } from '../../worker/errors.ts';
 import { decodeImage, detectFormat, estimateDecodeBytes, readInfo } from '../../worker/imaging/decode.ts';
 import type { ImageLimits } from '../../worker/imaging/limits.ts';
 import { sha256 } from '../support/rgb-image.ts';
 
-const SHARED = process.env.BIT_EDGE_SHARED ?? fileURLToPath(new URL('../../../shared', import.meta.url));
-const CORPORA = join(SHARED, 'corpora');
+const CORPORA = join(sharedFolder(), 'corpora');
 const PRESENT = existsSync(join(CORPORA, 'manifest.json'));
 
 const LIMITS: ImageLimits = { maxBytes: 2 ** 31, maxPixels: 178_956_970, maxEdge: 2 ** 28, maxMemoryBytes: 2 ** 31 };

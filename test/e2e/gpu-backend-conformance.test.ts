@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sharedFolder } from '../../scripts/bench/shared-data.ts';
 import { BackendClient } from '../../worker/jobs/backend-client.ts';
 import { reserveInferRequest } from '../../worker/oip/infer-request.ts';
 import { parseProcessorConfig } from '../../worker/preprocess/config.ts';
@@ -23,7 +24,7 @@ import {
 } from '../support/gpu-process.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const SHARED = process.env.BIT_EDGE_SHARED ?? join(ROOT, '../support');
+const SHARED = sharedFolder();
 const REFERENCE = join(SHARED, 'models/bit-tiny-200/reference.json');
 const PRESENT =
   existsSync(REFERENCE) && existsSync(join(SHARED, 'tiny-imagenet')) && existsSync(join(SHARED, 'corpora/photos'));

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { sharedFolder } from '../../scripts/bench/shared-data.ts';
 import type { ImageFormat } from '../../worker/imaging/image.ts';
 
 /** Formats that are fuzzed. */
@@ -11,11 +12,6 @@ export const FUZZ_FORMATS: readonly ImageFormat[] = ['jpeg', 'png', 'webp', 'gif
 const MAX_SEED_BYTES = 96 * 1024;
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-
-/** Where the shared corpora lie; the folder may be absent. */
-export function sharedFolder(): string {
-  return process.env.BIT_EDGE_SHARED ?? join(ROOT, '../support');
-}
 
 function filesUnder(folder: string): string[] {
   if (!existsSync(folder)) return [];
