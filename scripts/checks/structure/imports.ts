@@ -1,4 +1,4 @@
-/** Imports of the repository's TypeScript: cycles, and imports that point up. Reads no files itself. */
+/** Imports of the repository's TypeScript: files in no room, imports that point up, cycles. Reads no files itself. */
 import { dirname, join, normalize } from 'node:path/posix';
 import { FLOORS, PACKAGES } from './order.ts';
 
@@ -8,6 +8,8 @@ export function importFaults(files: readonly string[], read: (path: string) => s
   const graph = new Map<string, string[]>();
   const faults: string[] = [];
   for (const file of files.filter(isOurs)) {
+    if (isInFolder(file) && roomOf(file) === null)
+      faults.push(`${file} is in no room (scripts/checks/structure/order.ts)`);
     const specifiers = importsOf(read(file));
     const targets = specifiers.filter(isRelative).map((specifier) => normalize(join(dirname(file), specifier)));
     graph.set(
@@ -25,13 +27,13 @@ export function importFaults(files: readonly string[], read: (path: string) => s
 }
 
 /** What a module imports, types and dynamic imports of constant names included. */
-export function importsOf(text: string): string[] {
+function importsOf(text: string): string[] {
   const matches = text.matchAll(/(?:^|[\s;}])(?:from|import)\s*\(?\s*'([^']+)'/g);
   return [...new Set([...matches].map((match) => match[1]!))];
 }
 
 /** Import cycles, each as the files of one strongly connected component in their order (Tarjan). */
-export function cyclesOf(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+function cyclesOf(graph: ReadonlyMap<string, readonly string[]>): string[][] {
   const order = new Map<string, number>();
   const low = new Map<string, number>();
   const stack: string[] = [];
@@ -76,6 +78,11 @@ function strayPackage(file: string, name: string): string[] {
 /** The engine's kernels are AssemblyScript. */
 function isOurs(path: string): boolean {
   return /\.tsx?$/.test(path) && !path.startsWith('test/fixtures/') && !path.includes('/engine/kernels/');
+}
+
+/** Beside the rooms there are configurations of tools at the root, and declarations that import nothing. */
+function isInFolder(path: string): boolean {
+  return path.includes('/') && !path.endsWith('.d.ts');
 }
 
 function isRelative(specifier: string): boolean {

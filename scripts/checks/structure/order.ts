@@ -14,6 +14,7 @@ export const FLOORS: readonly (readonly string[])[] = [
     'scripts/hostile',
     'scripts/demo',
     'scripts/goldens',
+    'scripts/conformance',
     'scripts/kernels',
     'examples',
   ],

@@ -34,6 +34,14 @@ describe('imports', () => {
     ]);
   });
 
+  it('are checked in every folder: a file in no room is a fault', () => {
+    const files = { 'scripts/new/a.ts': '', 'worker/new.ts': '', 'worker/env.d.ts': '', 'vitest.config.ts': '' };
+    expect(check(importFaults, files)).toEqual([
+      expect.stringContaining('scripts/new/a.ts is in no room'),
+      expect.stringContaining('worker/new.ts is in no room'),
+    ]);
+  });
+
   it('must not run in circles', () => {
     const faults = check(importFaults, {
       'model-store/a.ts': "import './b.ts';",
