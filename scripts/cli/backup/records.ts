@@ -12,7 +12,7 @@ const LISTS = [
   { file: 'records/events.ndjson', path: '/v1/webhooks/events', member: 'events' },
 ] as const;
 
-/** Files and their lines. @throws FetchError, JobError as `Deployment.call`. */
+/** Files and their lines. @throws FetchError, RequestError as `Deployment.call`. */
 export async function* readRecords(deployment: Deployment): AsyncGenerator<{ file: string; lines: string[] }> {
   for (const { file, path, member } of LISTS) {
     const schema = z.object({ [member]: z.array(z.json()), next_cursor: z.string().nullable() });

@@ -6,7 +6,7 @@ import { readRecords } from '../backup/records.ts';
 import { Deployment } from '../jobs/deployment.ts';
 import { formatBytes } from '../progress.ts';
 import { withStore } from '../store/open-store.ts';
-import { print, toStoreOptions, wrongUsage } from './store-options.ts';
+import { BUCKET_HELP, BUCKET_OPTIONS, print, toStoreOptions, wrongUsage } from './store-options.ts';
 
 /** What `--help` prints. */
 export const HELP = `usage: bit-edge backup DIR [--remote] [--env NAME] [--url URL --key API_KEY]
@@ -16,10 +16,7 @@ Run again with the same DIR it reads only what has changed. "bit-edge restore DI
   --url URL          also what only Durable Objects know (jobs, decisions, events), as lines of JSON to read: it cannot be put back.
   --key API_KEY      with the scopes jobs and moderate, for --url.
   --remote           the real buckets, through wrangler. Default: the local ones.
-  --config FILE      wrangler.toml. Default: wrangler.toml
-  --env NAME         an environment of wrangler.toml. Default: its top level.
-  --persist-to DIR   the local buckets' state. Default: .wrangler/state beside wrangler.toml
-  --json             the result as JSON on standard output.
+${BUCKET_HELP}
 Not in it: images that were uploaded, secrets (they live in the account), examples of heads (the trained heads are).
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 `;
@@ -29,16 +26,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: {
-      url: { type: 'string' },
-      key: { type: 'string' },
-      remote: { type: 'boolean', default: false },
-      config: { type: 'string' },
-      env: { type: 'string' },
-      'persist-to': { type: 'string' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
+    options: { ...BUCKET_OPTIONS, url: { type: 'string' }, key: { type: 'string' } },
   });
   if (values.help) {
     process.stdout.write(HELP);

@@ -11,6 +11,7 @@ import { reportFailures } from '../jobs/failures.ts';
 import { Progress } from '../progress.ts';
 import { withStore } from '../store/open-store.ts';
 import { putFiles } from '../uploads/put-files.ts';
+import { DEPLOYMENT_OPTIONS } from './store-options.ts';
 import { UPLOADS_PREFIX } from './uploads.ts';
 
 /** What `--help` prints. */
@@ -41,14 +42,13 @@ const pageSchema = z.object({
   next_cursor: z.string().nullable(),
 });
 
-/** Runs the command. @throws JobError, RequestError, FetchError where the deployment refuses or cannot be reached. */
+/** Runs the command. @throws RequestError, FetchError where the deployment refuses or cannot be reached. */
 export async function run(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
     options: {
-      url: { type: 'string', default: 'http://127.0.0.1:8787' },
-      key: { type: 'string' },
+      ...DEPLOYMENT_OPTIONS,
       task: { type: 'string' },
       model: { type: 'string' },
       parameters: { type: 'string' },
@@ -58,8 +58,6 @@ export async function run(args: readonly string[]): Promise<number> {
       state: { type: 'string' },
       watch: { type: 'boolean', default: false },
       follow: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) {

@@ -4,7 +4,9 @@ import { parseArgs } from 'node:util';
 import { readBytes } from '../files/read-file.ts';
 import { estimateCost } from '../load/pricing.ts';
 import { runLoad } from '../load/run-load.ts';
+import { print, wrongUsage } from './store-options.ts';
 
+const MAX_RPS = 100_000;
 const DEFAULT_IMAGE = fileURLToPath(new URL('../../../examples/lemon.png', import.meta.url));
 
 /** What `--help` prints. */
@@ -45,22 +47,15 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   const [rps, minutes, connections] = [Number(values.rps), Number(values.minutes), Number(values.connections)];
   const cpuMs = values['cpu-ms'] === undefined ? null : Number(values['cpu-ms']);
-  const problem =
-    values.url === undefined || !URL.canParse(values.url)
-      ? '--url must be an address'
-      : !(rps > 0 && rps <= 100_000)
-        ? `--rps is "${values.rps}"; it must be a number above 0`
-        : !(minutes > 0)
-          ? `--minutes is "${values.minutes}"; it must be a number above 0`
-          : !(Number.isInteger(connections) && connections >= 1)
-            ? `--connections is "${values.connections}"; it must be an integer from 1`
-            : cpuMs !== null && !(cpuMs >= 0)
-              ? `--cpu-ms is "${values['cpu-ms']}"; it must be a number from 0`
-              : null;
-  if (problem !== null || values.url === undefined) {
-    process.stderr.write(`bit-edge load: ${problem}\n\n${HELP}`);
-    return 2;
+  const refuse = (option: keyof typeof values, must: string): number =>
+    wrongUsage('load', `--${option} is "${values[option]}"; it must be ${must}`, HELP);
+  if (values.url === undefined || !URL.canParse(values.url)) {
+    return wrongUsage('load', '--url must be an address', HELP);
   }
+  if (!(rps > 0 && rps <= MAX_RPS)) return refuse('rps', `a number above 0, at most ${MAX_RPS}`);
+  if (!(minutes > 0)) return refuse('minutes', 'a number above 0');
+  if (!(Number.isInteger(connections) && connections >= 1)) return refuse('connections', 'an integer from 1');
+  if (cpuMs !== null && !(cpuMs >= 0)) return refuse('cpu-ms', 'a number from 0');
   const url = new URL(values.path, values.url);
   if (values.model !== undefined) url.searchParams.set('model', values.model);
   const image = await readBytes(values.image);
@@ -69,21 +64,17 @@ export async function run(args: readonly string[]): Promise<number> {
   const report = await runLoad({ url: url.href, image, key: values.key, rps, seconds, connections });
   const billedMs = cpuMs ?? report.compute_ms;
   const cost = billedMs === null ? null : estimateCost(billedMs, rps);
-  if (values.json) process.stdout.write(`${JSON.stringify({ ...report, cost })}\n`);
-  else {
-    const { p50, p90, p99, max } = report.latency_ms;
-    const errors = Object.entries(report.errors).map(([code, count]) => `errors     ${count} ${code}`);
-    const money =
-      cost === null
-        ? 'no estimate without --cpu-ms'
-        : `$${cost.usd_per_million_requests} a million requests; $${cost.usd_per_month} a month at this rate (${billedMs} ms of CPU each)`;
-    const lines = [
-      `answered   ${report.answered} of ${report.requests}, ${report.rps} a second`,
-      `latency    p50 ${p50} ms, p90 ${p90} ms, p99 ${p99} ms, max ${max} ms`,
-      ...errors,
-      `cost       ${money}`,
-    ];
-    process.stdout.write(`${lines.join('\n')}\n`);
-  }
+  const { p50, p90, p99, max } = report.latency_ms;
+  const money =
+    cost === null
+      ? 'no estimate without --cpu-ms'
+      : `$${cost.usd_per_million_requests} a million requests; $${cost.usd_per_month} a month at this rate (${billedMs} ms of CPU each)`;
+  const lines = [
+    `answered   ${report.answered} of ${report.requests}, ${report.rps} a second`,
+    `latency    p50 ${p50} ms, p90 ${p90} ms, p99 ${p99} ms, max ${max} ms`,
+    ...Object.entries(report.errors).map(([code, count]) => `errors     ${count} ${code}`),
+    `cost       ${money}`,
+  ];
+  print(values.json, { ...report, cost }, lines.join('\n'));
   return report.answered > 0 && Object.keys(report.errors).length === 0 ? 0 : 1;
 }

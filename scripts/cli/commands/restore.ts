@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { BACKUP_BUCKETS, BackupFolder } from '../backup/backup-folder.ts';
 import { type Restored, restoreBucket } from '../backup/buckets.ts';
 import { withStore } from '../store/open-store.ts';
-import { print, toStoreOptions, wrongUsage } from './store-options.ts';
+import { BUCKET_HELP, BUCKET_OPTIONS, print, toStoreOptions, wrongUsage } from './store-options.ts';
 
 /** What `--help` prints. */
 export const HELP = `usage: bit-edge restore DIR [--overwrite] [--remote] [--env NAME]
@@ -12,10 +12,7 @@ Puts what "bit-edge backup DIR" copied back into the buckets: files first, manif
 against its SHA-256. A restore that was broken off can be run again.
   --overwrite        replaces objects that are there with another content. Default: they are kept and named, exit code 1.
   --remote           the real buckets, through wrangler; they must be there ("npm run deploy" makes them). Default: the local ones.
-  --config FILE      wrangler.toml. Default: wrangler.toml
-  --env NAME         an environment of wrangler.toml. Default: its top level.
-  --persist-to DIR   the local buckets' state. Default: .wrangler/state beside wrangler.toml
-  --json             the result as JSON on standard output.
+${BUCKET_HELP}
 Exit codes: 0 done, 1 failed or something was kept, 2 wrong usage.
 `;
 
@@ -24,15 +21,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: {
-      overwrite: { type: 'boolean', default: false },
-      remote: { type: 'boolean', default: false },
-      config: { type: 'string' },
-      env: { type: 'string' },
-      'persist-to': { type: 'string' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
+    options: { ...BUCKET_OPTIONS, overwrite: { type: 'boolean', default: false } },
   });
   if (values.help) {
     process.stdout.write(HELP);

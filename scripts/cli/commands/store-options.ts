@@ -1,26 +1,42 @@
-/** Options that every command on the model store has, and how its answer is printed. */
+/** Options that commands share: of the model store, of buckets, of a running deployment; and how an answer is printed. */
 import { join } from 'node:path';
 import type { StoreOptions } from '../store/open-store.ts';
 
-/** For `parseArgs`. */
-export const STORE_OPTIONS = {
-  remote: { type: 'boolean', default: false },
-  store: { type: 'string' },
-  config: { type: 'string' },
-  env: { type: 'string' },
-  'persist-to': { type: 'string' },
+const COMMON_OPTIONS = {
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
-/** Their part of a command's help. */
+/** For `parseArgs`, in commands on buckets. */
+export const BUCKET_OPTIONS = {
+  ...COMMON_OPTIONS,
+  remote: { type: 'boolean', default: false },
+  config: { type: 'string' },
+  env: { type: 'string' },
+  'persist-to': { type: 'string' },
+} as const;
+
+/** The same of the model store, which may be a folder. */
+export const STORE_OPTIONS = { ...BUCKET_OPTIONS, store: { type: 'string' } } as const;
+
+/** For `parseArgs`, in commands that call a running deployment. */
+export const DEPLOYMENT_OPTIONS = {
+  ...COMMON_OPTIONS,
+  url: { type: 'string', default: 'http://127.0.0.1:8787' },
+  key: { type: 'string' },
+} as const;
+
+/** Part of the help of commands on buckets: which ones. */
+export const BUCKET_HELP = `  --config FILE      wrangler.toml that binds them. Default: wrangler.toml
+  --env NAME         an environment of wrangler.toml: staging, production. Default: its top level.
+  --persist-to DIR   the local buckets' state, as wrangler dev has it. Default: .wrangler/state beside wrangler.toml
+  --json             the result as JSON on standard output.`;
+
+/** Part of the help of commands on the model store. */
 export const STORE_HELP = `  --remote           the real bucket, through wrangler (wrangler login, or CLOUDFLARE_API_TOKEN). Default: the local one
                      that wrangler dev uses; it may be running.
   --store DIR        a folder instead of a bucket.
-  --config FILE      wrangler.toml of the bucket. Default: wrangler.toml
-  --env NAME         an environment of wrangler.toml: staging, production. Default: its top level.
-  --persist-to DIR   the local bucket's state, as wrangler dev has it. Default: .wrangler/state beside wrangler.toml
-  --json             the result as JSON on standard output.
+${BUCKET_HELP}
 Exit codes: 0 done, 1 failed, 2 wrong usage.
 `;
 

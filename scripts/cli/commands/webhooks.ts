@@ -1,8 +1,8 @@
 /** `bit-edge webhooks`: the events of a running deployment: count, list, judge again, deliver again. */
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
-import { AppError } from '../../../worker/errors.ts';
 import { Deployment } from '../jobs/deployment.ts';
+import { DEPLOYMENT_OPTIONS } from './store-options.ts';
 
 /** What `--help` prints. */
 export const HELP = `usage: bit-edge webhooks stats [--source SOURCE]
@@ -36,33 +36,19 @@ const pageSchema = z.object({
   next_cursor: z.string().nullable(),
 });
 
-/** Runs the command. @throws FetchError, AppError if the deployment cannot be reached or refuses. */
+/** Runs the command. @throws FetchError, RequestError if the deployment cannot be reached or refuses. */
 export async function run(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: {
-      url: { type: 'string', default: 'http://127.0.0.1:8787' },
-      key: { type: 'string' },
-      source: { type: 'string' },
-      state: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
+    options: { ...DEPLOYMENT_OPTIONS, source: { type: 'string' }, state: { type: 'string' } },
   });
   const [action, ...rest] = positionals;
   const { source, state } = values;
   const deployment = new Deployment(values.url, values.key);
-  const api: Api = async (method, path, body) => {
+  const api: Api = (method, path, body) => {
     const init = { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
-    try {
-      return await (await deployment.call(method, path, body === undefined ? {} : init)).json();
-    } catch (error) {
-      // Deployment speaks of jobs; what it was told is in the message.
-      throw error instanceof AppError && error.code !== 'fetch_failed'
-        ? new AppError('conflict', error.message)
-        : error;
-    }
+    return deployment.json(method, path, body === undefined ? {} : init);
   };
   if (!values.help && rest.length === 0) {
     if (action === 'stats' && state === undefined) return stats(api, source);

@@ -1,6 +1,6 @@
-/** The API of a deployment, as the jobs commands use it. */
+/** The API of a deployment, as commands use it. */
 import * as z from 'zod';
-import { FetchError, JobError, RequestError } from '../../../worker/errors.ts';
+import { FetchError, RequestError } from '../../../worker/errors.ts';
 import { connectionProblem } from '../../process/failure.ts';
 
 const count = z.int().nonnegative();
@@ -30,7 +30,7 @@ export class Deployment {
     this.#headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
   }
 
-  /** @throws FetchError where it cannot be reached; JobError where it refuses. */
+  /** @throws FetchError where it cannot be reached; RequestError where it refuses, with its words. */
   async call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
     let response: Response;
     try {
@@ -43,8 +43,8 @@ export class Deployment {
     }
     if (response.ok) return response;
     const text = await response.text();
-    const code = response.status === 404 ? 'job_not_found' : 'job_state_conflict';
-    throw new JobError(code, `${this.#url} answered ${response.status}: ${problemOf(text)}`);
+    const code = response.status === 404 ? 'not_found' : 'conflict';
+    throw new RequestError(code, `${this.#url} answered ${response.status}: ${problemOf(text)}`);
   }
 
   /** @throws as `call`; FetchError where the answer is not JSON, so something else answers at the address. */

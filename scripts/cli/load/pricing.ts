@@ -4,7 +4,7 @@
  */
 
 /** A month's base price, and what it includes. */
-export const BASE_USD = 5;
+const BASE_USD = 5;
 const INCLUDED_REQUESTS = 10_000_000;
 const INCLUDED_CPU_MS = 30_000_000;
 
