@@ -1,14 +1,14 @@
 /** `npm run conformance`: runs every comparison with a reference, counts by area, and writes docs/conformance.md. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
+import { makeTemporaryFolder, onEnding } from '../process/ending.ts';
 import { runScript } from '../process/run-script.ts';
 import { AREAS, type Area } from './areas.ts';
 import { DIFFERENCES } from './differences.ts';
-import { type AreaCounts, conformancePage } from './page.ts';
+import { type AreaCounts, conformancePage, deliberateCount } from './page.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PAGE = join(ROOT, 'docs/conformance.md');
@@ -37,7 +37,7 @@ type Report = z.infer<typeof reportSchema>;
 
 /** Runs the tests of all areas. */
 async function runTests(): Promise<Report> {
-  const folder = await mkdtemp(join(tmpdir(), 'bit-edge-conformance-'));
+  const folder = await makeTemporaryFolder('bit-edge-conformance-');
   const file = join(folder, 'report.json');
   try {
     const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
@@ -48,7 +48,9 @@ async function runTests(): Promise<Report> {
       cwd: ROOT,
       stdio: ['ignore', 'ignore', 'inherit'],
     });
+    const forget = onEnding(() => void child.kill());
     await new Promise((resolve, reject) => child.once('error', reject).once('exit', resolve));
+    forget();
     return reportSchema.parse(JSON.parse(await readFile(file, 'utf8')));
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -98,9 +100,9 @@ await runScript(
     if (values.json) {
       process.stdout.write(`${JSON.stringify(Object.fromEntries(counts), null, 2)}\n`);
     } else {
-      for (const [name, { agree, deliberate, differ: differing }] of counts) {
-        const onPurpose = Object.values(deliberate).reduce((sum, count) => sum + count, 0);
-        process.stdout.write(`${name.padEnd(16)}${agree} agree, ${onPurpose} deliberate, ${differing.length} differ\n`);
+      for (const [name, area] of counts) {
+        const found = `${area.agree} agree, ${deliberateCount(area)} deliberate, ${area.differ.length} differ`;
+        process.stdout.write(`${name.padEnd(16)}${found}\n`);
       }
     }
     for (const name of differ) process.stderr.write(`differs: ${name}\n`);

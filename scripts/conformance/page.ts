@@ -1,7 +1,7 @@
 /** docs/conformance.md, from the areas, the differences and the counts of a run. Pure. */
+import { markdownTable } from '../cli/report/markdown-table.ts';
 import type { Area } from './areas.ts';
 import type { Difference } from './differences.ts';
-import { markdownTable } from './markdown-table.ts';
 
 /** What a run of an area came to. */
 export interface AreaCounts {
@@ -12,9 +12,15 @@ export interface AreaCounts {
   readonly differ: readonly string[];
 }
 
+/** How many comparisons of an area are another answer on purpose. */
+export function deliberateCount({ deliberate }: AreaCounts): number {
+  return Object.values(deliberate).reduce((sum, count) => sum + count, 0);
+}
+
 /** A row of the page's first table. */
-function areaRow({ name, what, reference }: Area, { agree, deliberate, differ }: AreaCounts): string[] {
-  const onPurpose = Object.values(deliberate).reduce((sum, count) => sum + count, 0);
+function areaRow({ name, what, reference }: Area, area: AreaCounts): string[] {
+  const { agree, differ } = area;
+  const onPurpose = deliberateCount(area);
   const counts = [agree + onPurpose + differ.length, agree, onPurpose, differ.length];
   return [name, what, reference, ...counts.map(String)];
 }

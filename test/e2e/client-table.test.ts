@@ -21,7 +21,7 @@ import { Webhook as SvixWebhook } from 'svix';
 import * as undici from 'undici';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import * as z from 'zod';
-import { markdownTable } from '../../scripts/conformance/markdown-table.ts';
+import { markdownTable } from '../../scripts/cli/report/markdown-table.ts';
 import { type DevServer, findFreePort, startDevServer, waitUntilOk } from '../../scripts/start/dev-server.ts';
 import { seedDefaultModel } from '../../scripts/start/seed.ts';
 import { encodeInferRequest } from '../../worker/oip/infer-request.ts';

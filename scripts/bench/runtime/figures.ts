@@ -1,4 +1,5 @@
 /** The runtime suite's result as Markdown tables: printed, and written beside the plot. Pure, no I/O. */
+import { markdownTable } from '../../cli/report/markdown-table.ts';
 import type { Machine } from './machine.ts';
 import type { MemoryResult } from './memory.ts';
 import { type RuntimeResult, TARGETS } from './result.ts';
@@ -41,7 +42,7 @@ function machineLine(machine: Machine): string {
 function inference({ inference: rows }: RuntimeResult): string[] {
   if (rows === null) return [];
   return [
-    table(
+    markdownTable(
       ['inference, ms', 'median', 'fastest', 'runs'],
       rows.map(({ side, medianMs, fastestMs, runs }) => [side, number(medianMs), number(fastestMs), String(runs)]),
     ),
@@ -51,7 +52,7 @@ function inference({ inference: rows }: RuntimeResult): string[] {
 function coldStart({ cold_start: starts }: RuntimeResult): string[] {
   if (starts === null) return [];
   return [
-    table(
+    markdownTable(
       ['cold start, ms', 'first answer', 'manifest', 'files and runtime', 'session'],
       starts.map(({ firstAnswerMs, manifestMs, filesMs, sessionMs }, index) => [
         String(index + 1),
@@ -69,7 +70,9 @@ function coldR50({ cold_start_r50: pair }: RuntimeResult): string[] {
       ...[firstAnswerMs, manifestMs, filesMs, sessionMs].map(number),
     ]),
   );
-  return [table(['cold start of R50x1 int8, ms', 'first answer', 'manifest', 'files and runtime', 'session'], rows)];
+  return [
+    markdownTable(['cold start of R50x1 int8, ms', 'first answer', 'manifest', 'files and runtime', 'session'], rows),
+  ];
 }
 
 function products({ products: found }: RuntimeResult): string[] {
@@ -83,7 +86,7 @@ function products({ products: found }: RuntimeResult): string[] {
     ['convolutions, ms', number(productMs)],
     ['the rest, ms', number(restMs)],
   ];
-  return [table(['R50x1 in the engine, least times of its steps', ''], rows)];
+  return [markdownTable(['R50x1 in the engine, least times of its steps', ''], rows)];
 }
 
 function load({ load: loads, cpu_ms_per_request: cpuMs }: RuntimeResult): string[] {
@@ -96,7 +99,7 @@ function load({ load: loads, cpu_ms_per_request: cpuMs }: RuntimeResult): string
   ]);
   const head = ['default model, 500x375 JPEG', 'requests', 'requests/s', 'p50 ms', 'p95 ms', 'p99 ms', 'lost'];
   const note = cpuMs === null ? [] : [`Processor time: ${number(cpuMs)} ms a request, wrangler's proxy included.`];
-  return [table(head, rows), ...note];
+  return [markdownTable(head, rows), ...note];
 }
 
 function memory({ memory: found }: RuntimeResult): string[] {
@@ -108,7 +111,7 @@ function memory({ memory: found }: RuntimeResult): string[] {
   ];
   if (rows.length === 0) return [];
   const head = ['memory, MiB', 'WASM', 'after collection', 'peak, garbage included', 'growth', 'requests', 'failed'];
-  return [table(head, rows)];
+  return [markdownTable(head, rows)];
 }
 
 function memoryRow(name: string, found: MemoryResult | null): string[][] {
@@ -126,7 +129,7 @@ function wanted(result: RuntimeResult): string {
     return [key, show(value), `${inclusive ? 'at most' : 'under'} ${limit}${verdict(value, met)}`];
   };
   const { rps_default: perSecond, lost, failed_r50_448: failed, failed_r101_448: failedR101 } = result;
-  return table(
+  return markdownTable(
     ['figure', 'measured', 'wanted'],
     [
       ...Object.entries(ratios).map(([name, value]) => {
@@ -171,12 +174,4 @@ function show(value: number | null): string {
 
 function number(value: number): string {
   return Number.isFinite(value) ? value.toFixed(1) : '-';
-}
-
-/** A table with aligned columns, as the formatter wants it. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((cell, column) => Math.max(3, cell.length, ...rows.map((row) => row[column]!.length)));
-  const format = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
-  return [format(head), format(widths.map((width) => '-'.repeat(width))), ...rows.map(format)].join('\n');
 }

@@ -2,9 +2,7 @@
  * Products of the engine in GMAC/s, beside the ceiling of the instruction that they are made of: a program of its own, `node
  * --wasm-enforce-bounds-checks products.ts MODEL WEIGHTS`, which gives workerd's times.
  */
-import { spawn } from 'node:child_process';
 import { basename } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import loadWabt from 'wabt';
 import { Executor } from '../../../worker/inference/engine/executor.ts';
@@ -15,6 +13,7 @@ import { recognize } from '../../../worker/inference/engine/recognize.ts';
 import { WeightsWriter } from '../../../worker/inference/engine/weights-writer.ts';
 import { readBytes } from '../../cli/files/read-file.ts';
 import { compileWasm } from '../../cli/local-model.ts';
+import { runProgram } from '../../process/run-program.ts';
 
 const WARM_RUNS = 8;
 const TIMED_RUNS = 21;
@@ -41,10 +40,8 @@ export interface Products {
 /** Measures an int8 graph in a process of its own. @throws Error where the engine does not run it. */
 export async function measureProducts(modelFile: string, weightsFile: string): Promise<Products> {
   const args = ['--wasm-enforce-bounds-checks', fileURLToPath(import.meta.url), modelFile, weightsFile];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const [stdout, code] = await Promise.all([text(child.stdout), exited]);
-  if (code !== 0) throw new Error(`measuring the products of ${modelFile} ended with exit code ${code}`);
+  const { code, stdout, stderr } = await runProgram(args);
+  if (code !== 0) throw new Error(`measuring the products of ${modelFile} ended with exit code ${code}: ${stderr}`);
   return JSON.parse(stdout) as Products;
 }
 

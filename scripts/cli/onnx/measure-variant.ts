@@ -6,12 +6,11 @@
  *
  * The flag has addresses checked, as they are in workerd.
  */
-import { spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { type Manifest, type VariantName, variantNameSchema } from '../../../model-store/manifest.ts';
 import { AppError, ModelError } from '../../../worker/errors.ts';
 import type { InferenceSession, Tensor } from '../../../worker/inference/inference-session.ts';
+import { runProgram } from '../../process/run-program.ts';
 import { readManifestFile } from '../files/manifest-file.ts';
 import { checkTrial, trialInput } from './trial.ts';
 import { openAsWorker, openVariant } from './variant-runner.ts';
@@ -47,9 +46,7 @@ export async function measureVariant(
 ): Promise<Measurement> {
   const program = ['--wasm-enforce-bounds-checks', fileURLToPath(import.meta.url)];
   const args = [...program, folder, variant, String(size.height), String(size.width)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+  const { code, stdout, stderr } = await runProgram(args);
   if (code !== 0) throw new Error(stderr.trim() || `exit code ${code}`);
   const printed = JSON.parse(stdout) as Printed;
   if ('fault' in printed) throw new ModelError('model_failed', printed.fault);

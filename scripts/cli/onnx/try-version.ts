@@ -2,9 +2,7 @@
  * A version's first answer, in a process of its own: `node scripts/cli/onnx/try-version.ts FOLDER VARIANT CHOICE`. What is
  * for a GPU runs in onnxruntime-node on this machine's processor; all else as in a worker.
  */
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { loadOnnxRuntime } from '../../../gpu-backend/onnxruntime.ts';
 import { type Manifest, type VariantName, variantNameSchema } from '../../../model-store/manifest.ts';
@@ -12,6 +10,7 @@ import { readEngineChoice } from '../../../worker/config.ts';
 import { AppError, ConfigurationError, ModelError } from '../../../worker/errors.ts';
 import type { Tensor } from '../../../worker/inference/inference-session.ts';
 import type { EngineChoice } from '../../../worker/inference/prepare-variant.ts';
+import { runProgram } from '../../process/run-program.ts';
 import { readManifestFile } from '../files/manifest-file.ts';
 import { checkTrial, trialInput } from './trial.ts';
 import { openAsWorker } from './variant-runner.ts';
@@ -31,9 +30,7 @@ type Printed = { readonly ran: string } | { readonly fault: string } | { readonl
  */
 export async function tryVersion(folder: string, variant: VariantName, choice: EngineChoice): Promise<string | null> {
   const args = [fileURLToPath(import.meta.url), folder, variant, choice];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+  const { code, stdout, stderr } = await runProgram(args);
   if (code !== 0) {
     const reason = stderr.trim().split('\n').at(-1) || `its process ended with exit code ${code}`;
     throw new ModelError('model_failed', `${folder}: the variant ${variant} does not run: ${reason}`);
