@@ -43,16 +43,11 @@ export interface BuiltVersion {
   readonly directory: string;
 }
 
-/** The default model's name, without building it. */
-export async function defaultModelName(): Promise<string> {
-  return (await readDefaultModel()).name;
-}
-
 /**
  * Builds the default model in memory.
  * @throws ModelError where the files of the default model are missing or broken.
  */
-export async function assembleDefaultModel(): Promise<AssembledVersion> {
+async function assembleDefaultModel(): Promise<AssembledVersion> {
   const model = await readDefaultModel();
   const { name, directory, created_at: createdAt, gpu_precision: precision, wasm_heap_bytes: wasmHeapBytes } = model;
   const folder = join(MODELS_FOLDER, directory);

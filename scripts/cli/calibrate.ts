@@ -19,7 +19,7 @@ import { readBytes } from './files/read-file.ts';
 import { fixedImageSize } from './image-size.ts';
 
 /** One preprocessed image: pixel values [channels, height, width]. */
-export type CalibrationImages = AsyncIterable<Float32Array> | Iterable<Float32Array>;
+type CalibrationImages = AsyncIterable<Float32Array> | Iterable<Float32Array>;
 
 /**
  * Runs a checkpoint on images and collects its activations' statistics.
@@ -60,7 +60,7 @@ export async function calibrate(
  * The pixel values of a folder's images, in the order of their names.
  * @throws ImageError naming the file that cannot be decoded.
  */
-export async function* preprocessFolder(folder: string, preprocessor: unknown): AsyncGenerator<Float32Array> {
+async function* preprocessFolder(folder: string, preprocessor: unknown): AsyncGenerator<Float32Array> {
   const config = parseProcessorConfig(preprocessor);
   for (const name of (await readdir(folder)).sort()) {
     const bytes = await readBytes(join(folder, name));
@@ -91,7 +91,7 @@ async function main([model, images, out]: readonly string[]): Promise<number> {
 }
 
 /** The text of calibration.json: one line a site. */
-export function formatCalibration({ schema_version, images, sites }: Calibration): string {
+function formatCalibration({ schema_version, images, sites }: Calibration): string {
   const lines = Object.entries(sites).map(([name, site]) => `    ${JSON.stringify(name)}: ${JSON.stringify(site)}`);
   return `{\n  "schema_version": ${schema_version},\n  "images": ${images},\n  "sites": {\n${lines.join(',\n')}\n  }\n}\n`;
 }

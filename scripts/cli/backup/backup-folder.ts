@@ -10,7 +10,6 @@ import { sha256OfBytes } from '../files/hash.ts';
 
 /** Buckets that are backed up: models, aliases, policies, keys and heads; manifests and results of jobs. */
 export const BACKUP_BUCKETS = ['MODELS', 'JOBS'] as const;
-export type BackupBucket = (typeof BACKUP_BUCKETS)[number];
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const objectSchema = z.object({ key: z.string().min(1), size: z.int().nonnegative(), sha256, etag: z.string() });
@@ -47,7 +46,7 @@ export class BackupFolder {
     try {
       return indexSchema.parse(JSON.parse(text));
     } catch (cause) {
-      throw new RequestError('invalid_body', `${path} is no index of a backup of this release`, { cause });
+      throw new RequestError('invalid_body', `${path} is not the index of a backup of this release`, { cause });
     }
   }
 

@@ -9,6 +9,7 @@ import { readSafetensors } from '../../../model-store/safetensors.ts';
 import { sha256Hex } from '../../../model-store/sha256.ts';
 import { RequestError } from '../../../worker/errors.ts';
 import { readHead, writeHead } from '../../../worker/heads/head-file.ts';
+import { HEAD_FILE } from '../../../worker/heads/head-publisher.ts';
 import { FEATURE_KINDS, type FeatureKind } from '../../../worker/heads/math/features.ts';
 import { type HeadModel, headLabels } from '../../../worker/heads/math/head-model.ts';
 import type { HeadReport } from '../../../worker/heads/math/report.ts';
@@ -24,8 +25,6 @@ import { trainRemotely } from '../heads/train-remotely.ts';
 import { type LocalModel, openLocalModel } from '../local-model.ts';
 import { Progress } from '../progress.ts';
 import { print, wrongUsage } from './store-options.ts';
-
-const HEAD_FILE = 'head.safetensors';
 
 /** What `--help` prints. */
 export const HELP = `usage: bit-edge head train DIR --name NAME [--out FOLDER] [--test DIR] [options]

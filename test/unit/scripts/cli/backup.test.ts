@@ -108,5 +108,5 @@ it('refuses a damaged backup before anything names what is missing', async () =>
 it('is there with its index, not before', async () => {
   expect(await folder.readIndex()).toBeNull();
   await writeFile(join(path, 'backup.json'), '{"schema_version":2}');
-  await expect(folder.readIndex()).rejects.toThrow(/no index of a backup of this release/);
+  await expect(folder.readIndex()).rejects.toThrow(/not the index of a backup of this release/);
 });
