@@ -5,7 +5,17 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -30,7 +40,9 @@ const state = join(tree, 'state');
 execFileSync('git', ['worktree', 'add', '--detach', '--force', tree, commit], { cwd: ROOT, stdio: 'ignore' });
 symlinkSync(join(ROOT, 'node_modules'), join(tree, 'node_modules'));
 try {
-  const load = (name: string): Promise<unknown> => import(pathToFileURL(join(tree, 'scripts', name)).href);
+  // The release of 2026-11-23 has these files in scripts/ itself.
+  const folder = existsSync(join(tree, 'scripts/start/dev-server.ts')) ? 'scripts/start' : 'scripts';
+  const load = (name: string): Promise<unknown> => import(pathToFileURL(join(tree, folder, name)).href);
   const { startDevServer, findFreePort } = (await load('dev-server.ts')) as typeof DevServers;
   const { seedDefaultModel } = (await load('seed.ts')) as typeof Seeds;
   await seedDefaultModel(state);
